@@ -1,0 +1,67 @@
+"""The multi-label tagger: SE-ResNet (17 M parameters) at 256 px, focal loss, 100 tags, 4 ratings.
+
+    python main.py --config=configs/tagger.py           25,000 drawn pictures, 40 epochs: TPU, GPU
+    python main.py --config=configs/tagger.py:demo      the same net, minutes on two cores
+    python main.py --config=configs/tagger.py:smoke     a tiny net, about a minute
+    python main.py --config=configs/tagger.py:folder --config.data.path=my_pictures
+
+`:folder` reads a person's own pictures: tags from a table, from .txt files beside the pictures, or
+from the folders' names. What to expect from each stands in the README's table of results.
+"""
+
+from configs import base
+
+
+def get_config(arg: str = ''):
+  """The page; `arg` picks a preset: '', 'demo', 'smoke' or 'folder'."""
+  base.check_preset('tagger', arg, ('', *PRESETS))
+  config = base.get_config()
+  config.small_page = 'configs/tagger.py:demo'
+  config.optimizer.weight_decay = 0.05
+  config.optimizer.clip_norm = 5.0
+  config.train.ema_decay = 0.999
+  if arg:
+    PRESETS[arg](config)
+  return config
+
+
+def demo(config):
+  """One pass over as many pictures as two cores learn from in some eight minutes."""
+  config.data.num_train = 6_400
+  config.data.num_valid = 500
+  config.data.num_test = 1_000
+  config.data.augment = ('mirror',)
+  config.net.dropout_rate = 0.0
+  config.train.batch_size = 16
+  config.train.num_epochs = 1.0
+  config.train.ema_decay = 0.0
+  config.eval.batch_size = 50
+  config.eval.every_steps = 200
+
+
+def smoke(config):
+  """Everything once, at the smallest size that still learns."""
+  config.data.image_size_px = 64
+  config.data.num_train = 512
+  config.data.num_valid = 64
+  config.data.num_test = 64
+  config.data.augment = ('mirror',)
+  config.net.name = 'se_resnet_tiny'
+  config.train.batch_size = 16
+  config.train.num_epochs = 2.0
+  config.train.ema_decay = 0.0
+  config.eval.batch_size = 32
+  config.eval.every_steps = 32
+  config.runtime.log_every_steps = 8
+
+
+def folder(config):
+  """A person's own pictures, few of them; name the folder with --config.data.path."""
+  config.data.source = 'folder'
+  config.train.batch_size = 16
+  config.train.num_epochs = 10.0
+  config.train.ema_decay = 0.0
+  config.eval.batch_size = 32
+
+
+PRESETS = {'demo': demo, 'smoke': smoke, 'folder': folder}

@@ -1,0 +1,24 @@
+"""Files -> batches of numpy. This room knows nothing of JAX.
+
+| file | what it holds |
+|---|---|
+| batch.py | the keys of a batch, its check, and what a source is |
+| decode.py | the bytes of a picture -> pixels |
+| operations.py | what is done to one example; a pipeline is a tuple of operations |
+| loader.py | batch k as a pure function of (seed, k) |
+| pool.py | threads and processes that make batches ahead |
+| tag_files.py | the tags of a person's pictures: table, sidecar files or class folders |
+| sources/ | one file per source; `SOURCES` names its build function |
+| sources/pictures.py | the picture files of a folder, with no tags: what prediction reads |
+| toon/ | the embedded dataset of drawn characters |
+
+A source is one line in `SOURCES`: `build_<name>(config_data, split, poll) -> Source` with split one
+of 'train', 'valid' and 'test'; poll is called often while data are prepared, and may raise to stop.
+"""
+
+from data.sources import folder, toon
+
+SOURCES = {
+    'toon': toon.build_toon,
+    'folder': folder.build_folder,
+}

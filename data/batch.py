@@ -1,0 +1,138 @@
+"""What the data room hands over: the keys of a batch, and the protocol of a source.
+
+A batch is a dict of numpy arrays with one row per example. Every key stands in `BATCH_KEYS`, once.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Source(Protocol):
+  """One split of a dataset: random access, picklable, pictures as undecoded bytes."""
+
+  tag_names: tuple[str, ...]  # index -> name
+  tag_categories: tuple[str, ...]  # index -> one of TAG_CATEGORIES
+  max_tags: int  # the longest row of tags, drawn ones too, over all splits: L of a batch
+  fingerprint: str  # hex digest: changes when the data changes
+  description: str  # one sentence for the log: what was found
+  truth_keys: tuple[str, ...]  # the keys of a batch, besides the picture, that examples can fill
+
+  def __len__(self) -> int: ...
+
+  def __getitem__(self, index: int) -> dict:
+    """{'id': str, 'image_bytes': bytes, 'tags': int32 [n]} and what else the source has."""
+
+
+TAG_CATEGORIES = ('rating', 'general', 'character', 'copyright', 'artist', 'meta')
+
+
+class Field(NamedTuple):
+  """One key of a batch. B rows; H, W pixels; L tags; K joints; equal letters are equal sizes."""
+
+  dtype: str
+  shape: str
+  unit: str
+
+
+# Pixel coordinates count from the centre of the top left pixel, which is (0, 0).
+BATCH_KEYS = {
+    'image': Field('uint8', 'B H W 3', 'RGB, 0 to 255; normalised on the device'),
+    'mask': Field('float32', 'B', '1 = an example, 0 = a row that only fills the batch'),
+    'tags': Field('int32', 'B L', 'tag indices, padded with -1'),
+    'drawn_tags': Field('int32', 'B L', 'tag indices before tags were dropped, padded with -1'),
+    'label': Field('int32', 'B', 'class index'),
+    'keypoints': Field('float32', 'B K 3', 'x px, y px, visible'),
+    'box_px': Field('float32', 'B 4', 'x px, y px of the upper left corner, width px, height px'),
+}
+REQUIRED_KEYS = ('image', 'mask')
+_RAGGED_KEYS = ('tags', 'drawn_tags')
+
+
+def check_batch(batch: dict) -> None:
+  """Checks every key of a batch against `BATCH_KEYS`; `id`, which stays on the host, may be there.
+
+  Raises:
+    ValueError: names the wrong key, what it holds and what was expected.
+  """
+  for key in REQUIRED_KEYS:
+    if key not in batch:
+      raise ValueError(f"the batch has no '{key}'; it has {sorted(batch)}")
+  sizes = {'B': len(batch['mask'])}
+  for key, value in batch.items():
+    if key == 'id':
+      if len(value) != sizes['B']:
+        raise ValueError(f"batch['id'] has {len(value)} rows; expected B = {sizes['B']}")
+      continue
+    if key not in BATCH_KEYS:
+      raise ValueError(f"batch['{key}'] is no key of a batch; the keys are {sorted(BATCH_KEYS)}")
+    _check_field(key, value, BATCH_KEYS[key], sizes)
+
+
+def _check_field(key, value, field, sizes):
+  """Raises unless dtype and shape fit; notes the sizes of letters that it meets first."""
+  letters = field.shape.split()
+  fits = len(value.shape) == len(letters) and str(value.dtype) == field.dtype
+  for letter, size in zip(letters, value.shape, strict=False):
+    fits &= size == (int(letter) if letter.isdigit() else sizes.setdefault(letter, size))
+  if not fits:
+    known = ', '.join(f'{letter} = {sizes[letter]}' for letter in letters if letter in sizes)
+    raise ValueError(f"batch['{key}'] is {value.dtype} {list(value.shape)}; expected {field.dtype} "
+                     f"[{', '.join(letters)}] with {known}")
+
+
+def collate(examples: Iterable, num_rows: int, *, keys: tuple, max_tags: int,
+            find_blank: Callable | None = None) -> dict:
+  """Puts examples into the rows of a batch, in fresh arrays.
+
+  The arrays are never reused: JAX may go on reading the memory of a numpy array it was given.
+  Let the examples be made one by one as they are taken: a picture that goes at once leaves its
+  memory to the next, while a list of them needs fresh pages for each.
+
+  Args:
+    examples: one dict per row as a pipeline leaves it; None makes a row of zeros with mask 0, tags
+      of -1 and the id ''.
+    num_rows: B, the number of examples.
+    keys: which keys of the examples become arrays, of `BATCH_KEYS`; `mask` and `id` always come.
+    max_tags: L, the width of the rows of tags.
+    find_blank: returns an example that shows the shapes; called where every row is None.
+
+  Raises:
+    ValueError: an example lacks a key, has more than max_tags tags, or differs in shape.
+  """
+  batch = {'id': [''] * num_rows, 'mask': np.zeros(num_rows, np.float32)}
+  for i, example in enumerate(examples):
+    if example is not None:
+      _add_arrays(batch, example, keys, max_tags)
+      batch['id'][i], batch['mask'][i] = example['id'], 1
+      for key in keys:
+        _fill_row(batch[key][i, ...], example, key)  # the dots keep a view, of a number too
+  if not batch['mask'].any():
+    _add_arrays(batch, find_blank(), keys, max_tags)
+  return batch
+
+
+def _add_arrays(batch, example, keys, max_tags):
+  """Adds the arrays that are missing yet, empty, with the shapes of an example."""
+  for key in keys:
+    if key not in example:
+      raise ValueError(f"'{example['id']}' has no '{key}'; its keys are {sorted(example)}")
+    if key not in batch:
+      num_rows, dtype = len(batch['mask']), BATCH_KEYS[key].dtype
+      batch[key] = (np.full((num_rows, max_tags), -1, dtype) if key in _RAGGED_KEYS
+                    else np.zeros((num_rows, *np.shape(example[key])), dtype))
+
+
+def _fill_row(row, example, key):
+  """Writes one example's value into its row of a batch."""
+  value = np.asarray(example[key])
+  if key in _RAGGED_KEYS:
+    if len(value) > len(row):
+      raise ValueError(f"'{example['id']}' has {len(value)} {key}; max_tags is {len(row)}")
+    row[:len(value)] = value
+  elif value.shape != row.shape:
+    raise ValueError(f"{key} of '{example['id']}' has shape {list(value.shape)}; the rows before "
+                     f"have {list(row.shape)}")
+  else:
+    row[...] = value

@@ -1,0 +1,190 @@
+"""Batches as a pure function of (seed, k), a few of them made ahead.
+
+Nothing here keeps a position: batch k holds the same rows whatever was read before, on however many
+threads, processes or hosts, so a checkpoint stores the step and no more.
+"""
+
+import functools
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.batch import Source, collate
+from data.decode import DecodeError
+from data.pool import run_ahead
+from errors import UserError
+
+_SUBSTITUTES = 10  # tried for one unreadable picture before giving up
+_FEWEST_BAD = 10  # unreadable pictures that stop a run, however small the dataset
+
+
+@dataclass(frozen=True)
+class BatchMaker:
+  """The pure part of a loader; picklable, so that a process can have its own."""
+
+  source: Source
+  pipeline: tuple
+  keys: tuple
+  batch_size: int
+  train: bool
+  seed: int
+  shard_index: int
+  shard_count: int
+
+  def __call__(self, k: int) -> tuple[dict, list]:
+    """Returns batch k of this shard and its unreadable pictures, a list of (id, reason)."""
+    local_size = self.batch_size // self.shard_count
+    first = k * self.batch_size + self.shard_index * local_size
+    bad = []
+    examples = (self._load_row(k, row, bad) for row in range(first, first + local_size))
+    batch = collate(examples, local_size, keys=self.keys, max_tags=self.source.max_tags,
+                    find_blank=lambda: self._find_blank(bad))
+    return batch, bad
+
+  def _load_row(self, k, row, bad):
+    """The example of a global row, a substitute if it is unreadable in training, or None."""
+    size = len(self.source)
+    if not self.train:
+      return self._load(row, bad) if row < size else None
+    epoch, position = divmod(row, size)
+    index = int(_permutation(self.seed, epoch, size)[position])
+    example = self._load(index, bad, (self.seed, k, row))
+    if example is None:
+      for other in np.random.default_rng((self.seed, index)).integers(size, size=_SUBSTITUTES):
+        example = self._load(int(other), bad, (self.seed, k, row))
+        if example is not None:
+          return example
+      raise UserError(f'the picture {bad[-1 - _SUBSTITUTES][0]!r} and {_SUBSTITUTES} others drawn '
+                      f'in its place are unreadable ({bad[-1][1]}); check the files.')
+    return example
+
+  def _load(self, index, bad, rng_seed=None):
+    """The finished example of an index, or None and a note in `bad` where it cannot be read."""
+    name = f'row {index}'
+    wanted = ('id', 'image_bytes', *self.keys)  # moving joints along costs time: only if asked for
+    try:
+      example = self.source[index]
+      name = example['id']
+      example = {key: value for key, value in example.items() if key in wanted}
+      if rng_seed is not None:
+        example['rng'] = np.random.default_rng(rng_seed)
+      for operation in self.pipeline:
+        example = operation(example)
+      return example
+    except (DecodeError, OSError) as error:
+      bad.append((name, str(error)))
+      return None
+
+  def _find_blank(self, bad):
+    """The first example that can be read: it shows the shapes to a batch without any row."""
+    for index in range(len(self.source)):
+      example = self._load(index, bad)
+      if example is not None:
+        return example
+    raise UserError(f'none of the {len(self.source)} pictures can be read ({bad[-1][1]}).')
+
+
+@functools.lru_cache(maxsize=4)
+def _permutation(seed, epoch, size):
+  return np.random.default_rng((seed, epoch)).permutation(size)
+
+
+class BadImages:
+  """The unreadable pictures met so far, each once; safe to use from several threads."""
+
+  def __init__(self, num_examples: int, limit_frac: float):
+    self._num_examples = num_examples
+    self._limit_frac = limit_frac
+    self._lock = threading.Lock()
+    self._reasons = {}
+    self._num_drained = 0
+
+  def __len__(self):
+    return len(self._reasons)
+
+  def add(self, id: str, reason: str) -> None:
+    """Notes a picture.
+
+    Raises:
+      UserError: more than limit_frac of all pictures, and at least 10, are unreadable.
+    """
+    with self._lock:
+      self._reasons.setdefault(id, reason)
+      num_bad = len(self._reasons)
+    if num_bad >= _FEWEST_BAD and num_bad > self._limit_frac * self._num_examples:
+      raise UserError(f'{num_bad} of {self._num_examples} pictures are unreadable, more than the '
+                      f'{self._limit_frac:.0%} allowed; the last is {id!r} ({reason}): mend or '
+                      'remove them.')
+
+  def drain(self) -> list[dict]:
+    """Returns what was noted since the last call: a list of {'id', 'reason'}."""
+    with self._lock:
+      fresh = list(self._reasons.items())[self._num_drained:]
+      self._num_drained = len(self._reasons)
+    return [{'id': id, 'reason': reason} for id, reason in fresh]
+
+
+class Loader:
+  """Batches of one shard (one host) of a source.
+
+  Training: global row r = k * batch_size + i is position r % N of the permutation of (seed,
+  r // N); an unreadable picture is replaced by another that depends on (seed, index) alone.
+  Evaluation: the examples in order, each once; rows that fill the last batch, and unreadable
+  pictures, have mask 0. Shard s of n holds rows s * batch_size / n and on of every global batch.
+
+  Args:
+    source: see data/batch.py.
+    pipeline: tuple of operations, the first of which decodes.
+    batch_size: rows of a global batch, over all shards; a multiple of shard_count.
+    train: whether to shuffle, repeat and hand random generators to the operations.
+    seed: of the permutations and of the augmentation, 0 or more.
+    keys: the keys of `BATCH_KEYS` that the examples have and the batch shall hold.
+    shard_index, shard_count: which slice of every global batch.
+    workers: threads or processes that make batches ahead; 0: the caller's thread makes them.
+    processes: processes in place of threads, for hosts with many cores.
+    deadline_sec: longest wait for one batch of a worker.
+    bad_limit_frac: share of unreadable pictures above which reading stops.
+
+  Raises:
+    UserError: the source is empty, or batch_size is no multiple of shard_count.
+  """
+
+  def __init__(self, source, pipeline, *, batch_size: int, train: bool, seed: int = 0,
+               keys: tuple = ('image', 'tags'), shard_index: int = 0, shard_count: int = 1,
+               workers: int = 0, processes: bool = False, deadline_sec: float = 600.0,
+               bad_limit_frac: float = 0.1):
+    if not len(source):
+      raise UserError('the source holds no picture.')
+    if batch_size < 1 or batch_size % shard_count:
+      raise UserError(f'the batch size is {batch_size}; it must be a multiple of the {shard_count} '
+                      'hosts that share it.')
+    self.bad_images = BadImages(len(source), bad_limit_frac)
+    self.num_examples = len(source)
+    self.num_batches = -(-len(source) // batch_size)  # that hold every example once
+    self._maker = BatchMaker(source, tuple(pipeline), tuple(keys), batch_size, train, seed,
+                             shard_index, shard_count)
+    self._pool = {'workers': workers, 'processes': processes, 'deadline_sec': deadline_sec}
+
+  def make_batch(self, k: int) -> dict:
+    """Returns batch k, made in the caller's thread: `mask`, `id` and the keys asked for.
+
+    Raises:
+      UserError: too many pictures are unreadable.
+    """
+    return self._note_bad(*self._maker(k))
+
+  def batches(self, start: int, stop: int):
+    """Yields the batches start, ..., stop - 1 in order, made ahead by the workers.
+
+    Raises:
+      UserError: too many pictures are unreadable.
+      WorkerError: a worker died, failed, or took longer than deadline_sec.
+    """
+    for made in run_ahead(self._maker, range(start, stop), **self._pool):
+      yield self._note_bad(*made)
+
+  def _note_bad(self, batch, bad):
+    for id, reason in bad:
+      self.bad_images.add(id, reason)
+    return batch

@@ -1,0 +1,202 @@
+"""A person's own folder of pictures as a source, with the tags and splits that are found in it."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.batch import TAG_CATEGORIES
+from data.sources.pictures import (
+    EXTENSIONS,
+    content_digest,
+    digest_of,
+    list_pictures,
+    relative_name,
+)
+from data.tag_files import find_tags
+from errors import UserError
+
+SPLIT_FOLDERS = {'train': 'train', 'valid': 'valid', 'validation': 'valid', 'val': 'valid',
+                 'test': 'test'}
+
+
+class FolderSource:
+  """One split of a folder; an example's id is its path relative to the folder.
+
+  `description` tells in a sentence what was found and how it was split.
+  """
+
+  truth_keys = ('tags',)
+
+  def __init__(self, folder, rows, tag_names, max_tags, fingerprint, description):
+    self.tag_names = tag_names
+    self.tag_categories = tuple(_category(name) for name in tag_names)
+    self.max_tags = max_tags
+    self.fingerprint = fingerprint
+    self.description = description
+    self._folder, self._rows = folder, rows
+
+  def __len__(self) -> int:
+    return len(self._rows)
+
+  def __getitem__(self, index: int) -> dict:
+    name, tags = self._rows[index]
+    return {'id': name, 'image_bytes': (self._folder / name).read_bytes(), 'tags': tags}
+
+
+def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:
+  """Reads one split of the folder `config.data.path`.
+
+  Splits are the folders train, valid (validation, val) and test where they exist. With train and
+  valid alone, valid is what the run is scored on ('test'), and 'valid' is cut from train. What has
+  to be cut is cut by content: exact copies fall into one split, and added files move no other.
+
+  Tags are numbered by falling count in train, then by name. A tag that begins with 'character:',
+  'artist:', 'copyright:', 'meta:' or 'rating:' is of that category, all others are 'general'.
+
+  Args:
+    config_data: the section `config.data`: path, table, valid_frac, test_frac.
+    split: 'train', 'valid' or 'test'.
+    poll: called for every picture while their contents are read; may raise to stop.
+
+  Raises:
+    UserError: no folder, no pictures, no tags, an empty split, or tags that contradict each other.
+  """
+  found = _read_folder(config_data, poll)
+  for name in ('train', split):
+    if not found.splits[name]:
+      raise UserError(f"the {name} split of '{found.folder}' is empty ({found.how}; "
+                      f'{_counted(found.splits)}): change config.data.valid_frac or test_frac, or '
+                      'put pictures into folders train, valid and test.')
+  counts = Counter(tag for name in found.splits['train'] for tag in found.tags_of[name])
+  _check_writing(counts, found.folder)
+  tag_names = tuple(sorted(counts, key=lambda tag: (-counts[tag], tag)))
+  if not tag_names:
+    raise UserError(f"the {len(found.splits['train'])} training pictures of '{found.folder}' have "
+                    'no tag.')
+  index_of = {tag: index for index, tag in enumerate(tag_names)}
+  tags_of = {name: np.array([index_of[tag] for tag in tags if tag in index_of], np.int32)
+             for name, tags in found.tags_of.items()}
+  return FolderSource(
+      folder=found.folder, rows=[(name, tags_of[name]) for name in found.splits[split]],
+      tag_names=tag_names, max_tags=max(len(tags) for tags in tags_of.values()),
+      fingerprint=digest_of(word for name, tags in found.tags_of.items()
+                            for word in (name, found.digests[name], *sorted(tags))),
+      description=_describe(found, index_of))
+
+
+class _Found(NamedTuple):
+  """What lies in a folder: names are paths relative to it."""
+
+  folder: Path
+  names: list  # of all pictures
+  tags_of: dict  # name -> list of tags, of the pictures in use
+  style: str  # where the tags are from, in words
+  digests: dict  # name -> digest of the content
+  splits: dict  # split -> names
+  how: str  # it was split, in words
+
+
+def _read_folder(config_data, poll):
+  if not config_data.path:
+    raise UserError('config.data.path is empty; name the folder of your pictures with '
+                    '--config.data.path=')
+  folder = Path(config_data.path).expanduser()
+  names = [relative_name(path, folder) for path in list_pictures(folder)]
+  if not names:
+    raise UserError(f"the folder '{folder}' holds no picture ({', '.join(EXTENSIONS)}).")
+  given = _given_splits(names)
+  class_paths = {name: name.split('/', 1)[1] if given else name for name in given or names}
+  tags_of, style = find_tags(folder, class_paths, config_data.table)
+  tags_of = {name: tags_of[name] for name in sorted(tags_of) if not given or name in given}
+  digests = {}
+  for name in tags_of:
+    poll()
+    digests[name] = content_digest(folder / name)
+  splits, how = _assign_splits(digests, given, config_data)
+  return _Found(folder, names, tags_of, style, digests, splits, how)
+
+
+def _category(name):
+  prefix = name.split(':', 1)[0]
+  return prefix if ':' in name and prefix in TAG_CATEGORIES else 'general'
+
+
+def _given_splits(names):
+  """{name: split} of the pictures in split folders; empty where the folder is not split.
+
+  A lone folder 'train' among others is taken for a class, the vehicle.
+  """
+  tops = {name.split('/')[0] for name in names if '/' in name}
+  found = {SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in SPLIT_FOLDERS}
+  if 'train' not in found or (found == {'train'} and len(tops) > 1):
+    return {}
+  splits = {name: SPLIT_FOLDERS.get(name.split('/')[0].lower()) for name in names if '/' in name}
+  return {name: split for name, split in splits.items() if split}
+
+
+def _assign_splits(digests, given, config_data):
+  """{split: names} for the three splits, and how it was done in words."""
+  valid_frac, test_frac = config_data.valid_frac, config_data.test_frac
+  if min(valid_frac, test_frac) < 0 or valid_frac + test_frac >= 1:
+    raise UserError(f'config.data.valid_frac is {valid_frac} and test_frac is {test_frac}; they '
+                    'are shares, 0 or more, that leave something for training.')
+  found = set(given.values())
+  if found == {'train', 'valid'}:  # what was held out is what counts
+    given = {name: 'test' if split == 'valid' else split for name, split in given.items()}
+  held_out = set(given.values()) - {'train'}
+  cuts = {'test': 0 if 'test' in held_out else test_frac,
+          'valid': 0 if 'valid' in held_out else valid_frac}
+  splits = {'train': [], 'valid': [], 'test': []}
+  for name, digest in digests.items():
+    split = given.get(name, 'train')
+    splits[_cut(digest, cuts) if split == 'train' else split].append(name)
+  cut_words = ' and '.join(f'{cuts[key]:.0%} {key}' for key in ('valid', 'test') if cuts[key])
+  if not given:
+    return splits, f"{cut_words or 'nothing'} cut by content"
+  words = f"the split folders {', '.join(sorted(found))}"
+  if found == {'train', 'valid'}:
+    words += ', the one for validation scored as test'
+  return splits, words + (f'; {cut_words} cut from train by content' if cut_words else '')
+
+
+def _cut(digest, cuts):
+  """The split that a content falls into: its digest read as a number from 0 to 1."""
+  place = int(digest[:12], 16) / 16**12
+  if place < cuts['test']:
+    return 'test'
+  return 'valid' if place < cuts['test'] + cuts['valid'] else 'train'
+
+
+def _check_writing(counts, folder):
+  """Raises where a tag is written both with blanks and with underscores."""
+  written = {}
+  for tag in sorted(counts):
+    other = written.setdefault(tag.replace(' ', '_'), tag)
+    if other != tag:
+      raise UserError(f"the tags {other!r} ({counts[other]} times) and {tag!r} ({counts[tag]} "
+                      f"times) in '{folder}' differ only in blanks and underscores; write them "
+                      'alike.')
+
+
+def _counted(splits):
+  return ', '.join(f'{split} {len(names):,}' for split, names in splits.items())
+
+
+def _describe(found, index_of):
+  """A sentence on what was found, how it was split and what was left out."""
+  phrases = [f"'{found.folder}': {len(found.tags_of):,} pictures with {len(index_of):,} tags from "
+             f'{found.style}; {_counted(found.splits)} ({found.how})']
+  left_out = sum(name not in found.tags_of for name in found.names)
+  if left_out:
+    phrases.append(f'{left_out:,} pictures left out, without tags or outside the split folders')
+  unknown = {tag for tags in found.tags_of.values() for tag in tags} - set(index_of)
+  if unknown:
+    phrases.append(f'{len(unknown):,} tags left out, which no training picture has')
+  learned = {found.digests[name] for name in found.splits['train']}
+  for split in ('valid', 'test'):
+    copies = sum(found.digests[name] in learned for name in found.splits[split])
+    if copies:
+      phrases.append(f'{copies:,} pictures of {split} are exact copies of training pictures')
+  return '; '.join(phrases)

@@ -1,0 +1,110 @@
+"""Picture files as they lie in a folder: found, digested, and read without any tag."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from errors import UserError
+
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.gif', '.bmp', '.tif', '.tiff')
+
+_digests = {}  # (path, size, time of change) -> digest, for as long as the program runs
+
+
+class PictureFiles:
+  """A source of every picture below a folder, or of one picture; examples have no tags.
+
+  An example's id is its path relative to the folder, with '/' between the parts.
+
+  Args:
+    path: a folder, walked recursively, or a picture file.
+
+  Raises:
+    UserError: there is no such folder or file, or no picture in it.
+  """
+
+  tag_names = ()
+  tag_categories = ()
+  max_tags = 0
+  truth_keys = ()
+
+  def __init__(self, path: Path | str):
+    path = Path(path).expanduser()
+    self._paths = [path] if path.is_file() else list_pictures(path)
+    self._folder = path.parent if path.is_file() else path
+    if not self._paths:
+      raise UserError(f"the folder '{path}' holds no picture ({', '.join(EXTENSIONS)}).")
+
+  @property
+  def fingerprint(self) -> str:
+    return digest_of(word for path in self._paths
+                     for word in (relative_name(path, self._folder), content_digest(path)))
+
+  def __len__(self) -> int:
+    return len(self._paths)
+
+  def __getitem__(self, index: int) -> dict:
+    path = self._paths[index]
+    return {'id': relative_name(path, self._folder), 'image_bytes': path.read_bytes(),
+            'tags': np.zeros(0, np.int32)}
+
+
+def relative_name(path: Path, folder: Path) -> str:
+  """Returns the path relative to the folder, with '/' between its parts."""
+  return path.relative_to(folder).as_posix()
+
+
+def list_pictures(folder: Path | str) -> list[Path]:
+  """Returns the pictures below a folder, sorted by their path relative to it.
+
+  Pictures are told by their extension, in either case. Hidden files and folders are skipped. Linked
+  folders are followed, but a folder that was walked already is not walked again.
+
+  Raises:
+    UserError: the folder does not exist or is no folder.
+  """
+  folder = Path(folder).expanduser()
+  if not folder.exists():
+    raise UserError(f"the folder '{folder}' does not exist; name one that holds pictures.")
+  if not folder.is_dir():
+    raise UserError(f"'{folder}' is not a folder; name one that holds pictures (an archive has to "
+                    'be unpacked first).')
+  pictures, walked, waiting = [], set(), [str(folder)]
+  while waiting:  # links are followed last, so that a picture keeps its true path where it has one
+    links = []
+    for top in waiting:
+      if os.path.realpath(top) not in walked:
+        _walk(top, pictures, walked, links)
+    waiting = sorted(links)
+  return sorted(pictures, key=lambda path: relative_name(path, folder))
+
+
+def _walk(top, pictures, walked, links):
+  """Adds the pictures below `top`, the folders walked, and the links to folders found there."""
+  for where, folders, files in os.walk(top):
+    walked.add(os.path.realpath(where))
+    folders[:] = sorted(name for name in folders if not name.startswith('.'))
+    links.extend(os.path.join(where, name) for name in folders
+                 if os.path.islink(os.path.join(where, name)))
+    pictures.extend(Path(where, name) for name in files
+                    if name.lower().endswith(EXTENSIONS) and not name.startswith('.')
+                    and os.path.isfile(os.path.join(where, name)))
+
+
+def content_digest(path: Path) -> str:
+  """Returns the hex digest of a file's content; remembered until the file changes."""
+  status = path.stat()
+  key = (str(path), status.st_size, status.st_mtime_ns)
+  if key not in _digests:
+    _digests[key] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+  return _digests[key]
+
+
+def digest_of(words) -> str:
+  """Returns one hex digest of a sequence of strings."""
+  digest = hashlib.blake2b(digest_size=16)
+  for word in words:
+    digest.update(word.encode(errors='surrogateescape') + b'\0')
+  return digest.hexdigest()

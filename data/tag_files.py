@@ -1,0 +1,200 @@
+"""The tags of a person's pictures: from a table, from files beside the pictures, or from folders.
+
+| style | what it looks like |
+|---|---|
+| table | one CSV (with a header) or JSON Lines file with `path` and `tags`, or `path` and `label` |
+| sidecar files | `name.txt` or `name.jpg.txt` beside the picture: tags by commas or one a line |
+| class folders | the first folder on the way to a picture is its one tag |
+
+They are looked for in this order; where two could be meant, the person is asked.
+"""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+from errors import UserError
+
+PATH_COLUMNS = ('path', 'file', 'image', 'file_name', 'filename')
+TAG_COLUMNS = ('tags', 'label')
+_TABLE_ENDINGS = ('.csv', '.jsonl')
+_COLUMNS_NEEDED = "a column 'path' (or 'file', 'image') and a column 'tags' (or 'label')"
+
+
+def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> tuple[dict, str]:
+  """Finds the tags of the pictures of a folder.
+
+  Args:
+    folder: holds the pictures.
+    class_paths: for each picture, its path relative to the folder -> its path below its split.
+    table: the table's path relative to the folder; '' to find out the style.
+
+  Returns:
+    {path relative to the folder: list of tags, each once}, without pictures of which nothing is
+    said; and the style in words.
+
+  Raises:
+    UserError: no tags, two styles at once, or a file that cannot be understood.
+  """
+  table_path = folder / table if table else _find_table(folder)
+  if table_path:
+    return _read_table(table_path, folder, class_paths), f"the table '{table_path.name}'"
+  sidecars = {name: path for name in class_paths if (path := _find_sidecar(folder, name))}
+  if sidecars and 2 * len(sidecars) < len(class_paths):
+    raise UserError(
+        f"{len(sidecars)} of {len(class_paths)} pictures in '{folder}' have a tags file beside "
+        f"them (such as '{next(iter(sidecars.values())).name}') and the others have none: write "
+        'the missing files, or remove the few to have the class folders read.')
+  if sidecars:
+    return {name: _read_sidecar(path) for name, path in sidecars.items()}, 'sidecar files'
+  classes = {name: [path.split('/')[0]] for name, path in class_paths.items() if '/' in path}
+  if len({tags[0] for tags in classes.values()}) < 2:
+    raise UserError(
+        f"no tags were found for the {len(class_paths)} pictures in '{folder}': expected a table "
+        f'(.csv or .jsonl with {_COLUMNS_NEEDED}), a .txt file beside each picture, or at least '
+        'two class folders.')
+  return classes, 'class folders'
+
+
+def split_tags(text: str) -> list[str]:
+  """Returns the tags in a string: a JSON list, or separated by commas, or else by white space."""
+  if text.lstrip().startswith('['):
+    return [str(tag) for tag in json.loads(text)]
+  return text.split(',') if ',' in text else text.split()
+
+
+def _tidy(tags):
+  """Without blanks around them, without empty ones, each once, in their order."""
+  return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+
+
+def _find_sidecar(folder, name):
+  """The path of a picture's tags file, or None."""
+  picture = folder / name
+  found = [path for path in (picture.with_suffix('.txt'), Path(f'{picture}.txt')) if path.is_file()]
+  if len(found) == 2:
+    raise UserError(f"the picture '{name}' in '{folder}' has two tags files, '{found[0].name}' and "
+                    f"'{found[1].name}'; keep one.")
+  return found[0] if found else None
+
+
+def _read_sidecar(path):
+  return _tidy(_read_text(path).replace('\n', ',').split(','))
+
+
+def _read_text(path):
+  try:
+    return path.read_text(encoding='utf-8-sig')
+  except UnicodeDecodeError as error:
+    raise UserError(f"'{path}' is not UTF-8 text ({error.reason} at byte {error.start}); save it "
+                    'as UTF-8.') from None
+
+
+def _find_table(folder):
+  """The one file in the folder that can be a table of tags, or None."""
+  found = [path for path in sorted(folder.iterdir())
+           if path.suffix.lower() in _TABLE_ENDINGS and not path.name.startswith('.')
+           and _pick_columns(_first_columns(path))]
+  if len(found) > 1:
+    names = ', '.join(f"'{path.name}'" for path in found)
+    raise UserError(f"'{folder}' holds {len(found)} tables of tags ({names}); name the one to use "
+                    'with --config.data.table=')
+  return found[0] if found else None
+
+
+def _first_columns(path):
+  """The column names in a table's first line; none where it cannot be understood."""
+  with path.open(encoding='utf-8-sig', errors='replace', newline='') as file:
+    try:
+      if path.suffix.lower() == '.csv':
+        return next(csv.reader(file), [])
+      row = json.loads(file.readline())
+      return list(row) if isinstance(row, dict) else []
+    except (csv.Error, ValueError):
+      return []
+
+
+def _pick_columns(columns):
+  """The columns that hold path and tags, as they are written in the table; or None."""
+  written = {str(column).strip().lower(): column for column in columns}
+  path = next((written[name] for name in PATH_COLUMNS if name in written), None)
+  tags = next((written[name] for name in TAG_COLUMNS if name in written), None)
+  return None if path is None or tags is None else (path, tags)
+
+
+def _read_table(table, folder, known):
+  """{relative path: tags} of a table; rows on the same picture are put together."""
+  if not table.is_file():
+    raise UserError(f"there is no table '{table}'; config.data.table is a path relative to "
+                    'config.data.path.')
+  tags_of, missing = {}, []
+  for line, row in _csv_rows(table) if table.suffix.lower() == '.csv' else _json_rows(table):
+    columns = _pick_columns(row)
+    if not columns:
+      raise UserError(f"line {line} of '{table}' has {', '.join(map(repr, row)) or 'no columns'}; "
+                      f'expected {_COLUMNS_NEEDED}.')
+    name = _relative_path(row[columns[0]], folder, f"line {line} of '{table}'")
+    if name not in known and not (folder / name).is_file():
+      missing.append(name)
+    tags = _cell_tags(row[columns[1]], columns[1], f"line {line} of '{table}'")
+    tags_of[name] = _tidy(tags_of.get(name, []) + tags)
+  if missing:
+    raise UserError(f"the table '{table}' names {len(missing)} pictures that are not in "
+                    f"'{folder}', such as {', '.join(map(repr, missing[:3]))}; its paths are read "
+                    'relative to the folder.')
+  return tags_of
+
+
+def _csv_rows(table):
+  """Yields (line number, {column: cell}) of a CSV file with a header."""
+  reader = csv.reader(io.StringIO(_read_text(table), newline=''), strict=True)
+  try:
+    header = next(reader, [])
+    if not _pick_columns(header):
+      yield 1, dict.fromkeys(header, '')
+    for row in reader:
+      if len(row) not in (0, len(header)):
+        raise UserError(f"line {reader.line_num} of '{table}' has {len(row)} values, the header "
+                        f'has {len(header)}; put quotes around tags that are separated by commas.')
+      if row:
+        yield reader.line_num, dict(zip(header, row, strict=True))
+  except csv.Error as error:
+    raise UserError(f"line {reader.line_num} of '{table}' is no CSV: {error}.") from None
+
+
+def _json_rows(table):
+  """Yields (line number, dict) of a JSON Lines file."""
+  for line, text in enumerate(_read_text(table).split('\n'), 1):
+    try:
+      row = json.loads(text) if text.strip() else None
+    except ValueError as error:
+      raise UserError(f"line {line} of '{table}' is no JSON: {error}.") from None
+    if row is not None:
+      yield line, row if isinstance(row, dict) else {}
+
+
+def _relative_path(value, folder, where):
+  """A table's path as one relative to the folder; refuses one that leads out of it."""
+  if not isinstance(value, str) or not value.strip():
+    raise UserError(f'{where} has {value!r} as the path of a picture.')
+  top = os.path.abspath(folder)
+  path = os.path.normpath(os.path.join(top, value.strip()))
+  if not path.startswith(os.path.join(top, '')):
+    raise UserError(f"{where} names '{value}', which lies outside the folder '{folder}'.")
+  return Path(os.path.relpath(path, top)).as_posix()
+
+
+def _cell_tags(value, column, where):
+  """The tags in a cell: of a column `tags` one or many, of a column `label` one."""
+  if value is None:
+    return []
+  if isinstance(value, list):
+    return [str(tag) for tag in value]
+  if column.strip().lower() == 'label' or not isinstance(value, str):
+    return [str(value)]
+  try:
+    return split_tags(value)
+  except ValueError as error:
+    raise UserError(f'{where} has tags that begin as a JSON list but are none: {error}.') from None

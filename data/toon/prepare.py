@@ -1,0 +1,136 @@
+"""The prepared dataset on disk: drawn once, atomically, and found again."""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import pathlib
+import shutil
+import sys
+import time
+
+from errors import UserError
+
+DEFAULT_DIR = '~/.cache/oko/data'
+SETTINGS = ('num_train', 'num_valid', 'num_test', 'image_size_px', 'dropped_share', 'data_seed')
+
+
+def check_settings(settings) -> None:
+  """Raises UserError for sizes and shares that make no sense."""
+  for name in ('num_train', 'num_valid', 'num_test'):
+    if getattr(settings, name) < 1:
+      raise UserError(f'data.{name} is {getattr(settings, name)}; toon wants at least 1 picture in '
+                      'every split.')
+  if settings.image_size_px < 32:
+    raise UserError(f'data.image_size_px is {settings.image_size_px}; toon draws pictures of at '
+                    'least 32 px.')
+  if not 0 <= settings.dropped_share < 1:
+    raise UserError(f'data.dropped_share is {settings.dropped_share}; it must be at least 0 (no '
+                    'tag is forgotten) and below 1.')
+
+
+def config_name(settings) -> str:
+  """The name of these settings, which is also the name of their folder."""
+  return (f'{settings.image_size_px}px-{settings.num_train}-{settings.num_valid}-'
+          f'{settings.num_test}-drop{settings.dropped_share:g}-seed{settings.data_seed}')
+
+
+def prepare_toon(settings, directory='', poll=None):
+  """The builder of a prepared dataset; draws it if this is the first use.
+
+  Args:
+    settings: has the attributes named in SETTINGS.
+    directory: where datasets lie; '' is ~/.cache/oko/data.
+    poll: called often while drawing or waiting; what it raises interrupts, leaving nothing half.
+  Raises:
+    UserError: settings that make no sense, or a folder that cannot be written.
+  """
+  from data.toon.builder import Toon, ToonConfig
+  check_settings(settings)
+  directory = pathlib.Path(directory or DEFAULT_DIR).expanduser()
+  config = ToonConfig(name=config_name(settings), **{n: getattr(settings, n) for n in SETTINGS})
+  with _quiet():
+    builder = Toon(data_dir=str(directory), config=config, file_format='array_record')
+    if builder.is_prepared():
+      return builder
+    with _lock(directory / 'toon', config.name, poll):
+      builder = Toon(data_dir=str(directory), config=config, file_format='array_record')
+      if not builder.is_prepared():
+        _remove_half_drawn(directory / 'toon' / config.name)
+        total = settings.num_train + settings.num_valid + settings.num_test
+        with _progress(total) as show:
+          builder.poll, builder.show_progress = poll, show
+          _draw(builder)
+  return builder
+
+
+def _draw(builder):
+  try:
+    builder.download_and_prepare()
+  except OSError as error:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+      raise
+    raise UserError(f'Drawing toon into {builder.data_dir} stopped: {error.strerror}; make room or '
+                    'choose another folder with --config.data.dir=FOLDER.') from error
+
+
+@contextlib.contextmanager
+def _lock(folder, name, poll):
+  """One process draws a dataset; others wait here and then find it."""
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(folder / f'{name}.lock', 'w')
+  except OSError as error:
+    raise UserError(f'Cannot write to data.dir {folder.parent}: {error.strerror}; choose another '
+                    'with --config.data.dir=FOLDER.') from error
+  with file:
+    while True:
+      try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        break
+      except BlockingIOError:
+        if poll:
+          poll()
+        time.sleep(0.2)
+    yield
+
+
+def _remove_half_drawn(folder):
+  """What a killed run left; called with the lock held, so nobody is drawing there."""
+  for path in folder.glob('incomplete.*'):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Hushes TFDS: its log lines and progress bars."""
+  import tensorflow_datasets as tfds
+  logger = logging.getLogger('absl')
+  level = logger.level
+  tfds.disable_progress_bar()
+  logger.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _progress(total):
+  """A function to call with the number of pictures just drawn."""
+  if sys.stderr.isatty():
+    from tqdm import tqdm
+    with tqdm(total=total, desc='drawing toon', unit='picture') as bar:
+      yield bar.update
+    return
+  done, told = 0, time.monotonic()
+  print(f'drawing toon: {total} pictures, once', file=sys.stderr, flush=True)
+
+  def show(count):
+    nonlocal done, told
+    done += count
+    if time.monotonic() - told > 10:
+      told = time.monotonic()
+      print(f'drawing toon: {done} of {total}', file=sys.stderr, flush=True)
+
+  yield show

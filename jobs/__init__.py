@@ -1,0 +1,17 @@
+"""What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
+
+from errors import UserError
+from jobs import evaluate, predict, train
+
+JOBS = {
+    'train': train.run,
+    'evaluate': evaluate.run,
+    'predict': predict.run,
+}
+
+
+def get_job(name: str):
+  """Looks up a job; UserError lists the choices."""
+  if name not in JOBS:
+    raise UserError(f"--job '{name}' is unknown; choices: {', '.join(JOBS)}")
+  return JOBS[name]

@@ -1,0 +1,38 @@
+"""--job=evaluate: the test table again, from a workdir alone."""
+
+from train_lib import build, devices, records, report
+from train_lib import workdir as workdir_lib
+from train_lib.evaluation import Evaluator
+from train_lib.preemption import Preemption
+from train_lib.reporting import say
+from train_lib.trained import check_tags, open_trained
+
+
+def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
+  """Measures a trained run on its test split and writes `evaluation.json` into the workdir.
+
+  Args:
+    config: of the workdir; `predict.checkpoint` picks latest or best, `data` may name other data
+      with the same tags.
+    workdir: of the run.
+    config_path, input, output: not of this job.
+
+  Raises:
+    UserError: no such run, or the data's tags are not those of the checkpoint.
+  """
+  del config_path, input, output
+  with Preemption() as preemption:
+    devices.set_up_jax(config.runtime.cache_dir)
+    trained = open_trained(config, workdir, config.predict.checkpoint)
+    source = build.build_source(config, 'train', poll=preemption.check)
+    check_tags(trained, source)
+    loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
+    result = report.report_on_test(
+        Evaluator(trained.task, trained.mesh), trained.variables, loaders,
+        with_baselines=config.eval.baselines, poll=preemption.check)
+    say(f'step {trained.step}, test split, {len(result.outcome.ids)} pictures, '
+        f'{trained.task.scored.sum()} tags')
+    say(report.format_table(result.rows))
+    records.write_json(workdir_lib.existing_workdir(workdir) / 'evaluation.json', {
+        'step': trained.step, 'checkpoint': config.predict.checkpoint,
+        'thresholds': result.thresholds, 'test': result.rows})

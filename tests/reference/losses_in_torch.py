@@ -1,0 +1,67 @@
+"""Writes losses_in_torch.json: published loss formulas and their gradients, computed by PyTorch.
+
+Run where torch is installed (the project itself does not need it), from the root of the checkout:
+
+    python tests/reference/losses_in_torch.py
+
+focal: the formula of torchvision.ops.sigmoid_focal_loss. asymmetric: the formula of the reference
+implementation of Ridnik et al. (arXiv 2009.14119), without its floor of 1e-8 under the logarithm.
+Both are typed in here from their definitions, in float64, and differentiated by autograd.
+"""
+
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+
+def focal(logits, labels, alpha, gamma):
+  """Formula of torchvision.ops.sigmoid_focal_loss with reduction='none'."""
+  p = torch.sigmoid(logits)
+  cost = F.binary_cross_entropy_with_logits(logits, labels, reduction='none')
+  p_of_label = p * labels + (1 - p) * (1 - labels)
+  loss = cost * (1 - p_of_label) ** gamma
+  if alpha >= 0:
+    loss = (alpha * labels + (1 - alpha) * (1 - labels)) * loss
+  return loss
+
+
+def asymmetric(logits, labels, gamma_positive, gamma_negative, clip):
+  """Formula of the asymmetric loss, whole gradient, not summed."""
+  p = torch.sigmoid(logits)
+  not_p = 1 - p
+  if clip > 0:
+    not_p = (not_p + clip).clamp(max=1)
+  log_likelihood = labels * torch.log(p) + (1 - labels) * torch.log(not_p)
+  p_of_label = p * labels + not_p * (1 - labels)
+  gamma = gamma_positive * labels + gamma_negative * (1 - labels)
+  return -log_likelihood * (1 - p_of_label) ** gamma
+
+
+def tabulate(function, labels, settings):
+  """Returns one row: the setting, logits, labels, values and gradients."""
+  grid = torch.linspace(-9, 9, 25, dtype=torch.float64)
+  logits = grid.repeat(len(labels)).requires_grad_()
+  labels = torch.tensor(labels, dtype=torch.float64).repeat_interleave(len(grid))
+  values = function(logits, labels, **settings)
+  values.sum().backward()
+  columns = dict(logits=logits, labels=labels, values=values, gradients=logits.grad)
+  return dict(settings=settings, **{name: one.tolist() for name, one in columns.items()})
+
+
+def main():
+  table = {
+    'focal': [
+      tabulate(focal, [0, 0.3, 1], dict(alpha=alpha, gamma=gamma))
+      for alpha, gamma in [(-1, 0), (-1, 2), (0.25, 2), (0.25, 0.5), (0.75, 1), (0.5, 5)]],
+    'asymmetric': [
+      tabulate(asymmetric, [0, 1], dict(gamma_positive=one, gamma_negative=two, clip=clip))
+      for one, two, clip in [(0, 0, 0), (0, 4, 0.05), (1, 4, 0.05), (1, 2, 0), (0.5, 1.5, 0.2)]],
+  }
+  path = pathlib.Path(__file__).with_suffix('.json')
+  path.write_text(json.dumps({'torch': torch.__version__, **table}) + '\n')
+
+
+if __name__ == '__main__':
+  main()

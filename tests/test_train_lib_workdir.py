@@ -1,0 +1,148 @@
+import os
+
+import ml_collections
+import pytest
+
+from errors import UserError
+from train_lib import workdir
+
+
+def make_config(**changes):
+  config = ml_collections.ConfigDict({
+    'seed': 0,
+    'net': {'name': 'se_resnet', 'stages': (3, 4, 6, 3), 'rates': ((0.5, 1), ())},
+    'optimizer': {'learning_rate': 0.001, 'decay': 1.0, 'nesterov': False},
+    'runtime': {'workers': 2, 'log_every_steps': 50},
+    'empty': {},
+  })
+  config.update_from_flattened_dict(changes)
+  return config
+
+
+def open_run(path, **changes):
+  return workdir.open_workdir(path, make_config(**changes), config_name='configs/tagger.py:demo')
+
+
+# Configs
+
+
+def test_config_survives_the_round_trip_with_tuples_and_types(tmp_path):
+  config = make_config()
+  workdir.save_config(tmp_path / 'config.json', config)
+  loaded = workdir.load_config(tmp_path / 'config.json')
+  assert loaded.to_dict() == config.to_dict()
+  assert loaded.net.stages == (3, 4, 6, 3) and loaded.net.rates == ((0.5, 1), ())
+  assert type(loaded.optimizer.decay) is float and type(loaded.seed) is int
+  assert workdir.config_digest(loaded) == workdir.config_digest(config)
+
+
+def test_digest_ignores_runtime_and_the_order_of_keys_and_nothing_else():
+  digest = workdir.config_digest(make_config())
+  turned = ml_collections.ConfigDict(dict(reversed(make_config().to_dict().items())))
+  assert workdir.config_digest(make_config(**{'runtime.workers': 8})) == digest
+  assert workdir.config_digest(turned) == digest
+  assert workdir.config_digest(make_config(**{'optimizer.decay': 1.0 + 1e-16 + 1e-9})) != digest
+  assert workdir.config_digest(make_config(seed=1)) != digest
+
+
+def test_a_config_that_json_cannot_hold_is_refused(tmp_path):
+  for value in (float('nan'), object()):
+    with pytest.raises(UserError, match='cannot be stored as JSON'):
+      workdir.save_config(tmp_path / 'c.json', {'a': value})
+  with pytest.raises(UserError, match='does not exist'):
+    workdir.load_config(tmp_path / 'c.json')
+  (tmp_path / 'c.json').write_text('[1]')
+  with pytest.raises(UserError, match='holds no config'):
+    workdir.load_config(tmp_path / 'c.json')
+
+
+# Opening
+
+
+def test_a_new_workdir_gets_its_config_and_opens_again(tmp_path):
+  path = tmp_path / 'runs' / 'demo'
+  assert open_run(path) == open_run(path) == workdir.existing_workdir(path)
+  assert workdir.load_config(path / 'config.json').to_dict() == make_config().to_dict()
+  assert workdir.read_run(path)['config_name'] == 'configs/tagger.py:demo'
+  assert sorted(os.listdir(path)) == ['config.json', 'run.json']
+
+
+def test_a_changed_config_is_refused_with_the_difference_and_a_free_name(tmp_path):
+  path = tmp_path / 'demo'
+  open_run(path)
+  (tmp_path / 'demo-2').mkdir()
+  before = (path / 'config.json').read_bytes()
+  with pytest.raises(UserError) as refusal:
+    open_run(path, **{'optimizer.learning_rate': 0.01, 'net.stages': (2, 2), 'runtime.workers': 0})
+  message = str(refusal.value)
+  assert 'optimizer.learning_rate: 0.001 -> 0.01' in message
+  assert 'net.stages: [3, 4, 6, 3] -> [2, 2]' in message
+  assert 'runtime' not in message
+  assert f'--workdir={path}-3' in message
+  assert (path / 'config.json').read_bytes() == before
+
+
+def test_added_and_removed_keys_are_differences(tmp_path):
+  old, new = make_config().to_dict(), make_config().to_dict()
+  del old['seed']
+  new['net']['width'] = 8
+  assert workdir.diff_configs(old, new) == [
+    'net.width: (no such key) -> 8', 'seed: (no such key) -> 0']
+
+
+def test_runtime_may_change_and_is_said_and_kept(tmp_path, caplog):
+  caplog.set_level('INFO')
+  open_run(tmp_path / 'demo')
+  open_run(tmp_path / 'demo', **{'runtime.workers': 0})
+  assert 'runtime.workers: 2 -> 0' in caplog.text
+  assert workdir.load_config(tmp_path / 'demo' / 'config.json').runtime.workers == 0
+
+
+def test_foreign_folders_and_files_are_left_alone(tmp_path):
+  (tmp_path / 'photos').mkdir()
+  (tmp_path / 'photos' / 'a.jpg').write_text('x')
+  with pytest.raises(UserError, match=r'no config.json.*photos-2'):
+    open_run(tmp_path / 'photos')
+  assert os.listdir(tmp_path / 'photos') == ['a.jpg']
+  with pytest.raises(UserError, match='is a file'):
+    open_run(tmp_path / 'photos' / 'a.jpg')
+  with pytest.raises(UserError, match='is not the folder of a run'):
+    workdir.existing_workdir(tmp_path / 'photos')
+
+
+def test_an_empty_folder_or_hidden_files_alone_may_become_a_workdir(tmp_path):
+  (tmp_path / '.DS_Store').write_text('x')
+  open_run(tmp_path)
+  assert (tmp_path / 'config.json').exists()
+
+
+def test_a_start_that_was_killed_before_its_config_can_be_repeated(tmp_path, monkeypatch):
+  def killed(*_):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr(workdir, 'save_config', killed)
+    with pytest.raises(KeyboardInterrupt):
+      open_run(tmp_path / 'demo')
+  open_run(tmp_path / 'demo')
+
+
+def test_other_data_are_refused_with_both_fingerprints_unless_allowed(tmp_path):
+  for _ in range(2):
+    workdir.check_fingerprint(tmp_path, 'aaa')
+  with pytest.raises(UserError, match='began with fingerprint aaa, now it is bbb'):
+    workdir.check_fingerprint(tmp_path, 'bbb')
+  assert workdir.read_run(tmp_path)['fingerprint'] == 'aaa'
+  workdir.check_fingerprint(tmp_path, 'bbb', allow_change=True)
+  assert workdir.read_run(tmp_path) == {'fingerprint': 'bbb', 'fingerprint_changes': ['aaa']}
+
+
+def test_the_description_of_a_run_names_code_versions_and_devices(tmp_path):
+  description = workdir.describe_run()
+  workdir.update_run(tmp_path, step=3)
+  workdir.update_run(tmp_path, **description)
+  run = workdir.read_run(tmp_path)
+  assert run['step'] == 3
+  assert run['versions'].keys() >= {'python', 'jax', 'flax', 'numpy', 'orbax-checkpoint'}
+  assert run['devices']['count'] >= 1 and run['start'] and run['end'] == ''
+  assert isinstance(run['commit'], str)

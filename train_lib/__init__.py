@@ -1,0 +1,1 @@
+"""Batches, a net and a loss become a trained state."""

@@ -1,0 +1,162 @@
+"""The only knot: a config's names become a net, a task, sources and loaders."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import data
+from data.batch import Source
+from data.loader import Loader
+from data.operations import build_pipeline
+from data.sources.pictures import PictureFiles
+from errors import UserError
+from losses import LOSSES
+from nets import build_net, get_variant
+from train_lib import optimizers, parallel, step
+from train_lib.state import TrainState, create_state
+from train_lib.tasks import get_task
+
+FREQUENCY_SAMPLE = 4096           # examples that the head's first biases are read from
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+  """Everything that a run needs and that a config decides."""
+  config: Any
+  mesh: jax.sharding.Mesh
+  task: Any
+  train_source: Source
+  loader: Loader
+  num_steps: int
+  init_state: Any                 # () -> TrainState on the devices
+  train_step: Any                 # (state, batch) -> (state, metrics)
+
+
+def build_source(config, split: str, poll: Callable[[], None] = lambda: None) -> Source:
+  """The split ('train', 'valid' or 'test') of the config's dataset.
+
+  Args: poll: called often while data are prepared; may raise to stop.
+  """
+  name = config.data.source
+  if name not in data.SOURCES:
+    raise UserError(f"data.source '{name}' is unknown; choices: {', '.join(data.SOURCES)}")
+  return data.SOURCES[name](config.data, split, poll=poll)
+
+
+def build_task(config, categories: tuple[str, ...], *, head_bias=0.0):
+  """The task around its net.
+
+  Args:
+    config: the whole config.
+    categories: of the tags, one each; every category but 'rating' is scored.
+    head_bias: logits that the head starts from, one number or one per tag.
+  """
+  variant = get_variant(config.net.name)
+  net = build_net(
+      config.net.name, len(categories), dtype=compute_dtype(config.net.dtype),
+      dropout_rate=config.net.dropout_rate, head_bias_init=head_bias,
+      batch_norm_axis=parallel.batch_norm_axis(config.train.parallel, config.net.batch_norm_sync))
+  if config.loss.over_tags not in ('sum', 'mean'):
+    raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
+  scored = np.array([category != 'rating' for category in categories])
+  return get_task(config.task)(
+      net=net, loss_function=build_loss(config.loss), mean=variant.mean, deviation=variant.std,
+      num_tags=len(categories), over_tags=config.loss.over_tags, scored=scored)
+
+
+def build_loss(config):
+  """(logits, labels) -> element-wise loss, with its hyper-parameters from the `loss` section."""
+  settings = {
+      'sigmoid_cross_entropy': {},
+      'focal': dict(alpha=config.focal_alpha, gamma=config.focal_gamma),
+      'asymmetric': dict(gamma_positive=config.gamma_positive,
+                         gamma_negative=config.gamma_negative, clip=config.clip),
+  }
+  if config.name not in LOSSES:
+    raise UserError(f"loss.name '{config.name}' is unknown; choices: {', '.join(LOSSES)}")
+  return functools.partial(LOSSES[config.name], **settings[config.name])
+
+
+def build_loader(config, source: Source, *, train: bool, batch_size: int,
+                 keys: tuple[str, ...] = ('image', 'tags'), **options) -> Loader:
+  """A loader of this process's share of each batch. Args: keys: of the batch; options: Loader's."""
+  return Loader(
+      source, build_pipeline(config.data, train=train), batch_size=batch_size, train=train,
+      keys=keys, **options,
+      seed=config.seed, workers=config.runtime.workers,
+      processes=config.runtime.worker_processes,
+      deadline_sec=config.runtime.loader_deadline_sec,
+      shard_index=jax.process_index(), shard_count=jax.process_count())
+
+
+def build_picture_loader(config, path: str) -> Loader:
+  """Every picture under a folder, or one file, once; examples have no tags."""
+  source = PictureFiles(path)
+  return build_loader(config, source, train=False, batch_size=config.predict.batch_size,
+                      bad_limit_frac=1.0)
+
+
+def build_evaluation_loaders(config, train_source: Source,
+                             poll: Callable[[], None] = lambda: None) -> dict[str, Loader]:
+  """'train', 'valid' and 'test': every example once, as it is, and what the source knows of it."""
+  sources = {'train': train_source,
+             **{split: build_source(config, split, poll) for split in ('valid', 'test')}}
+  return {split: build_loader(config, source, train=False, batch_size=config.eval.batch_size,
+                              keys=('image', *train_source.truth_keys))
+          for split, source in sources.items()}
+
+
+def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:
+  """Reads the training split and prepares everything up to the compiled step."""
+  mesh = parallel.make_mesh()
+  parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
+                            config.train.accumulate_steps)
+  parallel.check_batch_size('eval.batch_size', config.eval.batch_size, mesh)
+  source = build_source(config, 'train', poll)
+  task = build_task(config, source.tag_categories, head_bias=prior_logits(source))
+  loader = build_loader(config, source, train=True, batch_size=config.train.batch_size)
+  num_steps = config.train.num_steps or math.ceil(
+      config.train.num_epochs * len(source) / config.train.batch_size)
+  optimizer, schedule = optimizers.build_optimizer(config.optimizer, num_steps)
+  train_step = step.make_train_step(
+      task, optimizer, schedule, seed=config.seed,
+      accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay)
+
+  def init_state() -> TrainState:
+    size = config.data.image_size_px
+    picture = {'image': jnp.zeros((1, size, size, 3), jnp.uint8)}
+    create = lambda: create_state(                                    # noqa: E731
+        task.init(jax.random.key(config.seed), picture), optimizer,
+        use_ema=config.train.ema_decay > 0)
+    return jax.jit(create, out_shardings=parallel.replicated(mesh))()
+
+  return Training(
+      config=config, mesh=mesh, task=task, train_source=source, loader=loader,
+      num_steps=num_steps, init_state=init_state,
+      train_step=parallel.compile_step(train_step, mesh, parallel=config.train.parallel,
+                                       batch_norm_sync=config.net.batch_norm_sync))
+
+
+def compute_dtype(name: str):
+  """'auto' is bfloat16 on TPU and GPU and float32 on CPU, where bfloat16 is slower."""
+  choices = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16,
+             'auto': jnp.float32 if jax.default_backend() == 'cpu' else jnp.bfloat16}
+  if name not in choices:
+    raise UserError(f"net.dtype '{name}' is unknown; choices: {', '.join(choices)}")
+  return choices[name]
+
+
+def prior_logits(source: Source) -> tuple[float, ...]:
+  """log(p / (1 - p)) of every tag's frequency p in an even sample of the source."""
+  rows = np.linspace(0, len(source) - 1, min(len(source), FREQUENCY_SAMPLE)).astype(int)
+  counts = np.zeros(len(source.tag_names))
+  for row in rows:
+    counts[source[int(row)]['tags']] += 1
+  share = (counts + 0.5) / (len(rows) + 1)
+  return tuple(np.log(share / (1 - share)).tolist())

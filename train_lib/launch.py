@@ -1,0 +1,145 @@
+"""What happens around a job: its config by default, a tuned CPU process, plain errors, exit codes.
+
+No jax here: the allocator and XLA read their settings once, before anything is imported.
+"""
+
+import difflib
+import glob
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+
+from absl import flags
+
+from errors import UserError
+
+EXIT_USER_ERROR = 2
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TUNED = 'OKO_TUNED'               # set in the process that was started again
+# glibc returns freed memory to the system and faults it in again at every XLA call; not with these
+MALLOC = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184'
+# jax 0.10 gives convolutions to YNNPACK, which is slower at training than Eigen
+XLA = '--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION'
+
+
+def default_workdir(config_path: str) -> str:
+  """configs/tagger.py:demo -> runs/tagger-demo."""
+  page, _, preset = config_path.partition(':')
+  name = os.path.splitext(os.path.basename(page))[0]
+  return os.path.join('runs', f'{name}-{preset}' if preset else name)
+
+
+def complete_arguments(argv: list[str], defaults) -> list[str]:
+  """Without --config, the config is the one that --workdir was trained with.
+
+  The config's own flags (--config.KEY=...) read `sys.argv`, so the result is put there too.
+
+  Args:
+    argv: the command line.
+    defaults: the config that holds every key.
+
+  Raises:
+    UserError: neither is given, or there is no such page or key.
+  """
+  given = {}
+  for argument, following in zip(argv[1:], [*argv[2:], ''], strict=False):
+    if argument.startswith('-'):
+      name, equals, value = argument.lstrip('-').partition('=')
+      given[name] = value if equals else following
+  if 'config' in given:
+    _check_page(given['config'])
+  elif given.get('workdir'):
+    argv = [argv[0], f'--config={ROOT / "configs" / "saved.py"}:{given["workdir"]}', *argv[1:]]
+  elif not {'help', 'helpfull', 'helpshort'} & given.keys():
+    raise UserError('no config: give --config=configs/NAME.py[:PRESET], or for a job on a trained '
+                    'run its folder as --workdir=FOLDER')
+  for name in given:
+    _check_key(name, defaults)
+  sys.argv = argv
+  return argv
+
+
+def _check_page(config_path: str) -> None:
+  page = pathlib.Path(config_path.partition(':')[0])
+  if not page.is_file():
+    pages = sorted(f'configs/{path.name}' for path in (ROOT / 'configs').glob('*.py')
+                   if path.stem not in ('__init__', 'base', 'saved'))
+    raise UserError(f'--config={page} does not exist; the pages are {", ".join(pages)}')
+
+
+def _check_key(flag: str, config) -> None:
+  """Raises UserError when a flag --config.a.b or --noconfig.a.b names no key."""
+  root, *path = flag.split('.')
+  if root not in ('config', 'noconfig') or not path:
+    return
+  section = 'config'
+  for part in path:
+    keys = list(config) if hasattr(config, 'keys') else []
+    if part not in keys:
+      near = difflib.get_close_matches(part, keys, 1)
+      guess = f'; did you mean --{section}.{near[0]}?' if near else ''
+      raise UserError(f"--{flag} is no key of the config{guess} (the keys of --{section} are "
+                      f"{', '.join(keys) or 'none'})")
+    config, section = config[part], f'{section}.{part}'
+
+
+def run_and_exit(function: Callable[[], None]) -> None:
+  """Runs a job; a person's mistake ends in one sentence and code 2."""
+  try:
+    function()
+  except UserError as error:
+    print(f'oko: {error}', file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
+  except (AttributeError, KeyError, flags.Error, TypeError, OSError) as error:
+    if not _from_flags(error):
+      raise
+    print(f'oko: bad config or flag: {_sentence(error)}', file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
+
+
+def restart_tuned(argv: list[str]) -> None:
+  """On a Linux CPU, starts this program again once with settings that can only be set before.
+
+  Does nothing on an accelerator or inside a cluster. What the person has set in GLIBC_TUNABLES or
+  XLA_FLAGS stays.
+  """
+  if os.environ.get(TUNED) or not _cpu_alone():
+    return
+  environment = dict(os.environ, **{TUNED: '1'})
+  environment.setdefault('GLIBC_TUNABLES', MALLOC)
+  if _jax_version() < (0, 11):
+    environment['XLA_FLAGS'] = f'{environment.get("XLA_FLAGS", "")} {XLA}'.strip()
+  print('oko: started again with allocator settings for training on a CPU (--notune: as it comes)',
+        file=sys.stderr)
+  sys.stderr.flush()
+  os.execve(sys.executable, [sys.executable, *argv], environment)
+
+
+def _cpu_alone() -> bool:
+  accelerator = glob.glob('/dev/nvidia[0-9]*') + glob.glob('/dev/accel*') + glob.glob('/dev/vfio/*')
+  platforms = os.environ.get('JAX_PLATFORMS', '')
+  cluster = {'SLURM_JOB_ID', 'TPU_WORKER_ID', 'JAX_COORDINATOR_ADDRESS'} & os.environ.keys()
+  on_cpu = platforms == 'cpu' or (not platforms and not accelerator)
+  return sys.platform == 'linux' and on_cpu and not cluster
+
+
+def _jax_version() -> tuple[int, ...]:
+  from importlib.metadata import version
+  return tuple(int(part) for part in version('jax').split('.')[:2])
+
+
+def _from_flags(error: BaseException) -> bool:
+  """True when the error rose while flags or a config page were read, not inside a job."""
+  frames = []
+  traceback = error.__traceback__
+  while traceback:
+    frames.append(traceback.tb_frame.f_code.co_filename.replace(os.sep, '/'))
+    traceback = traceback.tb_next
+  return any('absl/flags' in name or 'ml_collections/' in name for name in frames) and not any(
+      '/jobs/' in name for name in frames)
+
+
+def _sentence(error: BaseException) -> str:
+  text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+  return ' '.join(text.split())

@@ -1,0 +1,151 @@
+"""The one training loop: steps, evaluation, checkpoints, signals, and what is said about them."""
+
+import collections
+import dataclasses
+import time
+from typing import Any
+
+import jax
+
+from train_lib import parallel, records
+from train_lib.preemption import Preempted
+from train_lib.reporting import MetricsLog, Progress, human_time, say
+
+TIMED_STEPS = 3                   # after the first, for the estimate at the start
+LONG_SEC = 3600.0                 # on a CPU, an estimate beyond this names a smaller run
+EVALUATIONS = 10                  # in a run whose config does not say
+
+
+@dataclasses.dataclass
+class Loop:
+  """Trains to `training.num_steps` from whatever step the state has.
+
+  Attributes:
+    training: of `build_training`.
+    evaluator, valid_loader: what the validation split is measured with.
+    checkpoints, preemption, workdir: where a step is kept, and what stops the loop.
+    productive_sec: time spent in steps so far.
+  """
+  training: Any
+  evaluator: Any
+  valid_loader: Any
+  checkpoints: Any
+  preemption: Any
+  workdir: Any
+  productive_sec: float = 0.0
+
+  def run(self, state):
+    """Returns the final state; raises Preempted, the current step saved, when asked to stop."""
+    training, runtime = self.training, self.training.config.runtime
+    start, total = int(state.step), training.num_steps
+    one_by_one = training.mesh.size > 1 and jax.default_backend() == 'cpu'
+    log = MetricsLog(self.workdir, start, tensorboard=runtime.tensorboard)
+    progress = Progress(total, start, training.config.train.batch_size)
+    clock = Clock(start)
+    try:
+      if start and self._evaluates(start) and not log.has(start, 'valid/loss'):
+        measured = self._evaluate(state, start, log)    # stopped in the middle of it last time
+        self.checkpoints.save(start, state, metrics=measured)
+      clock.restart(start)
+      for step, batch in enumerate(device_batches(training, start, total), start + 1):
+        state, metrics = training.train_step(state, batch)
+        if one_by_one or step == start + 1:
+          jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
+        if step == start + 1:
+          clock.restart(step)                           # that one compiled
+        if step == start + 1 + TIMED_STEPS:
+          jax.block_until_ready(metrics)
+          self._announce(clock.step_sec(step), total - step)
+        if is_time(step, runtime.log_every_steps, total):
+          self._log(step, metrics, clock, progress, log)
+        if self.preemption.should_stop(step):
+          self._stop(state, step)
+        if self._evaluates(step) or self._saves(step):
+          measured = self._evaluate(state, step, log) if self._evaluates(step) else None
+          if self._saves(step):
+            self.checkpoints.save(step, state, metrics=measured)
+          self.productive_sec += clock.restart(step)
+      self.checkpoints.wait()
+      return state
+    finally:
+      progress.close()
+      log.close()
+
+  def _log(self, step, metrics, clock, progress, log):
+    values = {f'train/{key}': float(value) for key, value in metrics.items()}
+    step_sec = clock.step_sec(step)
+    self.productive_sec += clock.restart(step)
+    values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
+    progress.show(step, values['train/loss'], step_sec)
+    log.write(step, values)
+    self.checkpoints.poll()
+    records.append_jsonl(self.workdir / 'bad_images.jsonl', self.training.loader.bad_images.drain())
+
+  def _evaluate(self, state, step, log) -> dict[str, float]:
+    poll = lambda: self.preemption.requested and self._stop(state, step)      # noqa: E731
+    metrics = self.evaluator.evaluate(state.variables, self.valid_loader, poll=poll).metrics
+    log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
+    say(f'step {step}  validation: loss {metrics["loss"]:.3f}  mAP {metrics["map"]:.4f}  '
+        f'macro F1 {metrics["macro_f1_tuned"]:.4f} at {metrics["macro_threshold"]:.2f}')
+    return metrics
+
+  def _stop(self, state, step):
+    self.checkpoints.wait()
+    if step not in self.checkpoints.steps():
+      self.checkpoints.save(step, state)
+      self.checkpoints.wait()
+    say(f'stopped at step {step} of {self.training.num_steps}, which is saved in {self.workdir}; '
+        'the same command goes on from there')
+    raise Preempted
+
+  def _announce(self, step_sec: float, steps_left: int):
+    config, seconds = self.training.config, step_sec * steps_left
+    devices = f'{jax.device_count()} x {jax.devices()[0].device_kind}'
+    say(f'expect {human_time(seconds)} for the {steps_left} steps left, at '
+        f'{config.train.batch_size / step_sec:.1f} pictures/s on {devices}')
+    if jax.default_backend() == 'cpu' and seconds > LONG_SEC and config.small_page:
+      say(f'this page is made for TPUs and GPUs; --config={config.small_page} takes minutes here')
+
+  def _evaluates(self, step: int) -> bool:
+    return is_time(step, evaluation_period(self.training), self.training.num_steps)
+
+  def _saves(self, step: int) -> bool:
+    period = self.training.config.runtime.checkpoint_every_steps or evaluation_period(self.training)
+    return is_time(step, period, self.training.num_steps)
+
+
+class Clock:
+  """Time since a step that the devices had finished."""
+
+  def __init__(self, step: int):
+    self._step, self._time = step, time.monotonic()
+
+  def restart(self, step: int) -> float:
+    """Starts again at this step, and returns the seconds since the last start."""
+    now = time.monotonic()
+    seconds, self._step, self._time = now - self._time, step, now
+    return seconds
+
+  def step_sec(self, step: int) -> float:
+    """Mean seconds per step since the last start."""
+    return (time.monotonic() - self._time) / max(1, step - self._step)
+
+
+def device_batches(training, start: int, stop: int, ahead: int = 1):
+  """Yields batches start..stop-1 on the devices, the next ones already under way."""
+  waiting = collections.deque()
+  for batch in training.loader.batches(start, stop):
+    waiting.append(parallel.put_batch(training.mesh, batch))
+    if len(waiting) > ahead:
+      yield waiting.popleft()
+  yield from waiting
+
+
+def is_time(step: int, every_steps: int, total: int) -> bool:
+  """True at multiples of a period and at the end; a period of 0 is the end alone."""
+  return step == total or (every_steps > 0 and step % every_steps == 0)
+
+
+def evaluation_period(training) -> int:
+  """Steps between evaluations."""
+  return training.config.eval.every_steps or max(1, training.num_steps // EVALUATIONS)

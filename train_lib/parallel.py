@@ -1,0 +1,104 @@
+"""One mesh of devices with one axis, 'data': how a step and its batches are laid over it.
+
+`jit` over sharded arrays is the default and the same code from one CPU to many hosts; `pmap` is the
+named alternative. Statistics of BatchNorm are those of the global batch under both, or with
+`batch_norm_sync=False` those of each device, averaged after the step.
+"""
+
+import functools
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from errors import UserError
+
+AXIS = 'data'
+CHOICES = ('jit', 'pmap')
+ON_HOST = ('id', 'drawn_tags')   # keys of a batch that no device needs
+
+
+def make_mesh(devices: list | None = None) -> Mesh:
+  """Devices in a row. Args: devices: None takes all devices of all processes."""
+  devices = devices or jax.devices()
+  return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+  """Every device holds the whole array."""
+  return NamedSharding(mesh, P())
+
+
+def by_rows(mesh: Mesh) -> NamedSharding:
+  """Every device holds its share of the first axis."""
+  return NamedSharding(mesh, P(AXIS))
+
+
+def put_batch(mesh: Mesh, batch: dict) -> dict:
+  """Host rows of this process -> global arrays, split over the devices."""
+  sharding = by_rows(mesh)
+  return {key: jax.make_array_from_process_local_data(sharding, np.asarray(value))
+          for key, value in batch.items() if key not in ON_HOST}
+
+
+def put_whole(mesh: Mesh, tree):
+  """Host arrays -> global arrays that every device holds whole."""
+  return jax.device_put(tree, replicated(mesh))
+
+
+def check_batch_size(name: str, batch_size: int, mesh: Mesh, parts: int = 1) -> None:
+  """Raises UserError unless every device gets the same number of rows."""
+  if batch_size < 1 or batch_size % (mesh.size * parts):
+    each = f'{mesh.size} devices' + (f' times {parts} parts' if parts > 1 else '')
+    raise UserError(f'{name} is {batch_size}; it must be a positive multiple of {each}')
+
+
+def batch_norm_axis(parallel: str, sync: bool) -> str | None:
+  """The axis that a net's BatchNorm must average over: only `pmap` needs to be told."""
+  return AXIS if parallel == 'pmap' and sync else None
+
+
+def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
+  """Returns step(state, batch) -> (state, metrics), compiled for the mesh; the state is donated."""
+  if parallel not in CHOICES:
+    raise UserError(f"train.parallel '{parallel}' is unknown; choices: {', '.join(CHOICES)}")
+  whole, rows = replicated(mesh), by_rows(mesh)
+  if parallel == 'pmap':
+    return _pmap_step(step, mesh)
+  if not batch_norm_sync:
+    # gradients are joined by hand inside the step, so the checker must not join them again
+    step = jax.shard_map(functools.partial(step, axis=AXIS), mesh=mesh,
+                         in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False)
+  return jax.jit(step, in_shardings=(whole, rows), out_shardings=whole, donate_argnums=0)
+
+
+def _pmap_step(step, mesh: Mesh):
+  if jax.process_count() > 1:
+    raise UserError("train.parallel 'pmap' is for one process; with several use 'jit'")
+  mapped = jax.pmap(functools.partial(step, axis=AXIS), axis_name=AXIS,
+                    in_axes=(None, 0), out_axes=None, devices=list(mesh.devices.flat))
+
+  def run(state, batch):
+    rows = jax.tree.map(lambda x: x.reshape(mesh.size, -1, *x.shape[1:]), batch)
+    return mapped(state, rows)
+
+  return run
+
+
+def compile_rows_and_sums(function, mesh: Mesh):
+  """Returns function(variables, batch) -> (rows, sums), compiled for the mesh.
+
+  Variables are replicated and the batch is split; `rows` come back split, and `sums`, taken over
+  the whole batch, are the same on every device.
+  """
+  whole, rows = replicated(mesh), by_rows(mesh)
+  return jax.jit(function, in_shardings=(whole, rows), out_shardings=(rows, whole))
+
+
+def to_host(tree):
+  """Global arrays -> numpy with the rows of all processes."""
+  if jax.process_count() == 1:
+    return jax.device_get(tree)
+  from jax.experimental import multihost_utils
+  return multihost_utils.process_allgather(tree, tiled=True)

@@ -1,0 +1,135 @@
+"""JSON and JSON Lines files that a crash cannot leave half written.
+
+Paths may be local or anything that `etils.epath` opens (gs:// and the like).
+"""
+
+import contextlib
+import json
+import logging
+import math
+import os
+import tempfile
+
+import numpy as np
+from etils import epath
+
+from errors import UserError
+
+_log = logging.getLogger(__name__)
+
+
+def write_text(path, text: str) -> None:
+  """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
+  path = epath.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  if _is_remote(path):
+    path.write_text(text)  # object stores replace a whole object
+    return
+  handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.tmp-', dir=os.fspath(path.parent))
+  try:
+    with os.fdopen(handle, 'w', encoding='utf-8') as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    os.chmod(temporary, 0o666 & ~_umask())
+    os.replace(temporary, os.fspath(path))
+  except BaseException:
+    with contextlib.suppress(OSError):
+      os.remove(temporary)
+    raise
+
+
+def write_json(path, obj) -> None:
+  """Writes strict JSON, whole or not at all; numbers that are not finite become null."""
+  write_text(path, json.dumps(plain(obj), indent=2, allow_nan=False) + '\n')
+
+
+def read_json(path):
+  """Returns the content of a JSON file; UserError when it is missing or is no JSON."""
+  try:
+    return json.loads(epath.Path(path).read_text())
+  except FileNotFoundError as error:
+    raise UserError(f'{path} does not exist.') from error
+  except ValueError as error:
+    raise UserError(f'{path} is not valid JSON ({error}).') from error
+
+
+def append_jsonl(path, rows) -> None:
+  """Appends rows (dicts) to a JSON Lines file; a torn last line is closed first."""
+  path = epath.Path(path)
+  text = ''.join(json.dumps(plain(row), allow_nan=False) + '\n' for row in rows)
+  if not text:
+    return
+  if _is_remote(path):
+    write_text(path, (path.read_text() if path.exists() else '') + text)
+    return
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with open(os.fspath(path), 'a+b') as file:
+    end = file.seek(0, os.SEEK_END)
+    if end:
+      file.seek(end - 1)
+      if file.read(1) != b'\n':
+        text = '\n' + text
+    file.write(text.encode())
+
+
+def read_jsonl(path) -> list[dict]:
+  """Returns the rows of a JSON Lines file; lines torn by a crash are left out with a warning."""
+  path = epath.Path(path)
+  if not path.exists():
+    return []
+  rows, torn = [], 0
+  for line in path.read_bytes().split(b'\n'):
+    if not line.strip():
+      continue
+    try:
+      row = json.loads(line)
+    except ValueError:
+      row = None
+    if isinstance(row, dict):
+      rows.append(row)
+    else:
+      torn += 1
+  if torn:
+    _log.warning('%s: left out %d unreadable line(s), torn by an earlier crash', path, torn)
+  return rows
+
+
+def drop_rows_after(path, step: int) -> int:
+  """Rewrites a JSON Lines file without the rows whose `step` is beyond `step`.
+
+  A run that goes on from `step` writes those rows again; no step may stand twice.
+
+  Returns:
+    How many rows were dropped.
+  """
+  rows = read_jsonl(path)
+  kept = [row for row in rows if row.get('step', step) <= step]
+  if epath.Path(path).exists():
+    write_text(path, ''.join(json.dumps(row, allow_nan=False) + '\n' for row in kept))
+  return len(rows) - len(kept)
+
+
+def _is_remote(path):
+  return '://' in os.fspath(path)
+
+
+def _umask():
+  mask = os.umask(0)
+  os.umask(mask)
+  return mask
+
+
+def plain(value):
+  """Returns what strict JSON can hold: numbers that are not finite become None, arrays lists."""
+  if isinstance(value, dict):
+    return {str(key): plain(item) for key, item in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [plain(item) for item in value]
+  if isinstance(value, os.PathLike):
+    return os.fspath(value)
+  if value is None or isinstance(value, (str, bool, int)):
+    return value
+  if isinstance(value, float):
+    return float(value) if math.isfinite(value) else None
+  return plain(np.asarray(value).tolist())

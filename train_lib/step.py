@@ -1,0 +1,74 @@
+"""The one training step: gradients, the optimizer's update, statistics, averaged weights.
+
+It is written against a named data axis. Under `jit` over sharded arrays there is no axis and every
+mean is already global; under `pmap` and `shard_map` the axis is 'data', and `mean_over` joins the
+devices.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from train_lib.state import TrainState
+
+
+def make_train_step(task, optimizer, schedule, *, seed: int, accumulate_steps: int,
+                    ema_decay: float):
+  """Returns step(state, batch, *, axis) -> (state, metrics).
+
+  Args:
+    task: a task of `train_lib.tasks`.
+    optimizer, schedule: of `build_optimizer`.
+    seed: of the step's random numbers, which are a function of (seed, step, part, device).
+    accumulate_steps: parts of the batch computed one after another; divides the batch.
+    ema_decay: of the averaged weights, 0 is off.
+  """
+
+  def gradients(params, batch_stats, batch, key, axis):
+    def loss_of(params):
+      variables = {'params': params, 'batch_stats': batch_stats}
+      return task.loss(variables, batch, {'dropout': key})
+    (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    return mean_over(axis, (loss, batch_stats, grads))
+
+  def accumulated(params, batch_stats, batch, key, axis):
+    def part(carry, inputs):
+      batch_stats, loss_sum, grads_sum = carry
+      index, batch = inputs
+      loss, batch_stats, grads = gradients(
+          params, batch_stats, batch, jax.random.fold_in(key, index), axis)
+      return (batch_stats, loss_sum + loss, jax.tree.map(jnp.add, grads_sum, grads)), None
+    # row i goes to part i % accumulate_steps, so that every device keeps its own rows
+    parts = jax.tree.map(
+        lambda x: x.reshape(-1, accumulate_steps, *x.shape[1:]).swapaxes(0, 1), batch)
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    (batch_stats, loss, grads), _ = jax.lax.scan(
+        part, (batch_stats, jnp.zeros(()), zeros), (jnp.arange(accumulate_steps), parts))
+    loss, grads = jax.tree.map(lambda x: x / accumulate_steps, (loss, grads))
+    return loss, batch_stats, grads
+
+  def step(state: TrainState, batch, *, axis: str | None = None):
+    key = jax.random.fold_in(jax.random.key(seed), state.step)
+    if axis:
+      key = jax.random.fold_in(key, jax.lax.axis_index(axis))
+    compute = gradients if accumulate_steps == 1 else accumulated
+    loss, batch_stats, grads = compute(state.params, state.batch_stats, batch, key, axis)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    metrics = {'loss': loss, 'gradient_norm': optax.tree.norm(grads),
+               'learning_rate': schedule(state.step)}
+    ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new,
+                       state.ema, _averaged(state.ema, params, batch_stats))
+    return TrainState(step=state.step + 1, params=params, batch_stats=batch_stats,
+                      opt_state=opt_state, ema=ema), metrics
+
+  return step
+
+
+def mean_over(axis: str | None, tree):
+  """The mean over devices of a named axis; without one the values are global already."""
+  return jax.lax.pmean(tree, axis) if axis else tree
+
+
+def _averaged(ema, params, batch_stats):
+  return {'params': params, 'batch_stats': batch_stats} if ema else {}

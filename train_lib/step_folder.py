@@ -1,0 +1,193 @@
+"""The folder of a run's checkpoints: which steps are whole, which are kept, which are set aside.
+
+A step is a folder `<step>/` whose manifest.json fits its files. Everything is read from disk each
+time; nothing is believed because it was true a moment ago. last.json tells which step was finished
+last, so that lost steps are not mistaken for a run that never began.
+"""
+
+import datetime
+import logging
+import re
+
+from etils import epath
+
+from errors import UserError
+from train_lib import records
+from train_lib.manifest import NAME as MANIFEST
+from train_lib.manifest import Damaged, read_manifest, verify
+
+LEFTOVER = re.compile(r'\d+\.(orbax-checkpoint-tmp.*|deleting)')
+NONE = -1  # no step was ever finished here
+
+_log = logging.getLogger(__name__)
+
+
+class StepFolder:
+  """Args: as those of `Checkpoints`, which describes them."""
+
+  def __init__(self, path, *, keep_last: int, best_metric: str, best_is: str, keep_every: int):
+    if keep_last < 1:
+      raise UserError(f'keep_last is {keep_last}; at least 1 checkpoint must be kept.')
+    if best_is not in ('max', 'min'):
+      raise UserError(f"keep_best_is is '{best_is}'; choices: max, min.")
+    self.path = epath.Path(path)
+    self._keep_last = keep_last
+    self._keep_every = keep_every
+    self._metric = best_metric
+    self._sign = 1 if best_is == 'max' else -1
+    self._unusable = set()  # damaged steps that could not be renamed
+
+  def __truediv__(self, step: int) -> epath.Path:
+    return self.path / str(step)
+
+  def finished(self) -> list[int]:
+    """Returns the steps that have a manifest, ascending."""
+    return [step for step in self.numbers() if (self / step / MANIFEST).exists()]
+
+  def numbers(self) -> list[int]:
+    """Returns the steps that have a folder, finished or not, ascending."""
+    names = (entry.name for entry in self._entries())
+    return sorted({int(name) for name in names if name.isdecimal()} - self._unusable)
+
+  def best(self) -> int | None:
+    """Returns the step with the best finite metric (the later of equals), or None."""
+    scores = {}
+    for step in self.finished() if self._metric else ():
+      try:
+        value = read_manifest(self / step)['metrics'].get(self._metric)
+      except Damaged:
+        continue
+      if value is not None:  # a manifest holds null for what is not finite
+        scores[step] = (self._sign * value, step)
+    return max(scores, key=scores.get) if scores else None
+
+  # Choosing
+
+  def find(self, step) -> int:
+    """Returns the number of a finished, verified step ('latest', 'best' or a number).
+
+    Raises:
+      UserError: when there is none such or it is damaged. Nothing on disk is changed.
+    """
+    steps = self.finished()
+    if not steps:
+      raise UserError(f'{self.path} holds no finished checkpoint; train first.')
+    found = steps[-1] if step == 'latest' else self._find_best() if step == 'best' else int(step)
+    if found not in steps:
+      raise UserError(f'{self.path} has no checkpoint {step}; it has {steps}.')
+    try:
+      verify(self / found)
+    except Damaged as error:
+      raise UserError(f'checkpoint {found} of {self.path} is damaged: {error}; use another of '
+                      f'{steps}.') from error
+    return found
+
+  def find_newest_whole(self) -> int:
+    """Returns the newest verified step to go on from, or NONE; sets damaged newer ones aside.
+
+    Raises:
+      UserError: when steps were saved here and none of them can be used.
+    """
+    last = self._last_finished()
+    self.remove_leftovers()
+    refused = []
+    for step in reversed(self.numbers()):
+      try:
+        verify(self / step)
+      except Damaged as error:
+        if step > last and not (self / step / MANIFEST).exists():
+          self.delete(step)  # its save was killed before the end
+          continue
+        self.set_aside(step, 'corrupt', str(error))
+        refused.append(f'{step} ({error})')
+        continue
+      if step < last:
+        _log.warning('%s: going on from step %d, although %d was saved', self.path, step, last)
+      return step
+    if last == NONE and not refused:
+      return NONE
+    raise UserError(
+      f'no checkpoint under {self.path} can be used, although step {max(last, 0)} was saved; '
+      f'damaged: {", ".join(refused) or ", ".join(self._corrupt_names()) or "none is left"}. '
+      f'Bring good copies back, or delete {self.path} to start from step 0.')
+
+  def _find_best(self):
+    if not self._metric:  # a reader that was not told the metric asks what the run noted
+      note = self.path.parent / 'best.json'
+      best = records.read_json(note)['step'] if note.exists() else None
+    else:
+      best = self.best()
+    if best is None:
+      raise UserError(f'{self.path} has no best checkpoint: none was saved with a finite metric; '
+                      f"ask for 'latest' or one of {self.finished()}.")
+    return best
+
+  def _last_finished(self):
+    note = self.path / 'last.json'
+    if not note.exists():
+      return max(self.finished(), default=NONE)
+    try:
+      return int(records.read_json(note)['step'])
+    except (UserError, KeyError, TypeError, ValueError):
+      return 0  # unreadable, but there was one
+
+  def _corrupt_names(self):
+    return sorted(entry.name for entry in self._entries() if '.corrupt-' in entry.name)
+
+  def _entries(self):
+    return list(self.path.iterdir()) if self.path.is_dir() else []
+
+  # Changing
+
+  def settle(self, newest: int) -> None:
+    """Notes a step that has just been finished, and deletes the steps that no rule keeps."""
+    records.write_json(self.path / 'last.json', {'step': newest})
+    steps, best = self.finished(), self.best()
+    if best is not None:
+      records.write_json(self.path.parent / 'best.json', {
+        'step': best, 'metric': self._metric,
+        'value': read_manifest(self / best)['metrics'][self._metric]})
+    keep = {newest, best, *steps[-self._keep_last:]}
+    if self._keep_every:
+      keep |= {step for step in steps if step % self._keep_every == 0}
+    for step in steps:
+      if step not in keep:
+        self.delete(step)
+
+  def abandon_after(self, step: int) -> None:
+    """Sets the steps beyond `step` aside: the run goes on from an older one."""
+    for later in self.numbers():
+      if later > step:
+        self.set_aside(later, 'abandoned', f'the run went back to step {step}')
+    records.write_json(self.path / 'last.json', {'step': step})
+
+  def set_aside(self, step: int, kind: str, reason: str) -> None:
+    """Renames a step to `<step>.<kind>-<time>`, with the reason in its reason.txt."""
+    time = datetime.datetime.now(datetime.UTC).strftime('%Y%m%dT%H%M%S%f')
+    aside = self.path / f'{step}.{kind}-{time}'
+    _log.warning('%s: checkpoint %d is set aside as %s: %s', self.path, step, aside.name, reason)
+    try:
+      (self / step).rename(aside)
+      (aside / 'reason.txt').write_text(reason + '\n')
+    except OSError as error:
+      _log.warning('%s: checkpoint %d could not be set aside: %s', self.path, step, error)
+      self._unusable.add(step)
+
+  def delete(self, step: int) -> None:
+    """Deletes a step; killed half way, it is a leftover and does not look damaged."""
+    folder = self / step
+    if '://' not in str(folder):
+      folder = folder.rename(self.path / f'{step}.deleting')
+    folder.rmtree(missing_ok=True)
+
+  def remove_leftovers(self, step: int | None = None) -> None:
+    """Deletes what killed saves and deletions left behind, of one step or of all."""
+    for entry in self._entries():
+      if LEFTOVER.fullmatch(entry.name) and step in (None, int(entry.name.split('.')[0])):
+        entry.rmtree(missing_ok=True)
+
+  def remove_unfinished(self, step: int) -> None:
+    """Deletes everything of a step whose save failed."""
+    self.remove_leftovers(step)
+    if (self / step).exists() and not (self / step / MANIFEST).exists():
+      self.delete(step)

@@ -1,0 +1,13 @@
+"""What differs between the objectives; everything else of training is shared."""
+
+from errors import UserError
+from train_lib.tasks.tagging import Tagging
+
+TASKS = {'tagging': Tagging}
+
+
+def get_task(name: str):
+  """Looks up a task's class; UserError lists the choices."""
+  if name not in TASKS:
+    raise UserError(f"task '{name}' is unknown; choices: {', '.join(TASKS)}")
+  return TASKS[name]

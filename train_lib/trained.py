@@ -1,0 +1,69 @@
+"""A trained run, opened from its workdir alone: its tags, its task and its variables."""
+
+import dataclasses
+from typing import Any
+
+from errors import UserError
+from train_lib import build, parallel, records
+from train_lib import workdir as workdir_lib
+from train_lib.checkpoints import Checkpoints
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+  """What evaluation and prediction need.
+
+  Attributes:
+    tag_names, tag_categories: index -> name, category.
+    thresholds: {'micro', 'macro'}, tuned on the validation split; {} before training has ended.
+    step: of the checkpoint that the variables come from.
+  """
+  task: Any
+  mesh: Any
+  variables: dict
+  tag_names: tuple[str, ...]
+  tag_categories: tuple[str, ...]
+  thresholds: dict[str, float]
+  step: int
+
+
+def open_trained(config, workdir, checkpoint: str) -> Trained:
+  """Restores a run's net. Args: checkpoint: 'latest' or 'best'.
+
+  Raises:
+    UserError: there is no run, no checkpoint, or the list of tags is not that of the checkpoint.
+  """
+  folder = workdir_lib.existing_workdir(workdir)
+  if checkpoint not in ('latest', 'best'):
+    raise UserError(f"predict.checkpoint is '{checkpoint}'; choices: latest, best")
+  tags = records.read_json(folder / 'tags.json')
+  names, categories = tuple(tags['names']), tuple(tags['categories'])
+  checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, keep_best_metric='',
+                            config_digest='')
+  variables, step = checkpoints.restore_variables(checkpoint)
+  outputs = variables['params']['head']['kernel'].shape[-1]
+  if outputs != len(names):
+    raise UserError(f'{folder / "tags.json"} lists {len(names)} tags and the net of step {step} '
+                    f'gives {outputs}; bring back the list that it was trained with')
+  mesh = parallel.make_mesh()
+  return Trained(
+      task=build.build_task(config, categories), mesh=mesh,
+      variables=parallel.put_whole(mesh, variables), tag_names=names, tag_categories=categories,
+      thresholds=workdir_lib.read_run(folder).get('thresholds', {}), step=step)
+
+
+def check_tags(trained: Trained, source) -> None:
+  """Raises UserError, with the difference, unless a dataset has the tags the net was trained on."""
+  if tuple(source.tag_names) == trained.tag_names:
+    return
+  here, there = set(source.tag_names), set(trained.tag_names)
+  parts = [f'only in the {where}: {_few(sorted(names))}' for where, names in
+           (('data', here - there), ('checkpoint', there - here)) if names]
+  raise UserError('the tags of the data are not those of the checkpoint '
+                  f'({"; ".join(parts) or "the same tags in another order"}); use the data that '
+                  'the run was trained on, or train a new run')
+
+
+def _few(names: list[str], most: int = 5) -> str:
+  rest = f' and {len(names) - most} more' if len(names) > most else ''
+  return ', '.join(names[:most]) + rest
