@@ -49,6 +49,8 @@ def get_config(arg: str = '') -> ConfigDict:
       num_epochs=40.0,
       num_steps=0,                # 0: from num_epochs
       accumulate_steps=1,         # parts of a batch computed one after another
+      shrink=1,                   # pictures are this many times smaller ...
+      shrink_frac=0.0,            # ... in the first part of the run, a share of its steps
       ema_decay=0.0,              # average of the weights, used for evaluation; 0: off
       parallel='jit',             # jit (sharded arrays) or pmap
   ))

@@ -22,7 +22,7 @@ def get_variant(name):
 
   Returns:
     A frozen dataclass with at least input_size_px, mean and std: a net takes
-    (pixels - mean) / std, all three in 0..255 (`nets.layers.normalise_image`).
+    (pixels - mean) / std, all three in 0..255.
 
   Raises:
     UserError: when there is no such net.

@@ -222,20 +222,3 @@ def make_batch_norm(*, train, axis_name, momentum, epsilon, dtype, param_dtype=j
   return functools.partial(
     nn.BatchNorm, use_running_average=not train, axis_name=axis_name, momentum=momentum,
     epsilon=epsilon, dtype=dtype, param_dtype=param_dtype)
-
-
-def normalise_image(image, mean, std, dtype=jnp.float32):
-  """Turns pixels into what a net takes.
-
-  Args:
-    image: [B, H, W, C], uint8 or floating point, 0..255.
-    mean: [C] in 0..255, a row of a net's VARIANTS.
-    std: [C] in 0..255, like `mean`.
-    dtype: of the result.
-
-  Returns:
-    [B, H, W, C], (image - mean) / std.
-  """
-  scale = 1 / jnp.asarray(std, jnp.float32)
-  shift = -jnp.asarray(mean, jnp.float32) * scale
-  return (image.astype(jnp.float32) * scale + shift).astype(dtype)

@@ -10,8 +10,8 @@ last BatchNorm of every residual branch starts at zero, so that every block star
 
 Input: pictures [B, H, W, 3] normalised by the constants of the row, of the size of the row or any
 other that is a multiple of 32. `se_resnet_tagger` is this project's own layout: narrow and short
-where the maps are large, and most of the parameters where they are small, because that is what a
-step of training costs least with.
+where the maps are large, with most of its parameters where they are small, which keeps a step of
+training cheap.
 """
 
 import dataclasses

@@ -35,7 +35,20 @@ class Training:
   loader: Loader
   num_steps: int
   init_state: Any                 # () -> TrainState on the devices
-  train_step: Any                 # (state, batch) -> (state, metrics)
+  small_steps: int                # of them, the first, on shrunk pictures
+  small_step: Any                 # (state, batch) -> (state, metrics)
+  full_step: Any                  # the same
+
+  def step_function(self, step: int):
+    """What computes a step, counted from 1."""
+    return self.small_step if step <= self.small_steps else self.full_step
+
+  def cost_left(self, step: int) -> float:
+    """The steps after this one, in units of this one's cost, by the number of pixels."""
+    small, full = 1.0, float(self.config.train.shrink ** 2)
+    small_left = max(0, self.small_steps - step)
+    cost = small * small_left + full * (self.num_steps - step - small_left)
+    return cost / (small if step <= self.small_steps else full)
 
 
 def build_source(config, split: str, poll: Callable[[], None] = lambda: None) -> Source:
@@ -124,9 +137,13 @@ def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:
   num_steps = config.train.num_steps or math.ceil(
       config.train.num_epochs * len(source) / config.train.batch_size)
   optimizer, schedule = optimizers.build_optimizer(config.optimizer, num_steps)
-  train_step = step.make_train_step(
-      task, optimizer, schedule, seed=config.seed,
-      accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay)
+
+  def compiled_step(shrink: int):
+    function = step.make_train_step(
+        dataclasses.replace(task, shrink=shrink), optimizer, schedule, seed=config.seed,
+        accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay)
+    return parallel.compile_step(function, mesh, parallel=config.train.parallel,
+                                 batch_norm_sync=config.net.batch_norm_sync)
 
   def init_state() -> TrainState:
     size = config.data.image_size_px
@@ -139,8 +156,17 @@ def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:
   return Training(
       config=config, mesh=mesh, task=task, train_source=source, loader=loader,
       num_steps=num_steps, init_state=init_state,
-      train_step=parallel.compile_step(train_step, mesh, parallel=config.train.parallel,
-                                       batch_norm_sync=config.net.batch_norm_sync))
+      small_steps=round(config.train.shrink_frac * num_steps),
+      small_step=compiled_step(check_shrink(config)), full_step=compiled_step(1))
+
+
+def check_shrink(config) -> int:
+  """The factor; UserError unless it divides the pictures' side."""
+  shrink, side_px = config.train.shrink, config.data.image_size_px
+  if shrink < 1 or side_px % shrink or not 0 <= config.train.shrink_frac <= 1:
+    raise UserError(f'train.shrink is {shrink} and train.shrink_frac {config.train.shrink_frac}; '
+                    f'expected a divisor of data.image_size_px, {side_px}, and a share of 0 to 1')
+  return shrink
 
 
 def compute_dtype(name: str):

@@ -48,14 +48,14 @@ class Loop:
         self.checkpoints.save(start, state, metrics=measured)
       clock.restart(start)
       for step, batch in enumerate(device_batches(training, start, total), start + 1):
-        state, metrics = training.train_step(state, batch)
+        state, metrics = training.step_function(step)(state, batch)
         if one_by_one or step == start + 1:
           jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
         if step == start + 1:
           clock.restart(step)                           # that one compiled
         if step == start + 1 + TIMED_STEPS:
           jax.block_until_ready(metrics)
-          self._announce(clock.step_sec(step), total - step)
+          self._announce(step, clock.step_sec(step))
         if is_time(step, runtime.log_every_steps, total):
           self._log(step, metrics, clock, progress, log)
         if self.preemption.should_stop(step):
@@ -76,7 +76,7 @@ class Loop:
     step_sec = clock.step_sec(step)
     self.productive_sec += clock.restart(step)
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
-    progress.show(step, values['train/loss'], step_sec)
+    progress.show(step, values['train/loss'], step_sec, step_sec * self.training.cost_left(step))
     log.write(step, values)
     self.checkpoints.poll()
     records.append_jsonl(self.workdir / 'bad_images.jsonl', self.training.loader.bad_images.drain())
@@ -98,10 +98,11 @@ class Loop:
         'the same command goes on from there')
     raise Preempted
 
-  def _announce(self, step_sec: float, steps_left: int):
-    config, seconds = self.training.config, step_sec * steps_left
-    devices = f'{jax.device_count()} x {jax.devices()[0].device_kind}'
-    say(f'expect {human_time(seconds)} for the {steps_left} steps left, at '
+  def _announce(self, step: int, step_sec: float):
+    training, config = self.training, self.training.config
+    seconds = step_sec * training.cost_left(step)
+    devices = f'{training.mesh.size} x {jax.devices()[0].device_kind}'
+    say(f'expect {human_time(seconds)} for the {training.num_steps - step} steps left, at '
         f'{config.train.batch_size / step_sec:.1f} pictures/s on {devices}')
     if jax.default_backend() == 'cpu' and seconds > LONG_SEC and config.small_page:
       say(f'this page is made for TPUs and GPUs; --config={config.small_page} takes minutes here')

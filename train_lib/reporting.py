@@ -33,17 +33,20 @@ class Progress:
     self._bar = None
     if sys.stderr.isatty():
       from tqdm import tqdm
-      self._bar = tqdm(total=total_steps, initial=start_step, unit='step', dynamic_ncols=True)
+      self._bar = tqdm(total=total_steps, initial=start_step, unit='step', dynamic_ncols=True,
+                       bar_format='{l_bar}{bar}| {n_fmt}/{total_fmt} {postfix}')
 
-  def show(self, step: int, loss: float, step_sec: float) -> None:
-    """Args: step: finished steps; loss: of the last one; step_sec: mean time of the latest."""
+  def show(self, step: int, loss: float, step_sec: float, left_sec: float) -> None:
+    """Args: step: finished steps; loss: of the last one; step_sec: mean time of the latest;
+    left_sec: expected until the end."""
     rate = self._batch_size / step_sec
     if self._bar is not None:
-      self._bar.set_postfix_str(f'loss {loss:.3f}, {rate:.1f} pictures/s')
+      self._bar.set_postfix_str(
+          f'loss {loss:.3f}, {rate:.1f} pictures/s, {human_time(left_sec)} left')
       self._bar.update(step - self._bar.n)
       return
-    left = human_time((self._total - step) * step_sec)
-    say(f'step {step}/{self._total}  loss {loss:.3f}  {rate:.1f} pictures/s  {left} left')
+    say(f'step {step}/{self._total}  loss {loss:.3f}  {rate:.1f} pictures/s  '
+        f'{human_time(left_sec)} left')
 
   def close(self) -> None:
     """Leaves the bar standing as it is."""

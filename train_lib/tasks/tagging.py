@@ -23,6 +23,7 @@ class Tagging:
     num_tags: T.
     over_tags: 'sum' or 'mean', how the losses of a picture's tags are joined.
     scored: [T] bool, the tags that the metrics are about (ratings are told apart).
+    shrink: pictures are averaged over squares of this side first; 1 leaves them.
   """
   net: Any
   loss_function: Callable
@@ -31,6 +32,7 @@ class Tagging:
   num_tags: int
   over_tags: str
   scored: np.ndarray
+  shrink: int = 1
 
   def init(self, key: jax.Array, batch: dict) -> dict:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
@@ -77,7 +79,10 @@ class Tagging:
 
   def _pixels(self, batch):
     mean, deviation = jnp.asarray(self.mean), jnp.asarray(self.deviation)
-    return (batch['image'].astype(jnp.float32) - mean) / deviation
+    image = (batch['image'].astype(jnp.float32) - mean) / deviation
+    rows, height, width, channels = image.shape
+    squares = (rows, height // self.shrink, self.shrink, width // self.shrink, self.shrink, channels)
+    return image.reshape(squares).mean(axis=(2, 4))
 
   def _losses(self, logits, batch):
     losses = self.loss_function(logits, multi_hot(batch['tags'], self.num_tags))   # [B, T]
