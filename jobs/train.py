@@ -9,7 +9,6 @@ from train_lib import build, devices, evaluation, loop, records, report
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.lock import Lock
-from train_lib.parallel import replicated
 from train_lib.pictures import tag_sheet
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
@@ -74,10 +73,7 @@ def _train(config, folder, preemption) -> None:
 
 def _first_or_saved_state(training, checkpoints):
   """The newest whole checkpoint, or a fresh state where there has never been one."""
-  whole = replicated(training.mesh)
-  abstract = jax.tree.map(
-      lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole),
-      jax.eval_shape(training.init_state))
+  abstract = training.abstract_state
   restored = checkpoints.restore_latest(abstract)
   if restored is None:
     count = sum(leaf.size for leaf in jax.tree.leaves(abstract.params))

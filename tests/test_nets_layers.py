@@ -27,6 +27,10 @@ CONVOLUTIONS = {
   'even kernel': (8, 8, 3, (4, 2), 4, 2, 1),
   'more padding than kernel': (5, 6, 2, (3, 3), 3, 1, 4),
   'stride beyond kernel': (11, 10, 2, (2, 2), 3, 3, 0),
+  'few positions': (2, 2, 3, (3, 3), 4, 1, 1),
+  'few positions, stride 2': (4, 3, 3, (3, 3), 4, 2, ((0, 1), (1, 1))),
+  'few positions, projection': (3, 4, 2, (1, 1), 4, 2, 0),
+  'one position': (3, 5, 2, (3, 5), 4, 1, 0),
 }
 
 

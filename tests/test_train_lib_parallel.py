@@ -108,6 +108,19 @@ def test_accumulated_parts_equal_the_whole_batch():
   assert_close(whole_metrics, parts_metrics, 1e-5)
 
 
+def test_shrunk_pictures_are_means_over_squares():
+  import dataclasses
+  task = make_task(None)
+  image = np.kron(make_batch(0)['image'][:, ::2, ::2], np.ones((1, 2, 2, 1), np.uint8))
+  batch = {**make_batch(0), 'image': image}
+  variables = task.init(jax.random.key(0), batch)
+  half = {**batch, 'image': image[:, ::2, ::2]}
+  shrunk, expected = (
+      one.predict(variables, pictures)['probabilities'] for one, pictures in
+      ((dataclasses.replace(task, shrink=2), batch), (task, half)))
+  np.testing.assert_allclose(shrunk, expected, rtol=1e-5)
+
+
 def test_averaged_weights_follow_their_formula():
   state, _ = train(1, 'jit', steps=1)
   fresh = make_task(None).init(jax.random.key(0), make_batch(0))

@@ -34,6 +34,7 @@ class Training:
   train_source: Source
   loader: Loader
   num_steps: int
+  abstract_state: TrainState      # shapes and shardings, for a restore
   init_state: Any                 # () -> TrainState on the devices
   small_steps: int                # of them, the first, on shrunk pictures
   small_step: Any                 # (state, batch) -> (state, metrics)
@@ -145,17 +146,16 @@ def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:
     return parallel.compile_step(function, mesh, parallel=config.train.parallel,
                                  batch_norm_sync=config.net.batch_norm_sync)
 
-  def init_state() -> TrainState:
+  def create() -> TrainState:
     size = config.data.image_size_px
     picture = {'image': jnp.zeros((1, size, size, 3), jnp.uint8)}
-    create = lambda: create_state(                                    # noqa: E731
-        task.init(jax.random.key(config.seed), picture), optimizer,
-        use_ema=config.train.ema_decay > 0)
-    return jax.jit(create, out_shardings=parallel.replicated(mesh))()
+    return create_state(task.init(jax.random.key(config.seed), picture), optimizer,
+                        use_ema=config.train.ema_decay > 0)
 
   return Training(
       config=config, mesh=mesh, task=task, train_source=source, loader=loader,
-      num_steps=num_steps, init_state=init_state,
+      num_steps=num_steps, abstract_state=parallel.abstract_whole(mesh, create),
+      init_state=parallel.compile_once(mesh, create),
       small_steps=round(config.train.shrink_frac * num_steps),
       small_step=compiled_step(check_shrink(config)), full_step=compiled_step(1))
 

@@ -17,9 +17,9 @@ from errors import UserError
 EXIT_USER_ERROR = 2
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TUNED = 'OKO_TUNED'               # set in the process that was started again
-# glibc returns freed memory to the system and faults it in again at every XLA call; not with these
-MALLOC = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184'
-# jax 0.10 gives convolutions to YNNPACK, which is slower at training than Eigen
+# XLA takes fresh memory for every call; in huge pages it is faulted in far sooner
+MALLOC = 'glibc.malloc.hugetlb=1'
+# without this XLA gives convolutions to YNNPACK, which is slower at training than Eigen
 XLA = '--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION'
 
 
@@ -108,8 +108,7 @@ def restart_tuned(argv: list[str]) -> None:
     return
   environment = dict(os.environ, **{TUNED: '1'})
   environment.setdefault('GLIBC_TUNABLES', MALLOC)
-  if _jax_version() < (0, 11):
-    environment['XLA_FLAGS'] = f'{environment.get("XLA_FLAGS", "")} {XLA}'.strip()
+  environment['XLA_FLAGS'] = f'{environment.get("XLA_FLAGS", "")} {XLA}'.strip()
   print('oko: started again with allocator settings for training on a CPU (--notune: as it comes)',
         file=sys.stderr)
   sys.stderr.flush()
@@ -122,11 +121,6 @@ def _cpu_alone() -> bool:
   cluster = {'SLURM_JOB_ID', 'TPU_WORKER_ID', 'JAX_COORDINATOR_ADDRESS'} & os.environ.keys()
   on_cpu = platforms == 'cpu' or (not platforms and not accelerator)
   return sys.platform == 'linux' and on_cpu and not cluster
-
-
-def _jax_version() -> tuple[int, ...]:
-  from importlib.metadata import version
-  return tuple(int(part) for part in version('jax').split('.')[:2])
 
 
 def _from_flags(error: BaseException) -> bool:

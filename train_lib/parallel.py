@@ -47,6 +47,22 @@ def put_whole(mesh: Mesh, tree):
   return jax.device_put(tree, replicated(mesh))
 
 
+def abstract_whole(mesh: Mesh, function):
+  """Shapes, dtypes and shardings of what a function without arguments makes on every device."""
+  return jax.tree.map(
+      lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated(mesh)),
+      jax.eval_shape(function))
+
+
+def compile_once(mesh: Mesh, function):
+  """Compiles a function without arguments that runs once; every device gets the whole result.
+
+  On a CPU hardly optimised: random numbers for every kernel take long to compile, not to run.
+  """
+  options = {'xla_backend_optimization_level': '0'} if jax.default_backend() == 'cpu' else None
+  return jax.jit(function, out_shardings=replicated(mesh), compiler_options=options)
+
+
 def check_batch_size(name: str, batch_size: int, mesh: Mesh, parts: int = 1) -> None:
   """Raises UserError unless every device gets the same number of rows."""
   if batch_size < 1 or batch_size % (mesh.size * parts):

@@ -81,8 +81,9 @@ class Tagging:
     mean, deviation = jnp.asarray(self.mean), jnp.asarray(self.deviation)
     image = (batch['image'].astype(jnp.float32) - mean) / deviation
     rows, height, width, channels = image.shape
-    squares = (rows, height // self.shrink, self.shrink, width // self.shrink, self.shrink, channels)
-    return image.reshape(squares).mean(axis=(2, 4))
+    side = self.shrink
+    return image.reshape(
+        rows, height // side, side, width // side, side, channels).mean(axis=(2, 4))
 
   def _losses(self, logits, batch):
     losses = self.loss_function(logits, multi_hot(batch['tags'], self.num_tags))   # [B, T]
