@@ -5,12 +5,14 @@
 # ACCELERATOR=cuda13|tpu  the JAX build (cpu by default)
 # CONFIG=configs/...      what `make run` trains
 # CONSTRAINTS=/dev/null   newest versions instead of the measured set
+# PYTEST=...              options of pytest: two files of tests at a time by default
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
 CONFIG ?= configs/tagger.py:demo
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
+PYTEST ?= -n 2 --dist loadfile
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(ACCELERATOR)
@@ -24,10 +26,10 @@ run: $(STAMP)
 install: $(STAMP)
 
 test: $(TEST_STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PYTEST) -m "not slow"
 
 test-all: $(TEST_STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

@@ -32,6 +32,6 @@ setup(
         'cpu': [],
         'cuda13': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
-        'test': ['hypothesis>=6.100', 'pytest>=8', 'ruff>=0.12'],
+        'test': ['hypothesis>=6.100', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.12'],
     },
 )

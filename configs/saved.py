@@ -5,6 +5,7 @@ than the workdir have their default.
 """
 
 import json
+import os
 
 from etils import epath
 
@@ -14,14 +15,16 @@ from errors import UserError
 
 def get_config(arg: str):
   """Reads `<arg>/config.json` over the defaults. Args: arg: path of the workdir."""
-  path = epath.Path(arg) / 'config.json'
+  path = epath.Path(os.path.expanduser(arg)) / 'config.json'
   try:
     saved = json.loads(path.read_text())
   except (FileNotFoundError, NotADirectoryError):
     raise UserError(f"no trained workdir at '{arg}': {path} does not exist; "
                     'train first, or name the folder with --workdir') from None
-  except json.JSONDecodeError as error:
+  except ValueError as error:
     raise UserError(f'{path} is not JSON ({error}); restore it or train again') from None
+  if not isinstance(saved, dict):
+    raise UserError(f'{path} holds no config, a JSON object of sections; restore it or train again')
   config = base.get_config()
   config.update(_tuples(saved))
   return config

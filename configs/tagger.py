@@ -27,6 +27,7 @@ def get_config(arg: str = ''):
 
 def demo(config):
   """As much as two cores learn in some eight minutes: most steps on pictures of half the size."""
+  config.small_page = ''
   config.data.num_train = 12_000
   config.data.num_valid = 500
   config.data.num_test = 1_000
@@ -60,10 +61,13 @@ def smoke(config):
 
 
 def folder(config):
-  """A person's own pictures, few of them; name the folder with --config.data.path."""
+  """A person's own pictures, a thousand or so; name the folder with --config.data.path."""
+  config.small_page = ''
   config.data.source = 'folder'
   config.train.batch_size = 16
-  config.train.num_epochs = 10.0
+  config.train.num_epochs = 30.0
+  config.train.shrink = 2
+  config.train.shrink_frac = 0.8
   config.train.ema_decay = 0.0
   config.eval.batch_size = 32
 

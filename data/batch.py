@@ -21,6 +21,9 @@ class Source(Protocol):
 
   def __len__(self) -> int: ...
 
+  def tags_of(self, index: int) -> np.ndarray:
+    """int32 [n]: the tags of an example, without its picture where that is cheaper."""
+
   def __getitem__(self, index: int) -> dict:
     """{'id': str, 'image_bytes': bytes, 'tags': int32 [n]} and what else the source has."""
 

@@ -5,8 +5,6 @@ import io
 import json
 import os
 
-from etils import epath
-
 from errors import UserError
 from train_lib import build, devices, parallel, records
 from train_lib.evaluation import Evaluator
@@ -40,7 +38,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     trained = open_trained(config, workdir, config.predict.checkpoint)
     parallel.check_batch_size('predict.batch_size', config.predict.batch_size, trained.mesh)
     loader = build.build_picture_loader(config, input)
-    folder = epath.Path(output or os.path.join(workdir, 'predict'))
+    folder = records.absolute(output or os.path.join(workdir, 'predict'))
     threshold = _threshold(config.predict.threshold, trained)
     say(f'tagging {loader.num_examples} pictures with step {trained.step} at threshold '
         f'{threshold:.3f}')
@@ -73,7 +71,7 @@ def describe_tags(probabilities, trained, threshold: float) -> dict:
     name, value = trained.tag_names[index], round(float(probabilities[index]), 4)
     if trained.tag_categories[index] == 'rating':
       rating = max(rating, (name, value), key=lambda pair: pair[1])
-    elif value > threshold:
+    elif probabilities[index] > threshold:
       tags[name] = value
   return {'rating': rating[0], 'tags': tags}
 
@@ -81,10 +79,10 @@ def describe_tags(probabilities, trained, threshold: float) -> dict:
 def _threshold(wanted: float, trained) -> float:
   if wanted >= 0:
     return wanted
-  if 'macro' not in trained.thresholds:
-    raise UserError('this run has no tuned threshold, because its training has not ended; finish '
-                    'it or give --config.predict.threshold=0.5')
-  return trained.thresholds['macro']
+  if 'micro' not in trained.thresholds:
+    raise UserError(f'step {trained.step} was not measured on the validation split, so it has no '
+                    'tuned threshold; finish the training or give --config.predict.threshold=0.5')
+  return trained.thresholds['micro']
 
 
 def _write(folder, rows, unreadable) -> None:
@@ -92,7 +90,7 @@ def _write(folder, rows, unreadable) -> None:
   table = io.StringIO()
   writer = csv.writer(table, lineterminator='\n')
   writer.writerow(['path', 'rating', 'tags'])
-  writer.writerows([row['path'], row['rating'], ' '.join(row['tags'])] for row in rows)
+  writer.writerows([row['path'], row['rating'], ', '.join(row['tags'])] for row in rows)
   records.write_text(folder / 'predictions.csv', table.getvalue())
   if unreadable:
     records.write_text(folder / 'unreadable.jsonl', _json_lines(unreadable))

@@ -1,5 +1,6 @@
 """--job=train: from a config to a trained workdir, or on from where a run was stopped."""
 
+import shlex
 import time
 
 import jax
@@ -13,7 +14,6 @@ from train_lib.pictures import tag_sheet
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
 
-BEST_METRIC = 'macro_f1_tuned'
 SHEET_PICTURES = 20
 
 
@@ -32,19 +32,23 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   """
   del input, output
   with Preemption() as preemption:
-    folder = workdir_lib.open_workdir(workdir, config, config_name=config_path)
+    devices.set_up_jax(config.runtime.cache_dir)
+    if jax.process_count() > 1:
+      raise UserError(f'training over {jax.process_count()} processes is not supported yet; start '
+                      'it on one host')
+    folder = workdir_lib.open_workdir(workdir, config)
     with Lock(folder):
-      devices.set_up_jax(config.runtime.cache_dir)
-      if workdir_lib.read_run(folder).get('finished'):
+      finished = workdir_lib.read_run(folder)
+      if finished.get('finished'):
         say(f'{folder} is trained to its last step; its test table:')
-        say(report.format_table(workdir_lib.read_run(folder)['test']))
+        say(report.format_table(finished['test']))
         return
+      workdir_lib.begin_run(folder, config, config_name=config_path)
       _train(config, folder, preemption)
 
 
 def _train(config, folder, preemption) -> None:
   started = time.monotonic()
-  workdir_lib.update_run(folder, **workdir_lib.describe_run())
   training = build.build_training(config, poll=preemption.check)
   source = training.train_source
   say(source.description)
@@ -53,22 +57,31 @@ def _train(config, folder, preemption) -> None:
       'names': source.tag_names, 'categories': source.tag_categories})
   checkpoints = Checkpoints(
       folder / 'checkpoints', config_digest=workdir_lib.config_digest(config),
-      keep_last=config.runtime.keep_last, keep_best_metric=BEST_METRIC,
+      keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
   loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
   with checkpoints:
     state = _first_or_saved_state(training, checkpoints)
     run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder)
-    state = run.run(state)
+    try:
+      state = run.run(state)
+    finally:
+      _add_goodput(folder, run.productive_sec, time.monotonic() - started)
   workdir_lib.update_run(folder, step=int(state.step), **state_digest(state))
   _report(config, folder, evaluator, state.variables, loaders, source, preemption)
-  seconds = time.monotonic() - started
-  workdir_lib.update_run(
-      folder, end=workdir_lib.now(), finished=True,
-      goodput={'productive_sec': round(run.productive_sec, 1), 'total_sec': round(seconds, 1)})
-  say(f'done in {human_time(seconds)}; everything is in {folder}. To tag pictures:\n'
-      f'  python main.py --job=predict --workdir={folder} --input=FOLDER')
+  workdir_lib.update_run(folder, end=workdir_lib.now(), finished=True)
+  say(f'done in {human_time(time.monotonic() - started)}; everything is in {folder}. '
+      f'To tag pictures:\n'
+      f'  python main.py --job=predict --workdir={shlex.quote(str(folder))} --input=FOLDER')
+
+
+def _add_goodput(folder, productive_sec: float, total_sec: float) -> None:
+  """Adds this start's time in steps, and in all until training stopped, to run.json."""
+  before = workdir_lib.read_run(folder).get('goodput', {'productive_sec': 0.0, 'total_sec': 0.0})
+  workdir_lib.update_run(folder, goodput={
+      'productive_sec': round(before['productive_sec'] + productive_sec, 1),
+      'total_sec': round(before['total_sec'] + total_sec, 1)})
 
 
 def _first_or_saved_state(training, checkpoints):
@@ -96,9 +109,12 @@ def _report(config, folder, evaluator, variables, loaders, source, preemption) -
   say(report.format_table(result.rows))
   pictures = folder / 'pictures'
   pictures.mkdir(parents=True, exist_ok=True)
-  first = loaders['test'].make_batch(0)['image'][:SHEET_PICTURES]
+  loop.note_bad_images(folder, loaders['test'])
+  batch = loaders['test'].make_batch(0)
+  first = batch['image'][batch['mask'] > 0][:SHEET_PICTURES]
   sheet = tag_sheet(first, result.outcome.predictions['probabilities'][:len(first)],
-                    result.outcome.truths['labels'][:len(first)], source.tag_names,
-                    result.thresholds['macro'])
+                    result.outcome.truths['labels'][:len(first)],
+                    result.outcome.truths.get('drawn_labels'), source.tag_names,
+                    result.thresholds['micro'])
   with (pictures / 'predictions.png').open('wb') as file:
     sheet.save(file, format='PNG')

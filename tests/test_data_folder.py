@@ -103,7 +103,7 @@ def test_with_train_and_validation_alone_the_validation_folder_is_the_test(tmp_p
   assert {id.split('/')[0] for id in ids(splits['test'])} == {'validation'}
   assert {id.split('/')[0] for id in ids(splits['valid'])} == {'train'}
   assert len(splits['train']) + len(splits['valid']) == 40 == len(splits['test'])
-  assert ('the one for validation scored as test; 20% valid cut from train'
+  assert ('the folder for validation is scored as test, 20% for valid set apart from train'
           in splits['train'].description)
 
 
@@ -210,7 +210,8 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path):
 def test_an_empty_split_is_named_with_what_to_change(tmp_path):
   make_classes(tmp_path, 3)
   message = error_of(tmp_path, 'test', test_frac=0.0)
-  assert 'the test split of' in message and 'is empty (20% valid cut by content' in message
+  assert 'the test split of' in message
+  assert 'is empty (20% for valid set apart by content' in message
   assert 'config.data.valid_frac or test_frac' in message
   assert 'the valid split' in error_of(tmp_path, 'valid', valid_frac=0.0, test_frac=0.0)
 

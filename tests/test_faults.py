@@ -19,6 +19,7 @@ CONFIG = ('--config=configs/tagger.py:smoke', '--config.data.image_size_px=32',
           '--config.eval.batch_size=8',
           "--config.data.augment=('mirror','warp','cutout','colour')",
           '--config.net.dropout_rate=0.1', '--config.train.ema_decay=0.9',
+          '--config.train.shrink=2', '--config.train.shrink_frac=0.5',
           '--config.eval.every_steps=12', '--config.eval.baselines=False',
           '--config.runtime.checkpoint_every_steps=4', '--config.runtime.log_every_steps=3')
 EXIT_PREEMPTED = 75

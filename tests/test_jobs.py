@@ -104,7 +104,7 @@ def test_predict_tags_what_it_can_and_lists_the_rest(trained, folder):
   with open(trained / 'predict' / 'predictions.csv', newline='', encoding='utf-8') as file:
     table = list(csv.DictReader(file))
   assert [row['path'] for row in table] == ['a b.jpg', 'inner/ä.PNG']
-  assert table[0]['tags'].split() == list(rows[0]['tags'])
+  assert table[0]['tags'].split(', ') == list(rows[0]['tags'])
   unreadable, = [json.loads(line) for line in
                  (trained / 'predict' / 'unreadable.jsonl').read_text().splitlines()]
   assert unreadable['id'] == 'broken.png' and unreadable['reason']
@@ -142,7 +142,74 @@ def test_tags_that_do_not_fit_the_checkpoint_are_refused(trained, folder):
     run('evaluate', config, trained)
 
 
+def test_a_relative_workdir_works_from_the_first_step_to_the_use(folder, monkeypatch):
+  monkeypatch.chdir(folder)
+  config = tiny_config(folder)
+  config.train.num_steps = 2
+  config.eval.baselines = False
+  run('train', config, 'runs/x')
+  cv2.imwrite('p.png', np.full((40, 60, 3), 90, np.uint8))
+  run('predict', saved.get_config('runs/x'), 'runs/x', input='p.png')
+  assert (folder / 'runs' / 'x' / 'predict' / 'predictions.csv').exists()
+
+
+@pytest.fixture
+def own_pictures(tmp_path):
+  """Class folders of noise, one unreadable picture in each split, a test split below a batch."""
+  rng = np.random.default_rng(0)
+  for split, count in (('train', 12), ('valid', 3), ('test', 2)):
+    for name in ('cat', 'dog'):
+      (tmp_path / split / name).mkdir(parents=True)
+      for index in range(count):
+        picture = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / split / name / f'{index}.png'), picture)
+    (tmp_path / split / 'cat' / '0.png').write_bytes(b'junk of ' + split.encode())
+  return tmp_path
+
+
+def test_own_pictures_train_and_the_unreadable_are_listed_once(folder, own_pictures, capsys):
+  config = tiny_config(folder)
+  config.data.source, config.data.path = 'folder', str(own_pictures)
+  config.train.num_steps = 5
+  run('train', config, folder / 'own')
+  rows = [json.loads(line) for line in
+          (folder / 'own' / 'bad_images.jsonl').read_text().splitlines()]
+  assert sorted(row['id'] for row in rows) == [
+      'test/cat/0.png', 'train/cat/0.png', 'valid/cat/0.png']
+  record = read(folder / 'own' / 'run.json')
+  assert record['test']['net']['examples'] == 3
+  assert list(record['test']) == ['net', 'constant', 'colour histogram']
+  assert 'cannot be read, such as' in capsys.readouterr().out
+
+
+def test_a_diverged_run_is_told_and_leaves_no_checkpoint(folder):
+  config = tiny_config(folder)
+  config.optimizer.name, config.optimizer.learning_rate = 'sgd', 1e30
+  config.optimizer.clip_norm = 0.0
+  with pytest.raises(UserError, match='diverged'):
+    run('train', config, folder / 'diverged')
+  assert not list((folder / 'diverged').glob('checkpoints/[0-9]*'))
+
+
+def test_the_best_step_is_kept_whatever_the_periods(folder):
+  config = tiny_config(folder)
+  config.runtime.checkpoint_every_steps, config.runtime.keep_last = 7, 1
+  config.eval.baselines = False
+  run('train', config, folder / 'periods')
+  rows = [json.loads(line) for line in
+          (folder / 'periods' / 'metrics.jsonl').read_text().splitlines()]
+  figures = {row['step']: row['valid/macro_f1_tuned'] for row in rows
+             if 'valid/macro_f1_tuned' in row}
+  best = read(folder / 'periods' / 'best.json')
+  assert best['value'] == max(figures.values())
+  assert (folder / 'periods' / 'checkpoints' / str(best['step']) / 'manifest.json').exists()
+
+
 @pytest.mark.parametrize('change, message', [
+    (('train', 'accumulate_steps', 0), 'train.accumulate_steps is 0; expected at least 1'),
+    (('train', 'num_steps', -1), 'train.num_steps is -1; expected at least 0'),
+    (('net', 'dropout_rate', 1.5), 'net.dropout_rate is 1.5; expected 0 up to below 1'),
+    (('eval', 'batch_size', 6), 'eval.batch_size is 6; it must be a positive multiple of 4'),
     (('data', 'source', 'danbooro'), "data.source 'danbooro' is unknown; choices: toon, folder"),
     (('net', 'name', 'resnet'), "no net 'resnet'"),
     (('loss', 'name', 'focus'), "loss.name 'focus' is unknown; choices: sigmoid_cross_entropy"),

@@ -20,7 +20,13 @@ def make_config(**changes):
 
 
 def open_run(path, **changes):
-  return workdir.open_workdir(path, make_config(**changes), config_name='configs/tagger.py:demo')
+  folder = workdir.open_workdir(path, make_config(**changes))
+  workdir.begin_run(folder, make_config(**changes), config_name='configs/tagger.py:demo')
+  return folder
+
+
+def save_a_step(path):
+  (path / 'checkpoints' / '1').mkdir(parents=True)
 
 
 # Configs
@@ -70,6 +76,7 @@ def test_a_new_workdir_gets_its_config_and_opens_again(tmp_path):
 def test_a_changed_config_is_refused_with_the_difference_and_a_free_name(tmp_path):
   path = tmp_path / 'demo'
   open_run(path)
+  save_a_step(path)
   (tmp_path / 'demo-2').mkdir()
   before = (path / 'config.json').read_bytes()
   with pytest.raises(UserError) as refusal:
@@ -80,6 +87,29 @@ def test_a_changed_config_is_refused_with_the_difference_and_a_free_name(tmp_pat
   assert 'runtime' not in message
   assert f'--workdir={path}-3' in message
   assert (path / 'config.json').read_bytes() == before
+
+
+def test_until_a_step_is_saved_a_config_may_be_corrected(tmp_path):
+  open_run(tmp_path / 'demo')
+  workdir.check_fingerprint(tmp_path / 'demo', 'aaa')
+  open_run(tmp_path / 'demo', seed=7)
+  workdir.check_fingerprint(tmp_path / 'demo', 'bbb')
+  assert workdir.load_config(tmp_path / 'demo' / 'config.json').seed == 7
+
+
+def test_opening_writes_nothing(tmp_path):
+  open_run(tmp_path)
+  before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+  workdir.open_workdir(tmp_path, make_config(**{'runtime.workers': 0}))
+  assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_relative_paths_and_home_become_absolute(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv('HOME', str(tmp_path))
+  assert str(workdir.open_workdir('runs/x', make_config())) == str(tmp_path / 'runs' / 'x')
+  assert str(workdir.open_workdir('~/y', make_config())) == str(tmp_path / 'y')
+  assert str(workdir.absolute('gs://bucket/z')) == 'gs://bucket/z'
 
 
 def test_added_and_removed_keys_are_differences(tmp_path):
@@ -93,6 +123,7 @@ def test_added_and_removed_keys_are_differences(tmp_path):
 def test_runtime_may_change_and_is_said_and_kept(tmp_path, caplog):
   caplog.set_level('INFO')
   open_run(tmp_path / 'demo')
+  save_a_step(tmp_path / 'demo')
   open_run(tmp_path / 'demo', **{'runtime.workers': 0})
   assert 'runtime.workers: 2 -> 0' in caplog.text
   assert workdir.load_config(tmp_path / 'demo' / 'config.json').runtime.workers == 0
@@ -127,22 +158,21 @@ def test_a_start_that_was_killed_before_its_config_can_be_repeated(tmp_path, mon
   open_run(tmp_path / 'demo')
 
 
-def test_other_data_are_refused_with_both_fingerprints_unless_allowed(tmp_path):
+def test_other_data_are_refused_with_both_fingerprints(tmp_path):
   for _ in range(2):
     workdir.check_fingerprint(tmp_path, 'aaa')
   with pytest.raises(UserError, match='began with fingerprint aaa, now it is bbb'):
     workdir.check_fingerprint(tmp_path, 'bbb')
   assert workdir.read_run(tmp_path)['fingerprint'] == 'aaa'
-  workdir.check_fingerprint(tmp_path, 'bbb', allow_change=True)
-  assert workdir.read_run(tmp_path) == {'fingerprint': 'bbb', 'fingerprint_changes': ['aaa']}
 
 
-def test_the_description_of_a_run_names_code_versions_and_devices(tmp_path):
-  description = workdir.describe_run()
+def test_every_start_is_described_with_code_versions_and_devices(tmp_path):
+  open_run(tmp_path)
   workdir.update_run(tmp_path, step=3)
-  workdir.update_run(tmp_path, **description)
+  open_run(tmp_path)
   run = workdir.read_run(tmp_path)
-  assert run['step'] == 3
-  assert run['versions'].keys() >= {'python', 'jax', 'flax', 'numpy', 'orbax-checkpoint'}
-  assert run['devices']['count'] >= 1 and run['start'] and run['end'] == ''
-  assert isinstance(run['commit'], str)
+  assert run['step'] == 3 and len(run['starts']) == 2
+  start = run['starts'][1]
+  assert start['versions'].keys() >= {'python', 'jax', 'flax', 'numpy', 'orbax-checkpoint'}
+  assert start['devices']['count'] >= 1 and start['time'] and 'xla_flags' in start
+  assert isinstance(start['commit'], str)

@@ -11,6 +11,7 @@ import numpy as np
 
 HISTOGRAM_SIDE_PX = 64
 BINS = 6                          # per channel
+MOST_TAGS = 500                   # a regression each, about 0.3 s on 10,000 pictures
 
 
 def constant(train_labels: np.ndarray, rows: int) -> np.ndarray:

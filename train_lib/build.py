@@ -79,6 +79,8 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0):
   if config.loss.over_tags not in ('sum', 'mean'):
     raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
   scored = np.array([category != 'rating' for category in categories])
+  if not scored.any():
+    raise UserError('every tag is a rating; name at least one other tag to learn')
   return get_task(config.task)(
       net=net, loss_function=build_loss(config.loss), mean=variant.mean, deviation=variant.std,
       num_tags=len(categories), over_tags=config.loss.over_tags, scored=scored)
@@ -119,6 +121,7 @@ def build_picture_loader(config, path: str) -> Loader:
 def build_evaluation_loaders(config, train_source: Source,
                              poll: Callable[[], None] = lambda: None) -> dict[str, Loader]:
   """'train', 'valid' and 'test': every example once, as it is, and what the source knows of it."""
+  parallel.check_batch_size('eval.batch_size', config.eval.batch_size, parallel.make_mesh())
   sources = {'train': train_source,
              **{split: build_source(config, split, poll) for split in ('valid', 'test')}}
   return {split: build_loader(config, source, train=False, batch_size=config.eval.batch_size,
@@ -126,14 +129,33 @@ def build_evaluation_loaders(config, train_source: Source,
           for split, source in sources.items()}
 
 
+def check_numbers(config) -> None:
+  """Raises UserError for numbers with which nothing can be trained."""
+  for name, value, least in (
+      ('seed', config.seed, 0), ('data.image_size_px', config.data.image_size_px, 32),
+      ('train.num_steps', config.train.num_steps, 0),
+      ('train.accumulate_steps', config.train.accumulate_steps, 1),
+      ('eval.every_steps', config.eval.every_steps, 0),
+      ('runtime.workers', config.runtime.workers, 0)):
+    if value < least:
+      raise UserError(f'{name} is {value}; expected at least {least}')
+  if not config.train.num_steps and config.train.num_epochs <= 0:
+    raise UserError(f'train.num_epochs is {config.train.num_epochs} and train.num_steps 0; there '
+                    'is nothing to train')
+  for name, value in (('net.dropout_rate', config.net.dropout_rate),
+                      ('train.ema_decay', config.train.ema_decay)):
+    if not 0 <= value < 1:
+      raise UserError(f'{name} is {value}; expected 0 up to below 1')
+
+
 def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:
   """Reads the training split and prepares everything up to the compiled step."""
+  check_numbers(config)
   mesh = parallel.make_mesh()
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)
-  parallel.check_batch_size('eval.batch_size', config.eval.batch_size, mesh)
   source = build_source(config, 'train', poll)
-  task = build_task(config, source.tag_categories, head_bias=prior_logits(source))
+  task = build_task(config, source.tag_categories, head_bias=prior_logits(source, poll))
   loader = build_loader(config, source, train=True, batch_size=config.train.batch_size)
   num_steps = config.train.num_steps or math.ceil(
       config.train.num_epochs * len(source) / config.train.batch_size)
@@ -178,11 +200,12 @@ def compute_dtype(name: str):
   return choices[name]
 
 
-def prior_logits(source: Source) -> tuple[float, ...]:
+def prior_logits(source: Source, poll: Callable[[], None]) -> tuple[float, ...]:
   """log(p / (1 - p)) of every tag's frequency p in an even sample of the source."""
   rows = np.linspace(0, len(source) - 1, min(len(source), FREQUENCY_SAMPLE)).astype(int)
   counts = np.zeros(len(source.tag_names))
   for row in rows:
-    counts[source[int(row)]['tags']] += 1
+    poll()
+    counts[source.tags_of(int(row))] += 1
   share = (counts + 0.5) / (len(rows) + 1)
   return tuple(np.log(share / (1 - share)).tolist())

@@ -12,4 +12,5 @@ def set_up_jax(cache_dir: str) -> None:
   if cache_dir == 'off':
     return
   cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  jax.config.update('jax_compilation_cache_dir', cache_dir or os.path.join(cache, 'oko', 'xla'))
+  jax.config.update('jax_compilation_cache_dir',
+                    os.path.expanduser(cache_dir) or os.path.join(cache, 'oko', 'xla'))

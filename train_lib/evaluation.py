@@ -69,7 +69,9 @@ def gather(truth, mask, ids):
 
 
 def thresholds_of(metrics: dict) -> dict[str, float]:
-  """The thresholds that a validation split's metrics carry."""
+  """The thresholds that a validation split's metrics carry; {} when it was not measured."""
+  if 'micro_threshold' not in metrics:
+    return {}
   return {'micro': metrics['micro_threshold'], 'macro': metrics['macro_threshold']}
 
 

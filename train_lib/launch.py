@@ -15,6 +15,7 @@ from absl import flags
 from errors import UserError
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130           # Ctrl-C before there is anything to save
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TUNED = 'OKO_TUNED'               # set in the process that was started again
 # XLA takes fresh memory for every call; in huge pages it is faulted in far sooner
@@ -91,7 +92,15 @@ def run_and_exit(function: Callable[[], None]) -> None:
   except UserError as error:
     print(f'oko: {error}', file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
-  except (AttributeError, KeyError, flags.Error, TypeError, OSError) as error:
+  except KeyboardInterrupt:
+    sys.exit(EXIT_INTERRUPTED)
+  except OSError as error:
+    if error.filename is None and not _from_flags(error):
+      raise
+    what = f'{error.strerror}: {error.filename}' if error.filename else _sentence(error)
+    print(f'oko: {what}', file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
+  except (AttributeError, KeyError, flags.Error, TypeError) as error:
     if not _from_flags(error):
       raise
     print(f'oko: bad config or flag: {_sentence(error)}', file=sys.stderr)

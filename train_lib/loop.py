@@ -2,11 +2,13 @@
 
 import collections
 import dataclasses
+import math
 import time
 from typing import Any
 
 import jax
 
+from errors import UserError
 from train_lib import parallel, records
 from train_lib.preemption import Preempted
 from train_lib.reporting import MetricsLog, Progress, human_time, say
@@ -44,15 +46,14 @@ class Loop:
     clock = Clock(start)
     try:
       if start and self._evaluates(start) and not log.has(start, 'valid/loss'):
-        measured = self._evaluate(state, start, log)    # stopped in the middle of it last time
-        self.checkpoints.save(start, state, metrics=measured)
+        # stopped in the middle of it last time
+        self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log))
       clock.restart(start)
       for step, batch in enumerate(device_batches(training, start, total), start + 1):
         state, metrics = training.step_function(step)(state, batch)
-        if one_by_one or step == start + 1:
+        compiled = step in (start + 1, training.small_steps + 1)
+        if one_by_one or compiled:
           jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
-        if step == start + 1:
-          clock.restart(step)                           # that one compiled
         if step == start + 1 + TIMED_STEPS:
           jax.block_until_ready(metrics)
           self._announce(step, clock.step_sec(step))
@@ -60,11 +61,14 @@ class Loop:
           self._log(step, metrics, clock, progress, log)
         if self.preemption.should_stop(step):
           self._stop(state, step)
-        if self._evaluates(step) or self._saves(step):
-          measured = self._evaluate(state, step, log) if self._evaluates(step) else None
-          if self._saves(step):
-            self.checkpoints.save(step, state, metrics=measured)
+        if self._saves(step):
+          jax.block_until_ready(metrics)
           self.productive_sec += clock.restart(step)
+          measured = self._evaluate(state, step, log) if self._evaluates(step) else None
+          self.checkpoints.save(step, state, metrics=measured)
+          clock.restart(step)
+        if compiled:
+          clock.restart(step)
       self.checkpoints.wait()
       return state
     finally:
@@ -77,13 +81,17 @@ class Loop:
     self.productive_sec += clock.restart(step)
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
     progress.show(step, values['train/loss'], step_sec, step_sec * self.training.cost_left(step))
+    if not math.isfinite(values['train/loss']):
+      raise UserError(f'the loss of step {step} is {values["train/loss"]}: training has diverged; '
+                      'lower optimizer.learning_rate or set optimizer.clip_norm and start afresh')
     log.write(step, values)
     self.checkpoints.poll()
-    records.append_jsonl(self.workdir / 'bad_images.jsonl', self.training.loader.bad_images.drain())
+    note_bad_images(self.workdir, self.training.loader)
 
   def _evaluate(self, state, step, log) -> dict[str, float]:
     poll = lambda: self.preemption.requested and self._stop(state, step)      # noqa: E731
     metrics = self.evaluator.evaluate(state.variables, self.valid_loader, poll=poll).metrics
+    note_bad_images(self.workdir, self.valid_loader)
     log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
     say(f'step {step}  validation: loss {metrics["loss"]:.3f}  mAP {metrics["map"]:.4f}  '
         f'macro F1 {metrics["macro_f1_tuned"]:.4f} at {metrics["macro_threshold"]:.2f}')
@@ -94,8 +102,9 @@ class Loop:
     if step not in self.checkpoints.steps():
       self.checkpoints.save(step, state)
       self.checkpoints.wait()
-    say(f'stopped at step {step} of {self.training.num_steps}, which is saved in {self.workdir}; '
-        'the same command goes on from there')
+    saved = max(self.checkpoints.steps(), default=0)
+    say(f'stopped at step {step} of {self.training.num_steps}; the same command goes on from step '
+        f'{saved}, the newest in {self.workdir}')
     raise Preempted
 
   def _announce(self, step: int, step_sec: float):
@@ -111,8 +120,9 @@ class Loop:
     return is_time(step, evaluation_period(self.training), self.training.num_steps)
 
   def _saves(self, step: int) -> bool:
-    period = self.training.config.runtime.checkpoint_every_steps or evaluation_period(self.training)
-    return is_time(step, period, self.training.num_steps)
+    """Every step that was measured is saved too, so that the best one is on disk."""
+    period = self.training.config.runtime.checkpoint_every_steps
+    return self._evaluates(step) or is_time(step, period, self.training.num_steps)
 
 
 class Clock:
@@ -130,6 +140,17 @@ class Clock:
   def step_sec(self, step: int) -> float:
     """Mean seconds per step since the last start."""
     return (time.monotonic() - self._time) / max(1, step - self._step)
+
+
+def note_bad_images(workdir, loader) -> None:
+  """Writes the unreadable pictures that a loader met into bad_images.jsonl, each once."""
+  path = workdir / 'bad_images.jsonl'
+  known = {row['id'] for row in records.read_jsonl(path)} if len(loader.bad_images) else set()
+  fresh = [row for row in loader.bad_images.drain() if row['id'] not in known]
+  if fresh:
+    records.append_jsonl(path, fresh)
+    say(f'{len(fresh)} pictures cannot be read, such as {fresh[0]["id"]} ({fresh[0]["reason"]}); '
+        f'{path} lists them')
 
 
 def device_batches(training, start: int, stop: int, ahead: int = 1):

@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 
-THRESHOLDS = (0.0, *np.geomspace(0.001, 0.05, 20)[:-1].tolist(),
-              *np.linspace(0.05, 0.99, 95).tolist())
+THRESHOLDS = (0.0, *np.geomspace(0.001, 0.05, 20)[:-1].round(4).tolist(),
+              *np.linspace(0.05, 0.99, 95).round(2).tolist())
 
 
 def tag_metrics(probabilities: np.ndarray, labels: np.ndarray,

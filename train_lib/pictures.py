@@ -4,22 +4,26 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 CELL_PX = 224                     # side of a picture on the sheet
-TEXT_LINES = 9                    # of tags under each picture
+TEXT_LINES = 14                   # of tags under each picture
 FONT_PX = 14
 LINE_PX = 17
 MARGIN_PX = 12
-INK = {'hit': (24, 120, 48), 'false': (196, 40, 32), 'missed': (120, 120, 128)}
-MARKS = {'hit': '+ ', 'false': '! ', 'missed': '- '}
-KEY = 'tags of test pictures:   + found   ! not in its list   - missed   (number: probability, %)'
+INK = {'found': (24, 120, 48), 'left out': (32, 88, 200), 'wrong': (196, 40, 32),
+       'missed': (110, 110, 118)}
+MARKS = {'found': '+ ', 'left out': '~ ', 'wrong': '! ', 'missed': '- '}
+KEYS = {'found': 'found', 'left out': 'found, though its list leaves it out', 'wrong': 'wrong',
+        'missed': 'missed'}
 
 
 def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
-              tag_names: tuple[str, ...], threshold: float, columns: int = 5) -> Image.Image:
-  """A sheet of pictures with their tags: found, wrongly given, missed.
+              drawn: np.ndarray | None, tag_names: tuple[str, ...], threshold: float,
+              columns: int = 5) -> Image.Image:
+  """A sheet of pictures with their tags and probabilities (%): found, wrong, missed.
 
   Args:
     images: uint8 [N, H, W, 3].
     probabilities, labels: [N, T], the prediction and the truth.
+    drawn: bool [N, T], the truth before some tags were left out of the lists; None: not known.
     threshold: a tag is given above it.
     columns: pictures side by side.
   """
@@ -29,31 +33,41 @@ def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
   top = 2 * MARGIN_PX + LINE_PX
   sheet = Image.new('RGB', (columns * cell_width + MARGIN_PX, rows * cell_height + top), 'white')
   draw = ImageDraw.Draw(sheet)
-  draw.text((MARGIN_PX, MARGIN_PX), KEY, fill='black', font=font)
+  _draw_key(draw, font, drawn is not None)
   for index, image in enumerate(images):
     x = MARGIN_PX + index % columns * cell_width
     y = top + index // columns * cell_height
     sheet.paste(Image.fromarray(image).resize((CELL_PX, CELL_PX)), (x, y))
-    lines = tag_lines(probabilities[index], labels[index], tag_names, threshold)
+    true = labels[index] if drawn is None else drawn[index]
+    lines = tag_lines(probabilities[index], labels[index], true, tag_names, threshold)
     for line, (kind, text) in enumerate(lines[:TEXT_LINES]):
       if line == TEXT_LINES - 1 and len(lines) > TEXT_LINES:
-        kind, text = 'missed', f'and {len(lines) - line} more'
+        kind, text = 'missed', f'  and {len(lines) - line} more'
       text = _shortened(draw, text, font)
       draw.text((x, y + CELL_PX + 2 + line * LINE_PX), text, fill=INK[kind], font=font)
   return sheet
 
 
-def tag_lines(probabilities, labels, tag_names, threshold) -> list[tuple[str, str]]:
-  """(kind, text) of the tags given or true, most probable first."""
-  order = np.argsort(-probabilities, kind='stable')
+def tag_lines(probabilities, labels, drawn, tag_names, threshold) -> list[tuple[str, str]]:
+  """(kind, text) of the tags given or listed, most probable first. Args: all: [T]."""
   lines = []
-  for tag in order:
-    given, true = probabilities[tag] > threshold, labels[tag]
-    if given or true:
-      kind = 'hit' if given and true else 'false' if given else 'missed'
-      text = f'{MARKS[kind]}{tag_names[tag]} {100 * probabilities[tag]:.0f}'
-      lines.append((kind, text))
+  for tag in np.argsort(-probabilities, kind='stable'):
+    given = probabilities[tag] > threshold
+    if given or labels[tag]:
+      kind = ('missed' if not given else 'found' if labels[tag] else
+              'left out' if drawn[tag] else 'wrong')
+      lines.append((kind, f'{MARKS[kind]}{tag_names[tag]} {100 * probabilities[tag]:.0f}'))
   return lines
+
+
+def _draw_key(draw, font, left_out_known):
+  title = 'tags and their probability, %:'
+  draw.text((MARGIN_PX, MARGIN_PX), title, fill='black', font=font)
+  x = draw.textlength(title, font=font) + 3 * MARGIN_PX
+  for kind, meaning in KEYS.items():
+    if kind != 'left out' or left_out_known:
+      draw.text((x, MARGIN_PX), MARKS[kind] + meaning, fill=INK[kind], font=font)
+      x += draw.textlength(MARKS[kind] + meaning, font=font) + 2 * MARGIN_PX
 
 
 def _shortened(draw, text, font):

@@ -18,6 +18,12 @@ from errors import UserError
 _log = logging.getLogger(__name__)
 
 
+def absolute(path) -> epath.Path:
+  """A path that means the same from every folder: '~' and relative ones resolved, gs:// left."""
+  text = os.fspath(path)
+  return epath.Path(text if '://' in text else os.path.abspath(os.path.expanduser(text)))
+
+
 def write_text(path, text: str) -> None:
   """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
   path = epath.Path(path)

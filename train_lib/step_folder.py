@@ -30,7 +30,7 @@ class StepFolder:
       raise UserError(f'keep_last is {keep_last}; at least 1 checkpoint must be kept.')
     if best_is not in ('max', 'min'):
       raise UserError(f"keep_best_is is '{best_is}'; choices: max, min.")
-    self.path = epath.Path(path)
+    self.path = records.absolute(path)
     self._keep_last = keep_last
     self._keep_every = keep_every
     self._metric = best_metric

@@ -4,9 +4,10 @@ import dataclasses
 from typing import Any
 
 from errors import UserError
-from train_lib import build, parallel, records
+from train_lib import build, evaluation, parallel, records
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints
+from train_lib.tasks import get_task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Trained:
 
   Attributes:
     tag_names, tag_categories: index -> name, category.
-    thresholds: {'micro', 'macro'}, tuned on the validation split; {} before training has ended.
+    thresholds: {'micro', 'macro'}, tuned on the validation split at that step; {} where it was
+      not measured.
     step: of the checkpoint that the variables come from.
   """
   task: Any
@@ -38,8 +40,8 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
     raise UserError(f"predict.checkpoint is '{checkpoint}'; choices: latest, best")
   tags = records.read_json(folder / 'tags.json')
   names, categories = tuple(tags['names']), tuple(tags['categories'])
-  checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, keep_best_metric='',
-                            config_digest='')
+  checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
+                            keep_best_metric=get_task(config.task).best_metric)
   variables, step = checkpoints.restore_variables(checkpoint)
   outputs = variables['params']['head']['kernel'].shape[-1]
   if outputs != len(names):
@@ -49,7 +51,7 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   return Trained(
       task=build.build_task(config, categories), mesh=mesh,
       variables=parallel.put_whole(mesh, variables), tag_names=names, tag_categories=categories,
-      thresholds=workdir_lib.read_run(folder).get('thresholds', {}), step=step)
+      thresholds=evaluation.thresholds_of(checkpoints.metrics(step)), step=step)
 
 
 def check_tags(trained: Trained, source) -> None:

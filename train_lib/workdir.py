@@ -20,11 +20,12 @@ import ml_collections
 from etils import epath
 
 from errors import UserError
-from train_lib.records import read_json, write_json, write_text
+from train_lib.records import absolute, read_json, write_json, write_text
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'opencv-python-headless',
             'tensorflow-datasets')
 RUNTIME = 'runtime'  # the config section whose keys cannot change results
+OURS = ('lock.json', 'run.json')  # may stand in a workdir before its config does
 
 _log = logging.getLogger(__name__)
 
@@ -69,41 +70,55 @@ def diff_configs(old, new) -> list[str]:
 # The workdir ------------------------------------------------------------------------------------
 
 
-def open_workdir(path, config, *, config_name: str) -> epath.Path:
-  """Creates the folder of a run, or opens it to go on.
+def open_workdir(path, config) -> epath.Path:
+  """Creates the folder of a run, or opens it to go on; writes nothing into it.
 
   Args:
     path: the folder, local or remote.
     config: the resolved config of this command.
-    config_name: what the config is called, for run.json.
 
   Returns:
-    The folder, holding config.json.
+    The folder, as an absolute path.
 
   Raises:
     UserError: when the folder belongs to a run with another config (outside `runtime`) or to
-      something else; nothing is written then.
+      something else. Until a checkpoint is saved, nothing can be mixed and any config may follow.
   """
-  path = epath.Path(path)
+  path = absolute(path)
   saved = path / 'config.json'
   if path.exists() and not path.is_dir():
     raise UserError(f'--workdir={path} is a file; name a folder.')
   if saved.exists():
-    _check_config(path, load_config(saved), config)
-  elif path.exists() and any(not entry.name.startswith('.') for entry in path.iterdir()):
+    if any((path / 'checkpoints').glob('*')):
+      _check_config(path, load_config(saved), config)
+  elif path.exists() and any(entry.name not in OURS and not entry.name.startswith('.')
+                             for entry in path.iterdir()):
     raise UserError(
       f'{path} holds other files and no config.json, so it is not the folder of a run; name a new '
       f'or an empty one, such as --workdir={free_name(path)}.')
   else:
     path.mkdir(parents=True, exist_ok=True)
-  save_config(saved, config)
-  update_run(path, config_name=config_name)
   return path
+
+
+def begin_run(path, config, *, config_name: str) -> None:
+  """Writes config.json and this start's description into run.json; call it with the lock held.
+
+  Args:
+    path: of `open_workdir`.
+    config: the resolved config of this command.
+    config_name: what the config is called.
+  """
+  save_config(path / 'config.json', config)
+  before = read_run(path)
+  fresh = not any((path / 'checkpoints').glob('*'))
+  update_run(path, config_name=config_name, starts=[*before.get('starts', []), describe_start()],
+             fingerprint=None if fresh else before.get('fingerprint'))
 
 
 def existing_workdir(path) -> epath.Path:
   """Returns the folder of a run that was begun; UserError when there is none."""
-  path = epath.Path(path)
+  path = absolute(path)
   if not (path / 'config.json').exists():
     raise UserError(f'{path} is not the folder of a run: it has no config.json; name the --workdir '
                     'that --job=train wrote.')
@@ -119,24 +134,18 @@ def free_name(path) -> str:
   return str(path.parent / f'{path.name}-{number}')
 
 
-def check_fingerprint(workdir, fingerprint: str, *, allow_change: bool = False) -> None:
+def check_fingerprint(workdir, fingerprint: str) -> None:
   """Records the data's fingerprint in run.json, or compares it with the recorded one.
 
   Raises:
-    UserError: when the data are not those the run began with, unless `allow_change`, which warns
-      and records the change.
+    UserError: when the data are not those the run began with.
   """
-  run = read_run(workdir)
-  before = run.get('fingerprint')
+  before = read_run(workdir).get('fingerprint')
   if before is not None and before != fingerprint:
-    what = f'the data changed: this run began with fingerprint {before}, now it is {fingerprint}'
-    if not allow_change:
-      raise UserError(f'{workdir}: {what}; bring the data back, or start afresh with '
-                      f'--workdir={free_name(workdir)}.')
-    _log.warning('%s: %s', workdir, what)
-    update_run(workdir, fingerprint_changes=[*run.get('fingerprint_changes', []), before])
-  if before != fingerprint:
-    update_run(workdir, fingerprint=fingerprint)
+    raise UserError(f'{workdir}: the data changed: this run began with fingerprint {before}, now '
+                    f'it is {fingerprint}; bring the data back, or start afresh with '
+                    f'--workdir={free_name(workdir)}.')
+  update_run(workdir, fingerprint=fingerprint)
 
 
 def read_run(workdir) -> dict:
@@ -150,8 +159,8 @@ def update_run(workdir, **fields) -> None:
   write_json(epath.Path(workdir) / 'run.json', {**read_run(workdir), **fields})
 
 
-def describe_run() -> dict:
-  """Returns what run.json says about this start: code, versions, machine, devices, times.
+def describe_start() -> dict:
+  """Returns what run.json says about a start: time, code, versions, machine, devices, flags.
 
   Touches the devices: with several hosts, call it after `jax.distributed.initialize`.
   """
@@ -159,8 +168,7 @@ def describe_run() -> dict:
 
   devices = jax.devices()
   return {
-    'start': now(),
-    'end': '',
+    'time': now(),
     'commit': _commit(),
     'command': sys.argv,
     'host': socket.gethostname(),
@@ -169,8 +177,8 @@ def describe_run() -> dict:
     'processes': jax.process_count(),
     'devices': {'kind': devices[0].device_kind, 'platform': devices[0].platform,
                 'count': len(devices)},
+    'xla_flags': os.environ.get('XLA_FLAGS', ''),
     'versions': versions(),
-    'goodput': {'productive_sec': 0.0, 'total_sec': 0.0},
   }
 
 
@@ -211,9 +219,6 @@ def _commit():
   if git[0].returncode:
     return ''
   return git[0].stdout.strip() + (' + changes' if git[1].stdout.strip() else '')
-
-
-
 
 
 def _config_json(config):

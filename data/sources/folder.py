@@ -40,6 +40,9 @@ class FolderSource:
   def __len__(self) -> int:
     return len(self._rows)
 
+  def tags_of(self, index: int) -> np.ndarray:
+    return self._rows[index][1]
+
   def __getitem__(self, index: int) -> dict:
     name, tags = self._rows[index]
     return {'id': name, 'image_bytes': (self._folder / name).read_bytes(), 'tags': tags}
@@ -152,13 +155,12 @@ def _assign_splits(digests, given, config_data):
   for name, digest in digests.items():
     split = given.get(name, 'train')
     splits[_cut(digest, cuts) if split == 'train' else split].append(name)
-  cut_words = ' and '.join(f'{cuts[key]:.0%} {key}' for key in ('valid', 'test') if cuts[key])
+  cut_words = ' and '.join(f'{cuts[key]:.0%} for {key}' for key in ('valid', 'test') if cuts[key])
   if not given:
-    return splits, f"{cut_words or 'nothing'} cut by content"
-  words = f"the split folders {', '.join(sorted(found))}"
-  if found == {'train', 'valid'}:
-    words += ', the one for validation scored as test'
-  return splits, words + (f'; {cut_words} cut from train by content' if cut_words else '')
+    return splits, f"{cut_words or 'nothing'} set apart by content"
+  words = ('the folder for validation is scored as test' if found == {'train', 'valid'} else
+           f"split by the folders {', '.join(sorted(found))}")
+  return splits, words + (f', {cut_words} set apart from train by content' if cut_words else '')
 
 
 def _cut(digest, cuts):

@@ -40,6 +40,9 @@ class ToonSource:
   def __len__(self) -> int:
     return self._settings[f'num_{self._split}']
 
+  def tags_of(self, index) -> np.ndarray:
+    return self[index]['tags']
+
   def __getitem__(self, index) -> dict:
     if self._records is None:
       self._open()

@@ -19,9 +19,9 @@ def build_schedule(config, num_steps: int):
   if not 0 <= config.warmup_frac < 1:
     raise UserError(f'optimizer.warmup_frac is {config.warmup_frac}; expected 0 up to below 1')
   warmup_steps = round(config.warmup_frac * num_steps)
-  decay = SCHEDULES[config.schedule](config.learning_rate, max(1, num_steps - warmup_steps))
+  decay = SCHEDULES[config.schedule](config.learning_rate, max(1, num_steps - warmup_steps + 1))
   if not warmup_steps:
     return decay
   warmup = optax.linear_schedule(0.0, config.learning_rate, warmup_steps)
-  # the first step already learns
+  # one step ahead: the first already learns, and so does the last
   return lambda step: optax.join_schedules([warmup, decay], [warmup_steps])(step + 1)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from errors import UserError
 from train_lib import metrics
 from train_lib.tasks.reductions import masked_mean, masked_sum
 
@@ -33,6 +34,8 @@ class Tagging:
   over_tags: str
   scored: np.ndarray
   shrink: int = 1
+
+  best_metric = 'macro_f1_tuned'  # of the validation split, by which a checkpoint is best
 
   def init(self, key: jax.Array, batch: dict) -> dict:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
@@ -73,6 +76,9 @@ class Tagging:
     """
     probabilities = predictions['probabilities'][:, self.scored]
     labels = truths['labels'][:, self.scored]
+    if not np.isfinite(probabilities).all():
+      raise UserError('the net gives values that are not numbers: training has diverged; lower '
+                      'optimizer.learning_rate or set optimizer.clip_norm')
     return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
             'examples': int(totals['examples']),
             **metrics.tag_metrics(probabilities, labels, thresholds)}
