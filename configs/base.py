@@ -18,7 +18,7 @@ def get_config(arg: str = '') -> ConfigDict:
   config.data = data_section()
   config.net = ConfigDict(dict(
       name='se_resnet_tagger',    # a variant of nets.NETS
-      dropout_rate=0.2,           # before the head
+      dropout_rate=-1.0,          # before the head; negative: the net's own
       dtype='auto',               # computes in: auto (bfloat16 on TPU and GPU), float32, bfloat16
       batch_norm_sync=True,       # statistics of the global batch; False: of each device
   ))

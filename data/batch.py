@@ -49,7 +49,6 @@ BATCH_KEYS = {
     'keypoints': Field('float32', 'B K 3', 'x px, y px, visible'),
     'box_px': Field('float32', 'B 4', 'x px, y px of the upper left corner, width px, height px'),
 }
-REQUIRED_KEYS = ('image', 'mask')
 _RAGGED_KEYS = ('tags', 'drawn_tags')
 
 
@@ -59,9 +58,8 @@ def check_batch(batch: dict) -> None:
   Raises:
     ValueError: names the wrong key, what it holds and what was expected.
   """
-  for key in REQUIRED_KEYS:
-    if key not in batch:
-      raise ValueError(f"the batch has no '{key}'; it has {sorted(batch)}")
+  if 'mask' not in batch:
+    raise ValueError(f"the batch has no 'mask'; it has {sorted(batch)}")
   sizes = {'B': len(batch['mask'])}
   for key, value in batch.items():
     if key == 'id':

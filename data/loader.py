@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.batch import Source, collate
+from data.batch import Source, check_batch, collate
 from data.decode import DecodeError
 from data.pool import run_ahead
 from errors import UserError
@@ -40,6 +40,7 @@ class BatchMaker:
     examples = (self._load_row(k, row, bad) for row in range(first, first + local_size))
     batch = collate(examples, local_size, keys=self.keys, max_tags=self.source.max_tags,
                     find_blank=lambda: self._find_blank(bad))
+    check_batch(batch)
     return batch, bad
 
   def _load_row(self, k, row, bad):

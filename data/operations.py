@@ -77,14 +77,14 @@ class Warp:
 
   The angle is uniform within +-rotation_deg, the zoom within 1 +- scale_frac, the shift within
   +-translate_frac of the picture's sides; 0 switches a part off. A mirror swaps the left and right
-  COCO joints; joints that leave the picture become invisible. border: 'white' or 'reflect'.
+  COCO joints; joints that leave the picture become invisible. What comes in from
+  outside is white.
   """
 
   mirror_prob: float
   rotation_deg: float
   scale_frac: float
   translate_frac: float
-  border: str = 'white'
 
   def __call__(self, example):
     image = example['image']
@@ -101,9 +101,8 @@ class Warp:
     if self.rotation_deg == self.scale_frac == self.translate_frac == 0:
       warped = cv2.flip(image, 1) if mirrored else image
     else:
-      borders = {'white': cv2.BORDER_CONSTANT, 'reflect': cv2.BORDER_REFLECT_101}
       warped = cv2.warpAffine(image, matrix, (width_px, height_px), flags=cv2.INTER_LINEAR,
-                              borderMode=borders[self.border], borderValue=WHITE)
+                              borderMode=cv2.BORDER_CONSTANT, borderValue=WHITE)
     return _with_image(example, warped, matrix, mirrored)
 
 

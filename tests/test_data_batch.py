@@ -69,12 +69,12 @@ def test_check_names_the_key_what_it_got_and_what_it_wanted(key, value, words):
   assert words in str(raised.value)
 
 
-@pytest.mark.parametrize('key', ['image', 'mask'])
-def test_check_misses_a_required_key(key):
+def test_check_misses_the_mask():
   batch = make_batch()
-  del batch[key]
-  with pytest.raises(ValueError, match=f"no '{key}'"):
+  del batch['mask']
+  with pytest.raises(ValueError, match="no 'mask'"):
     check_batch(batch)
+
 
 
 def test_every_key_states_its_dtype_shape_and_unit():

@@ -191,10 +191,9 @@ def test_joints_that_leave_the_picture_become_invisible_and_boxes_stay_inside():
   assert x >= -0.5 and y >= -0.5 and x + width <= 49.5 and y + height <= 49.5
 
 
-def test_the_border_is_white_or_reflected():
+def test_what_comes_in_from_outside_is_white():
   image = np.zeros((40, 40, 3), np.uint8)
   assert Warp(0.0, 45, 0, 0)(make_example(image, 1))['image'].max() == 255
-  assert Warp(0.0, 45, 0, 0, border='reflect')(make_example(image, 1))['image'].max() == 0
 
 
 def test_half_of_the_pictures_are_mirrored():

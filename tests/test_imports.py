@@ -67,9 +67,12 @@ def test_tables_equal_their_folders():
 
 def test_every_config_key_is_read():
   from configs import base
+  sections = {key for key, value in base.get_config().items() if hasattr(value, 'items')}
+  holders = sections | {'config', 'config_data', 'c', 'settings'}
   read = {node.attr for path in python_files() if path.parts[0] != 'configs'
           for node in ast.walk(ast.parse((ROOT / path).read_text()))
-          if isinstance(node, ast.Attribute)}
+          if isinstance(node, ast.Attribute)
+          and getattr(node.value, 'attr', getattr(node.value, 'id', '')) in holders}
   # the embedded data read their settings by name
   read |= {'num_train', 'num_valid', 'num_test'}
 

@@ -208,7 +208,7 @@ def test_the_best_step_is_kept_whatever_the_periods(folder):
 @pytest.mark.parametrize('change, message', [
     (('train', 'accumulate_steps', 0), 'train.accumulate_steps is 0; expected at least 1'),
     (('train', 'num_steps', -1), 'train.num_steps is -1; expected at least 0'),
-    (('net', 'dropout_rate', 1.5), 'net.dropout_rate is 1.5; expected 0 up to below 1'),
+    (('net', 'dropout_rate', 1.5), 'net.dropout_rate is 1.5; expected below 1'),
     (('eval', 'batch_size', 6), 'eval.batch_size is 6; it must be a positive multiple of 4'),
     (('data', 'source', 'danbooro'), "data.source 'danbooro' is unknown; choices: toon, folder"),
     (('net', 'name', 'resnet'), "no net 'resnet'"),

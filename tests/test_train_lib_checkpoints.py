@@ -66,13 +66,8 @@ def test_variables_are_restored_without_the_optimizer_and_averaged_where_kept(tm
   wanted = make_state(4)
   checkpoints = open_checkpoints(tmp_path)
   averaged, step = checkpoints.restore_variables('latest')
-  plain, _ = checkpoints.restore_variables(4, averaged=False)
   assert step == 4
   assert params_digest(averaged) == params_digest(wanted.ema)
-  assert params_digest(plain['params']) == params_digest(wanted.params)
-  placed, _ = checkpoints.restore_variables('latest', jax.eval_shape(lambda: wanted.variables))
-  assert params_digest(placed) == params_digest(wanted.ema)
-  assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(placed))
 
 
 def test_variables_of_a_net_without_statistics_have_an_empty_dict(tmp_path):
@@ -174,16 +169,6 @@ def test_a_step_reached_by_another_way_replaces_the_old_one(tmp_path):
     checkpoints.save(2, make_state(99))
     assert_same(checkpoints.restore(2, abstract_state())[0], 99)
   assert len(list((tmp_path / 'checkpoints').glob('2.replaced-*'))) == 1
-
-
-def test_going_back_abandons_the_later_steps(tmp_path):
-  with open_checkpoints(tmp_path) as checkpoints:
-    for step in (1, 2, 3):
-      checkpoints.save(step, make_state(step))
-    checkpoints.abandon_after(1)
-    assert checkpoints.steps() == [1]
-    checkpoints.save(2, make_state(50))
-  assert_same(open_checkpoints(tmp_path).restore_latest(abstract_state())[0], 50)
 
 
 # Failing

@@ -144,8 +144,8 @@ def check_numbers(config) -> None:
                     'is nothing to train')
   for name, value in (('net.dropout_rate', config.net.dropout_rate),
                       ('train.ema_decay', config.train.ema_decay)):
-    if not 0 <= value < 1:
-      raise UserError(f'{name} is {value}; expected 0 up to below 1')
+    if value >= 1:
+      raise UserError(f'{name} is {value}; expected below 1')
 
 
 def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:

@@ -157,33 +157,27 @@ class Checkpoints:
     step = self._find(step)
     return self._load(step, abstract_state), step
 
-  def restore_variables(self, step, abstract=None, *, averaged: bool = True):
+  def restore_variables(self, step):
     """Restores what a net needs to be applied, without knowing the optimizer.
 
     Args:
       step: a number, 'latest' or 'best'.
-      abstract: {'params', 'batch_stats'} of ShapeDtypeStructs to check against and to place by;
-        without it the arrays come back as numpy, in plain dicts.
-      averaged: take the averaged weights where the checkpoint has them.
 
     Returns:
-      ({'params', 'batch_stats'}, step); `batch_stats` is {} for a net without.
+      ({'params', 'batch_stats'}, step), plain dicts of numpy arrays; the averaged weights where the
+      checkpoint has them. `batch_stats` is {} for a net without.
 
     Raises:
       UserError: as `restore`.
     """
     step = self._find(step)
     tree = read_manifest(self._folder / step)['tree']
-    prefix = 'ema/' if averaged and any(name.startswith('ema/') for name in tree) else ''
+    prefix = 'ema/' if any(name.startswith('ema/') for name in tree) else ''
     stored = {name: entry for name, entry in tree.items()
               if name.startswith((f'{prefix}params/', f'{prefix}batch_stats/'))}
-    if abstract is None:
-      leaves = array_files.read(self._folder / step, stored)
-      leaves = {name.removeprefix(prefix): leaf for name, leaf in leaves.items()}
-      return {'params': {}, 'batch_stats': {}, **trees.unflatten_names(leaves)}, step
-    wanted = {prefix + name: leaf for name, leaf in trees.flatten_names(abstract).items()}
-    leaves = array_files.read(self._folder / step, stored, wanted)
-    return jax.tree.unflatten(jax.tree.structure(abstract), leaves.values()), step
+    leaves = array_files.read(self._folder / step, stored)
+    leaves = {name.removeprefix(prefix): leaf for name, leaf in leaves.items()}
+    return {'params': {}, 'batch_stats': {}, **trees.unflatten_names(leaves)}, step
 
   # What there is
 
@@ -198,13 +192,6 @@ class Checkpoints:
   def metrics(self, step: int) -> dict[str, float]:
     """Returns the metrics saved with a step (None where they were not finite)."""
     return read_manifest(self._folder / step)['metrics']
-
-  def abandon_after(self, step: int) -> None:
-    """Sets all steps beyond `step` aside: the run goes on from an older one by another way."""
-    self.wait()
-    self._current = {known for known in self._current if known <= step}
-    if jax.process_index() == 0:
-      self._folder.abandon_after(step)
 
   # Inside
 

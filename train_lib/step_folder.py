@@ -154,13 +154,6 @@ class StepFolder:
       if step not in keep:
         self.delete(step)
 
-  def abandon_after(self, step: int) -> None:
-    """Sets the steps beyond `step` aside: the run goes on from an older one."""
-    for later in self.numbers():
-      if later > step:
-        self.set_aside(later, 'abandoned', f'the run went back to step {step}')
-    records.write_json(self.path / 'last.json', {'step': step})
-
   def set_aside(self, step: int, kind: str, reason: str) -> None:
     """Renames a step to `<step>.<kind>-<time>`, with the reason in its reason.txt."""
     time = datetime.datetime.now(datetime.UTC).strftime('%Y%m%dT%H%M%S%f')

@@ -1,6 +1,7 @@
 """The embedded dataset toon as a source: drawn characters with tags, labels and joints."""
 
 import hashlib
+import types
 
 import numpy as np
 
@@ -62,16 +63,9 @@ class ToonSource:
   def _open(self):
     import tensorflow_datasets as tfds
 
-    builder = prepare.prepare_toon(_Settings(self._settings), self._directory)
+    builder = prepare.prepare_toon(types.SimpleNamespace(**self._settings), self._directory)
     self._records = builder.as_data_source(
         self._split, decoders={'image': tfds.decode.SkipDecoding()})
-
-
-class _Settings:
-  """The attributes of a dict."""
-
-  def __init__(self, values):
-    self.__dict__.update(values)
 
 
 def build_toon(config_data, split: str, poll=None) -> ToonSource:
