@@ -31,19 +31,7 @@ def get_config(arg: str = '') -> ConfigDict:
       gamma_negative=4.0,
       clip=0.05,
   ))
-  config.optimizer = ConfigDict(dict(
-      name='adamw',               # train_lib.optimizers.OPTIMIZERS
-      learning_rate=1e-3,         # the peak
-      schedule='cosine',          # constant, linear, cosine
-      warmup_frac=0.05,           # of all steps
-      weight_decay=0.0,           # kernels only; decoupled in adamw, else added to the gradient
-      momentum=0.9,
-      beta1=0.9,
-      beta2=0.999,
-      decay=0.9,                  # of RMSprop's average of squares
-      epsilon=1e-8,
-      clip_norm=0.0,              # global norm of the gradient; 0: off
-  ))
+  config.optimizer = optimizer_section()
   config.train = ConfigDict(dict(
       batch_size=128,             # of one optimizer step, over all devices
       num_epochs=40.0,
@@ -64,18 +52,7 @@ def get_config(arg: str = '') -> ConfigDict:
       threshold=-1.0,             # negative: the one tuned on the validation split
       checkpoint='latest',        # latest or best (by the validation split)
   ))
-  config.runtime = ConfigDict(dict(
-      workers=2,                  # loader threads, or processes; 0: none
-      worker_processes=False,
-      loader_deadline_sec=300.0,
-      log_every_steps=20,
-      checkpoint_every_steps=0,   # 0: as often as evaluation
-      keep_last=2,
-      keep_every_steps=0,         # these are never deleted; 0: none
-      on_failed_save='fail',      # fail or continue
-      tensorboard=True,
-      cache_dir='',               # of compiled programs; '': the user's cache folder, 'off': none
-  ))
+  config.runtime = runtime_section()
   return config
 
 
@@ -102,6 +79,39 @@ def data_section() -> ConfigDict:
       translate_frac=0.05,
       cutout_frac=0.25,
       colour_frac=0.2,
+  ))
+
+
+def optimizer_section() -> ConfigDict:
+  """What `train_lib.optimizers` reads."""
+  return ConfigDict(dict(
+      name='adamw',               # train_lib.optimizers.OPTIMIZERS
+      learning_rate=1e-3,         # the peak
+      schedule='cosine',          # constant, linear, cosine
+      warmup_frac=0.05,           # of all steps
+      weight_decay=0.0,           # kernels only; decoupled in adamw, else added to the gradient
+      momentum=0.9,
+      beta1=0.9,
+      beta2=0.999,
+      decay=0.9,                  # of RMSprop's average of squares
+      epsilon=1e-8,
+      clip_norm=0.0,              # global norm of the gradient; 0: off
+  ))
+
+
+def runtime_section() -> ConfigDict:
+  """What may change between two starts of one run."""
+  return ConfigDict(dict(
+      workers=2,                  # loader threads, or processes; 0: none
+      worker_processes=False,
+      loader_deadline_sec=300.0,
+      log_every_steps=20,
+      checkpoint_every_steps=0,   # 0: as often as evaluation
+      keep_last=2,
+      keep_every_steps=0,         # these are never deleted; 0: none
+      on_failed_save='fail',      # fail or continue
+      tensorboard=True,
+      cache_dir='',               # of compiled programs; '': the user's cache folder, 'off': none
   ))
 
 
