@@ -22,8 +22,8 @@ CONFIG = ('--config=configs/tagger.py:smoke', '--config.data.image_size_px=32',
           '--config.train.shrink=2', '--config.train.shrink_frac=0.5',
           '--config.eval.every_steps=12', '--config.eval.baselines=False',
           '--config.runtime.checkpoint_every_steps=4', '--config.runtime.log_every_steps=3')
-# 1,200 steps, so that a start gets through a part of them only
-LONG = ('--config.train.num_epochs=100', '--config.eval.every_steps=150',
+# 2,400 steps, so that a start gets through a part of them only
+LONG = ('--config.train.num_epochs=200', '--config.eval.every_steps=150',
         '--config.runtime.checkpoint_every_steps=25')
 EXIT_PREEMPTED = 75
 
@@ -116,7 +116,7 @@ def test_two_stops_change_nothing(runs, undisturbed):
 @pytest.mark.parametrize('seed', [1, 2])
 def test_twelve_stops_at_random_moments_change_nothing(long_runs, long_undisturbed, seed):
   rng = random.Random(seed)
-  stops = [(rng.uniform(0.08, 0.26) * long_undisturbed[2],
+  stops = [(rng.uniform(0.05, 0.16) * long_undisturbed[2],
             rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])) for _ in range(12)]
   codes = stop_and_go_on(long_runs, long_undisturbed, f'random-{seed}', stops)
   assert len([code for code in codes if code]) >= 10, codes
