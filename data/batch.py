@@ -18,11 +18,16 @@ class Source(Protocol):
   fingerprint: str  # hex digest: changes when the data changes
   description: str  # one sentence for the log: what was found
   truth_keys: tuple[str, ...]  # the keys of a batch, besides the picture, that examples can fill
+  max_ignored: int  # M of a batch, where training asks for ignored_tags; others need not have it
 
   def __len__(self) -> int: ...
 
   def tags_of(self, index: int) -> np.ndarray:
     """int32 [n]: the tags of an example, without its picture where that is cheaper."""
+
+  def count_tags(self, poll: Callable[[], None] = lambda: None) -> np.ndarray:
+    """int64 [T]: how many examples of this split have each tag. Args: poll: called often; may raise
+    to stop."""
 
   def __getitem__(self, index: int) -> dict:
     """{'id': str, 'image_bytes': bytes, 'tags': int32 [n]} and what else the source has."""
@@ -32,7 +37,7 @@ TAG_CATEGORIES = ('rating', 'general', 'character', 'copyright', 'artist', 'meta
 
 
 class Field(NamedTuple):
-  """One key of a batch. B rows; H, W pixels; L tags; K joints; equal letters are equal sizes."""
+  """One key of a batch. B rows; H, W pixels; L, M tags; K joints; equal letters are equal sizes."""
 
   dtype: str
   shape: str
@@ -45,11 +50,21 @@ BATCH_KEYS = {
     'mask': Field('float32', 'B', '1 = an example, 0 = a row that only fills the batch'),
     'tags': Field('int32', 'B L', 'tag indices, padded with -1'),
     'drawn_tags': Field('int32', 'B L', 'tag indices before tags were dropped, padded with -1'),
+    'ignored_tags': Field('int32', 'B M', 'tags that may be there unlisted, padded with -1'),
     'label': Field('int32', 'B', 'class index'),
     'keypoints': Field('float32', 'B K 3', 'x px, y px, visible'),
     'box_px': Field('float32', 'B 4', 'x px, y px of the upper left corner, width px, height px'),
 }
-_RAGGED_KEYS = ('tags', 'drawn_tags')
+_RAGGED_KEYS = {'tags': 'max_tags', 'drawn_tags': 'max_tags', 'ignored_tags': 'max_ignored'}
+
+
+def count_by_tags_of(source: Source, poll: Callable[[], None] = lambda: None) -> np.ndarray:
+  """The `count_tags` of a source that has no quicker way: one `tags_of` after another."""
+  counts = np.zeros(len(source.tag_names), np.int64)
+  for index in range(len(source)):
+    poll()
+    counts[source.tags_of(index)] += 1
+  return counts
 
 
 def check_batch(batch: dict) -> None:
@@ -83,7 +98,7 @@ def _check_field(key, value, field, sizes):
                      f"[{', '.join(letters)}] with {known}")
 
 
-def collate(examples: Iterable, num_rows: int, *, keys: tuple, max_tags: int,
+def collate(examples: Iterable, num_rows: int, *, keys: tuple, max_tags: int, max_ignored: int = 0,
             find_blank: Callable | None = None) -> dict:
   """Puts examples into the rows of a batch, in fresh arrays.
 
@@ -97,32 +112,36 @@ def collate(examples: Iterable, num_rows: int, *, keys: tuple, max_tags: int,
     num_rows: B, the number of examples.
     keys: which keys of the examples become arrays, of `BATCH_KEYS`; `mask` and `id` always come.
     max_tags: L, the width of the rows of tags.
+    max_ignored: M, the same of ignored_tags.
     find_blank: returns an example that shows the shapes; called where every row is None.
 
   Raises:
-    ValueError: an example lacks a key, has more than max_tags tags, or differs in shape.
+    ValueError: an example lacks a key, has more tags than fit, or differs in shape.
   """
+  widths = {'max_tags': max_tags, 'max_ignored': max_ignored}
   batch = {'id': [''] * num_rows, 'mask': np.zeros(num_rows, np.float32)}
   for i, example in enumerate(examples):
     if example is not None:
-      _add_arrays(batch, example, keys, max_tags)
+      _add_arrays(batch, example, keys, widths)
       batch['id'][i], batch['mask'][i] = example['id'], 1
       for key in keys:
         _fill_row(batch[key][i, ...], example, key)  # the dots keep a view, of a number too
   if not batch['mask'].any():
-    _add_arrays(batch, find_blank(), keys, max_tags)
+    _add_arrays(batch, find_blank(), keys, widths)
   return batch
 
 
-def _add_arrays(batch, example, keys, max_tags):
+def _add_arrays(batch, example, keys, widths):
   """Adds the arrays that are missing yet, empty, with the shapes of an example."""
   for key in keys:
     if key not in example:
       raise ValueError(f"'{example['id']}' has no '{key}'; its keys are {sorted(example)}")
     if key not in batch:
       num_rows, dtype = len(batch['mask']), BATCH_KEYS[key].dtype
-      batch[key] = (np.full((num_rows, max_tags), -1, dtype) if key in _RAGGED_KEYS
-                    else np.zeros((num_rows, *np.shape(example[key])), dtype))
+      if key in _RAGGED_KEYS:
+        batch[key] = np.full((num_rows, widths[_RAGGED_KEYS[key]]), -1, dtype)
+      else:
+        batch[key] = np.zeros((num_rows, *np.shape(example[key])), dtype)
 
 
 def _fill_row(row, example, key):
@@ -130,7 +149,8 @@ def _fill_row(row, example, key):
   value = np.asarray(example[key])
   if key in _RAGGED_KEYS:
     if len(value) > len(row):
-      raise ValueError(f"'{example['id']}' has {len(value)} {key}; max_tags is {len(row)}")
+      raise ValueError(f"'{example['id']}' has {len(value)} {key}; {_RAGGED_KEYS[key]} is "
+                       f'{len(row)}')
     row[:len(value)] = value
   elif value.shape != row.shape:
     raise ValueError(f"{key} of '{example['id']}' has shape {list(value.shape)}; the rows before "

@@ -38,8 +38,10 @@ class BatchMaker:
     first = k * self.batch_size + self.shard_index * local_size
     bad = []
     examples = (self._load_row(k, row, bad) for row in range(first, first + local_size))
+    # a width of 0 could not be told apart from no rows when a batch is cut into parts
+    max_ignored = max(1, self.source.max_ignored) if 'ignored_tags' in self.keys else 0
     batch = collate(examples, local_size, keys=self.keys, max_tags=self.source.max_tags,
-                    find_blank=lambda: self._find_blank(bad))
+                    max_ignored=max_ignored, find_blank=lambda: self._find_blank(bad))
     check_batch(batch)
     return batch, bad
 
@@ -47,20 +49,20 @@ class BatchMaker:
     """The example of a global row, a substitute if it is unreadable in training, or None."""
     size = len(self.source)
     if not self.train:
-      return self._load(row, bad) if row < size else None
+      return self.load(row, bad) if row < size else None
     epoch, position = divmod(row, size)
     index = int(_permutation(self.seed, epoch, size)[position])
-    example = self._load(index, bad, (self.seed, k, row))
+    example = self.load(index, bad, (self.seed, k, row))
     if example is None:
       for other in np.random.default_rng((self.seed, index)).integers(size, size=_SUBSTITUTES):
-        example = self._load(int(other), bad, (self.seed, k, row))
+        example = self.load(int(other), bad, (self.seed, k, row))
         if example is not None:
           return example
       raise UserError(f'the picture {bad[-1 - _SUBSTITUTES][0]!r} and {_SUBSTITUTES} others drawn '
                       f'in its place are unreadable ({bad[-1][1]}); check the files.')
     return example
 
-  def _load(self, index, bad, rng_seed=None):
+  def load(self, index, bad, rng_seed=None):
     """The finished example of an index, or None and a note in `bad` where it cannot be read."""
     name = f'row {index}'
     wanted = ('id', 'image_bytes', *self.keys)  # moving joints along costs time: only if asked for
@@ -80,7 +82,7 @@ class BatchMaker:
   def _find_blank(self, bad):
     """The first example that can be read: it shows the shapes to a batch without any row."""
     for index in range(len(self.source)):
-      example = self._load(index, bad)
+      example = self.load(index, bad)
       if example is not None:
         return example
     raise UserError(f'none of the {len(self.source)} pictures can be read ({bad[-1][1]}).')
@@ -174,6 +176,10 @@ class Loader:
       UserError: too many pictures are unreadable.
     """
     return self._note_bad(*self._maker(k))
+
+  def example(self, index: int) -> dict | None:
+    """Returns the finished example of an index as evaluation reads it; None: it is unreadable."""
+    return self._maker.load(index, [])
 
   def batches(self, start: int, stop: int):
     """Yields the batches start, ..., stop - 1 in order, made ahead by the workers.

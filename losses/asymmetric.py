@@ -20,7 +20,7 @@ def asymmetric(logits, labels, *, gamma_positive, gamma_negative, clip):
 
   Args:
     logits: [..., T], floating point.
-    labels: like logits; 0 or 1. Constants: no gradient reaches them.
+    labels: like logits; 0, 1 or soft, between them. Constants: no gradient reaches them.
     gamma_positive: at least 0; a number, or [T].
     gamma_negative: at least 0; a number, or [T].
     clip: in [0, 1), a probability; a number, or [T]. 0 is off.

@@ -22,7 +22,8 @@ def focal(logits, labels, *, alpha, gamma):
 
   Args:
     logits: [..., T], floating point.
-    labels: like logits; 0, 1 or soft, between them. Constants: no gradient reaches them.
+    labels: like logits; 0, 1 or soft, between them. Constants: no gradient reaches them. With a
+      gamma above 0 the cost of a soft label is least at a p that is nearer to 0 or 1 than it.
     alpha: weight of the positives against 1 - alpha for the negatives, in [0, 1]; a number, or [T]
       for one each. A negative alpha switches the weights off (a = 1), also for single tags.
     gamma: at least 0; a number, or [T]. 0 leaves the weighted cross-entropy.

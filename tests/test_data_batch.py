@@ -22,6 +22,22 @@ def test_tags_are_padded_with_minus_one():
   np.testing.assert_array_equal(make_batch()['tags'], [[0, 1, -1], [-1, -1, -1], [0, -1, -1]])
 
 
+def test_ignored_tags_have_a_width_of_their_own():
+  examples = [{**make_example(), 'ignored_tags': np.array(tags, np.int32)} for tags in ([3, 5], [])]
+  batch = collate(examples, 2, keys=('tags', 'ignored_tags'), max_tags=4, max_ignored=2)
+  np.testing.assert_array_equal(batch['ignored_tags'], [[3, 5], [-1, -1]])
+  check_batch(batch)
+  with pytest.raises(ValueError, match="'a' has 2 ignored_tags; max_ignored is 1"):
+    collate(examples, 2, keys=('tags', 'ignored_tags'), max_tags=4, max_ignored=1)
+
+
+def test_ignored_tags_of_no_picture_are_an_empty_array():
+  examples = [{**make_example(), 'ignored_tags': np.zeros(0, np.int32)}]
+  batch = collate(examples, 1, keys=('tags', 'ignored_tags'), max_tags=4)
+  assert batch['ignored_tags'].shape == (1, 0)
+  check_batch(batch)
+
+
 def test_a_missing_example_becomes_a_row_with_mask_zero():
   batch = make_batch()
   np.testing.assert_array_equal(batch['mask'], [1, 0, 1])

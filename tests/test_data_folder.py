@@ -10,7 +10,8 @@ from errors import UserError
 
 
 def make_config(path, **changes):
-  return SimpleNamespace(**{**dict(path=str(path), table='', valid_frac=0.2, test_frac=0.2),
+  return SimpleNamespace(**{**dict(path=str(path), table='', valid_frac=0.2, test_frac=0.2,
+                                     implications='listed'),
                             **changes})
 
 
@@ -47,6 +48,12 @@ def error_of(path, split='train', **changes):
 
 def test_every_source_of_the_table_can_be_looked_up():
   assert SOURCES['folder'] is build_folder
+
+
+def test_implications_that_a_folder_cannot_know_are_refused(tmp_path):
+  make_classes(tmp_path)
+  with pytest.raises(UserError, match="data.implications is 'added', but a folder does not tell"):
+    build_folder(make_config(tmp_path, implications='added'), 'train')
 
 
 def test_class_folders_become_one_tag_each(tmp_path):
@@ -142,6 +149,16 @@ def test_tags_are_numbered_by_falling_count_then_name(tmp_path):
   assert splits['test'][0]['tags'].tolist() == [1]  # a tag that train has not is dropped
   assert {source.max_tags for source in splits.values()} == {3}  # of all splits
   assert '2 tags left out, which no training picture has' in splits['train'].description
+
+
+def test_tags_are_counted_split_by_split(tmp_path):
+  make_table(tmp_path, {'train/1.png': 'b,a,common', 'train/2.png': 'common', 'test/3.png': 'a,new',
+                        'valid/4.png': 'newer,b,a,common'})
+  splits = build_splits(tmp_path)
+  counts = {split: source.count_tags() for split, source in splits.items()}
+  assert {split: values.tolist() for split, values in counts.items()} == {
+      'train': [2, 1, 1], 'valid': [1, 1, 1], 'test': [0, 1, 0]}
+  assert counts['train'].dtype == np.int64
 
 
 def test_a_prefix_is_the_category(tmp_path):

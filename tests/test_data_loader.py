@@ -248,3 +248,10 @@ def test_a_batch_that_cannot_be_shared_is_refused(settings, words):
 def test_an_empty_source_is_refused():
   with pytest.raises(UserError, match='no picture'):
     make_loader(TinySource(0))
+
+
+def test_one_example_is_the_row_of_its_batch():
+  loader = make_loader(TinySource(6, broken={5}), train=False)
+  np.testing.assert_array_equal(loader.example(4)['image'], loader.make_batch(1)['image'][0])
+  assert loader.example(4)['id'] == '4'
+  assert loader.example(5) is None

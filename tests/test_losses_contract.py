@@ -5,6 +5,7 @@ import inspect
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from losses import LOSSES
@@ -52,6 +53,54 @@ def test_a_sure_mistake_costs_and_pulls(loss, settings):
   if not settings.get('clip'):  # with a clip, a sure false positive no longer pulls
     assert gradients[0] > 0.2
   assert gradients[1] < -0.2
+
+
+def sigmoid_cross_entropy_in_float64(x, y):
+  return y * np.logaddexp(0, -x) + (1 - y) * np.logaddexp(0, x)
+
+
+def focal_in_float64(x, y, alpha, gamma):
+  p = 1 / (1 + np.exp(-x))
+  weight = alpha * y + (1 - alpha) * (1 - y) if alpha >= 0 else 1
+  return weight * (p * (1 - y) + (1 - p) * y) ** gamma * sigmoid_cross_entropy_in_float64(x, y)
+
+
+def asymmetric_in_float64(x, y, gamma_positive, gamma_negative, clip):
+  p = 1 / (1 + np.exp(-x))
+  shifted = np.maximum(p - clip, 0)
+  return (y * (1 - p) ** gamma_positive * np.logaddexp(0, -x)
+          - (1 - y) * shifted ** gamma_negative * np.log1p(-shifted))
+
+
+IN_FLOAT64 = {
+  'sigmoid_cross_entropy': sigmoid_cross_entropy_in_float64,
+  'focal': focal_in_float64,
+  'asymmetric': asymmetric_in_float64,
+}
+
+
+@pytest.mark.parametrize('label', [0.1, 0.5, 0.73])
+@pytest.mark.parametrize('name, settings', [
+  pytest.param(name, settings, id=f'{name}-{settings}')
+  for name in LOSSES for settings in SETTINGS[name]])
+def test_soft_labels_have_the_values_and_gradients_of_their_formula(name, settings, label):
+  expected = IN_FLOAT64[name]
+  x = np.linspace(-8, 8, 41)
+  x, step = x[np.abs(x + 2.944) > 0.01], 1e-5  # where a clip of 0.05 begins, asymmetric has a kink
+  values, gradients = value_and_gradient(
+    LOSSES[name], jnp.float32(x), jnp.full(x.shape, label, jnp.float32), settings)
+  np.testing.assert_allclose(values, expected(x, label, **settings), rtol=2e-5)
+  slopes = (expected(x + step, label, **settings) - expected(x - step, label, **settings))
+  np.testing.assert_allclose(gradients, slopes / (2 * step), rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize('name, settings', [
+  ('sigmoid_cross_entropy', {}),
+  ('asymmetric', dict(gamma_positive=1, gamma_negative=4, clip=0.05))])
+def test_soft_labels_blend_the_costs_of_yes_and_no(name, settings):
+  x = jnp.linspace(-6, 6, 25)
+  yes, no, soft = (LOSSES[name](x, jnp.full(x.shape, y), **settings) for y in (1.0, 0.0, 0.3))
+  np.testing.assert_allclose(soft, 0.3 * yes + 0.7 * no, rtol=1e-5)
 
 
 @pytest.mark.parametrize('loss, settings', CASES)

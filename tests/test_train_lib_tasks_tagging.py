@@ -55,13 +55,20 @@ def test_measure_is_about_the_scored_tags_alone():
   task = make_task()
   variables = task.init(jax.random.key(0), BATCH)
   real = BATCH['mask'] > 0
-  predictions = {'probabilities': np.asarray(task.predict(variables, BATCH)['probabilities'])[real]}
-  truths = {'labels': task.truth(BATCH)['labels'][real]}
-  figures = task.measure(jax.device_get(task.tally(variables, BATCH)), predictions, truths)
+  collector = task.collector(num_rows=3)
+  probabilities = np.asarray(task.predict(variables, BATCH)['probabilities'])
+  labels = task.truth(BATCH)['labels']
+  collector.add({'probabilities': probabilities[real]}, {'labels': labels[real]}, ['a', 'b'],
+                np.arange(2))
+  collected = collector.finish()
+  figures = task.measure(jax.device_get(task.tally(variables, BATCH)), collected,
+                         task.tune(collected))
   # tag 1 is never given: F1 0; tag 2 is given twice and true once: F1 2/3; tag 0 is not scored
   assert figures['macro_f1'] == pytest.approx((0 + 2 / 3) / 2)
   assert figures['micro_f1'] == pytest.approx(2 * 1 / (2 + 2))
   assert figures['loss'] == pytest.approx(2.5)
+  # tag 0, always given, is the one rating; one of the two pictures has it, the other has none
+  assert figures['rating_accuracy'] == 1.0
 
 
 def test_what_was_drawn_is_told_where_it_is_known():

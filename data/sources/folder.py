@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.batch import TAG_CATEGORIES
+from data.batch import TAG_CATEGORIES, count_by_tags_of
 from data.sources.pictures import (
     EXTENSIONS,
     content_digest,
@@ -43,6 +43,9 @@ class FolderSource:
   def tags_of(self, index: int) -> np.ndarray:
     return self._rows[index][1]
 
+  def count_tags(self, poll=lambda: None) -> np.ndarray:
+    return count_by_tags_of(self, poll)
+
   def __getitem__(self, index: int) -> dict:
     name, tags = self._rows[index]
     return {'id': name, 'image_bytes': (self._folder / name).read_bytes(), 'tags': tags}
@@ -59,13 +62,17 @@ def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:
   'artist:', 'copyright:', 'meta:' or 'rating:' is of that category, all others are 'general'.
 
   Args:
-    config_data: the section `config.data`: path, table, valid_frac, test_frac.
+    config_data: the section `config.data`: path, table, valid_frac, test_frac, implications.
     split: 'train', 'valid' or 'test'.
     poll: called for every picture while their contents are read; may raise to stop.
 
   Raises:
     UserError: no folder, no pictures, no tags, an empty split, or tags that contradict each other.
   """
+  if config_data.implications != 'listed':
+    raise UserError(f"config.data.implications is '{config_data.implications}', but a folder does "
+                    "not tell which tag entails which; leave it at 'listed', or write the entailed "
+                    'tags into your tags.')
   found = _read_folder(config_data, poll)
   for name in ('train', split):
     if not found.splits[name]:

@@ -5,7 +5,11 @@ import types
 
 import numpy as np
 
+from data import implications
+from data.batch import count_by_tags_of
 from data.toon import characters, prepare, vocabulary
+from data.toon.dice import Dice
+from errors import UserError
 
 
 class ToonSource:
@@ -16,24 +20,40 @@ class ToonSource:
   'garment': int (index into `garment_names`), and per figure, the main one first: 'identity'
   int32 [f], 'keypoints' float32 [f, 17, 3] (x px, y px, COCO visibility 0, 1, 2), 'box_px'
   float32 [f, 4] (x, y, w, h), 'area_px2' float32 [f]}.
+
+  With a flipped share, every yes and no of `tags` but the ratings is turned round with that
+  probability, in all splits; `drawn_tags` stay true. Which ones depends on (data_seed, split,
+  index) alone, and those of a smaller share are among those of a greater one.
+
+  Implied tags can be added to `tags`, or besides left open as 'ignored_tags' int32 [k], in the
+  training split alone: what is measured is `tags` as listed, whatever a net was trained on.
   """
 
   tag_names = vocabulary.TAG_NAMES
   tag_categories = vocabulary.TAG_CATEGORIES
-  max_tags = vocabulary.MAX_TAGS
+  max_ignored = len(vocabulary.IMPLIED)
   truth_keys = ('tags', 'drawn_tags')
   label_names = characters.IDENTITIES
   garment_names = characters.GARMENTS
 
-  def __init__(self, settings: dict, directory: str, split: str):
+  def __init__(self, settings: dict, directory: str, split: str, *, flipped_share: float = 0.0,
+               implied: str = 'listed'):
     self._settings, self._directory, self._split = settings, directory, split
+    self._flipped_share = flipped_share
+    self._implied = implied if split == 'train' else 'listed'
+    self._implications = _read_implications() if self._implied != 'listed' else None
+    self.max_tags = len(self.tag_names) if flipped_share else vocabulary.MAX_TAGS
     words = ['toon', vocabulary.VERSION, split]
     words += [f'{name}={settings[name]}' for name in sorted(settings)]
+    words += [f'flipped_share={flipped_share}'] if flipped_share else []
+    words += [f'implications={implied}'] if self._implications else []
     self.fingerprint = hashlib.sha256(' '.join(words).encode()).hexdigest()[:32]
     self.description = (f"toon {vocabulary.VERSION}: {settings['num_train']} drawn pictures of "
                         f"{settings['image_size_px']} px for training, {settings['num_valid']} for "
                         f"validation, {settings['num_test']} for test")
-    self._records = None
+    if flipped_share:
+      self.description += f'; {flipped_share:.1%} of yes and no of the tags turned round'
+    self._records = self._counts = None
 
   def __getstate__(self):
     return self.__dict__ | {'_records': None}
@@ -44,6 +64,11 @@ class ToonSource:
   def tags_of(self, index) -> np.ndarray:
     return self[index]['tags']
 
+  def count_tags(self, poll=lambda: None) -> np.ndarray:
+    if self._counts is None:  # the whole examples are read
+      self._counts = count_by_tags_of(self, poll)
+    return self._counts
+
   def __getitem__(self, index) -> dict:
     if self._records is None:
       self._open()
@@ -51,7 +76,7 @@ class ToonSource:
     figures = row['figures']
     return {
         'id': row['id'].decode(), 'image_bytes': row['image'],
-        'tags': np.asarray(row['tags'], np.int32),
+        **self._listed(np.asarray(row['tags'], np.int32), int(index)),
         'drawn_tags': np.asarray(row['drawn_tags'], np.int32),
         'label': int(row['label']), 'garment': int(row['garment']),
         'identity': np.asarray(figures['identity'], np.int32),
@@ -59,6 +84,23 @@ class ToonSource:
         'box_px': np.asarray(figures['box_px'], np.float32),
         'area_px2': np.asarray(figures['area_px2'], np.float32),
     }
+
+  def _listed(self, tags, index):
+    """What the example says of its tags, after flips and implications."""
+    if self._flipped_share:
+      tags = np.setxor1d(tags, self._flips(index)).astype(np.int32)
+    if self._implied == 'listed':
+      return {'tags': tags}
+    tags = self._implications.add_parents(tags)
+    below = {'ignored_tags': self._implications.below(tags)} if self._implied == 'ignored' else {}
+    return {'tags': tags, **below}
+
+  def _flips(self, index):
+    """The tags whose yes or no is turned round."""
+    dice = Dice('toon', self._settings['data_seed'], self._split, index, 'flipping')
+    turned = [dice.chance(self._flipped_share) for _ in self.tag_names]
+    return [tag for tag, category in enumerate(self.tag_categories)
+            if turned[tag] and category != 'rating']
 
   def _open(self):
     import tensorflow_datasets as tfds
@@ -73,12 +115,24 @@ def build_toon(config_data, split: str, poll=None) -> ToonSource:
 
   Args:
     config_data: the section `config.data`: dir, num_train, num_valid, num_test, image_size_px,
-      dropped_share, data_seed.
+      dropped_share, flipped_share, data_seed, implications.
     split: 'train', 'valid' or 'test'.
     poll: called often while drawing; may raise to interrupt.
   Raises:
     UserError: settings that make no sense, or a folder that cannot be written.
   """
+  implications.check_choice(config_data.implications)
+  if not 0 <= config_data.flipped_share <= 0.5:
+    raise UserError(f'data.flipped_share is {config_data.flipped_share}; it must be at least 0 (no '
+                    'tag is turned round) and at most 0.5 (tags say nothing any more).')
   prepare.prepare_toon(config_data, config_data.dir, poll)
   settings = {name: getattr(config_data, name) for name in prepare.SETTINGS}
-  return ToonSource(settings, config_data.dir, split)
+  return ToonSource(settings, config_data.dir, split, flipped_share=config_data.flipped_share,
+                    implied=config_data.implications)
+
+
+def _read_implications():
+  index = vocabulary.INDEX
+  pairs = [(index[tag], index[parent]) for tag, parents in vocabulary.IMPLIED.items()
+           for parent in parents]
+  return implications.Implications(np.array(pairs), vocabulary.TAG_NAMES)

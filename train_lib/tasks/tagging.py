@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from errors import UserError
-from train_lib import metrics
+from train_lib import tag_collector
+from train_lib.tag_collector import Collected, TagCollector
+from train_lib.tasks import mixing
 from train_lib.tasks.reductions import masked_mean, masked_sum
 
 
@@ -24,7 +25,13 @@ class Tagging:
     num_tags: T.
     over_tags: 'sum' or 'mean', how the losses of a picture's tags are joined.
     scored: [T] bool, the tags that the metrics are about (ratings are told apart).
+    treatment: of tags that are not listed, (logits, labels) -> (targets, weights), all [B, T].
+    tag_weights: [T], or one number for all.
+    mixup_alpha: pictures and their tags are mixed by shares of Beta(alpha, alpha); 0 is off.
     shrink: pictures are averaged over squares of this side first; 1 leaves them.
+
+  Treatment, weights and mixup act on the training loss alone. What is tallied is the plain loss of
+  the tags as listed, so that runs which differ in them can be compared.
   """
   net: Any
   loss_function: Callable
@@ -33,29 +40,44 @@ class Tagging:
   num_tags: int
   over_tags: str
   scored: np.ndarray
+  treatment: Callable = lambda logits, labels: (labels, 1.0)
+  tag_weights: np.ndarray | float = 1.0
+  mixup_alpha: float = 0.0
   shrink: int = 1
 
   best_metric = 'macro_f1_tuned'  # of the validation split, by which a checkpoint is best
 
   def init(self, key: jax.Array, batch: dict) -> dict:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
-    return self.net.init(key, self._pixels(batch)[:1], train=False)
+    return self.net.init(key, self._pixels(batch['image'])[:1], train=False)
 
   def loss(self, variables: dict, batch: dict, rngs: dict) -> tuple[jax.Array, dict]:
-    """The mean loss of the batch's real rows, and the net's new statistics."""
+    """The mean loss of the batch's real rows, and the net's new statistics.
+
+    Args: rngs: 'dropout' for the net, and 'mixup' where pictures are mixed.
+    """
+    image, labels, weights = batch['image'], multi_hot(batch['tags'], self.num_tags), 1.0
+    if 'ignored_tags' in batch:
+      weights = 1 - multi_hot(batch['ignored_tags'], self.num_tags)
+    if self.mixup_alpha > 0:
+      share = mixing.draw_shares(rngs['mixup'], batch['mask'], self.mixup_alpha)
+      image = mixing.blend(image, share)
+      labels, weights = mixing.blend_labels(labels, weights, share)
     (logits, _), changed = self.net.apply(
-        variables, self._pixels(batch), train=True, rngs=rngs, mutable=['batch_stats'])
-    return masked_mean(self._losses(logits, batch), batch['mask']), changed['batch_stats']
+        variables, self._pixels(image), train=True, rngs=rngs, mutable=['batch_stats'])
+    targets, certain = self.treatment(logits, labels)
+    losses = self._losses(logits, targets, weights * certain * self.tag_weights)
+    return masked_mean(losses, batch['mask']), changed['batch_stats']
 
   def tally(self, variables: dict, batch: dict) -> dict:
-    """Sums over real rows: 'loss', and 'examples', their number."""
-    logits, _ = self.net.apply(variables, self._pixels(batch), train=False)
-    return {'loss': masked_sum(self._losses(logits, batch), batch['mask']),
-            'examples': batch['mask'].sum()}
+    """Sums over real rows: 'loss', plain, and 'examples', their number."""
+    logits, _ = self.net.apply(variables, self._pixels(batch['image']), train=False)
+    losses = self._losses(logits, multi_hot(batch['tags'], self.num_tags))
+    return {'loss': masked_sum(losses, batch['mask']), 'examples': batch['mask'].sum()}
 
   def predict(self, variables: dict, batch: dict) -> dict:
     """'probabilities', shape [B, T], each 0..1."""
-    logits, _ = self.net.apply(variables, self._pixels(batch), train=False)
+    logits, _ = self.net.apply(variables, self._pixels(batch['image']), train=False)
     return {'probabilities': jax.nn.sigmoid(logits)}
 
   def truth(self, batch: dict) -> dict:
@@ -65,42 +87,50 @@ class Tagging:
     return {name: multi_hot_on_host(batch[key], self.num_tags)
             for key, name in names.items() if key in batch}
 
-  def measure(self, totals: dict, predictions: dict, truths: dict,
-              thresholds: dict | None = None) -> dict[str, float]:
+  def collector(self, num_rows: int, thresholds: dict | None = None) -> TagCollector:
+    """Takes the rows of a split as they come. Args: as those of `TagCollector`."""
+    return TagCollector(num_rows, self.scored, thresholds)
+
+  def tune(self, collected: Collected) -> dict:
+    """The best thresholds on a split, for `collector` and `measure` of another."""
+    return tag_collector.tune(collected, self.scored)
+
+  def measure(self, totals: dict, collected: Collected, thresholds: dict) -> dict[str, float]:
     """One division, and the metrics that need all rows at once; of the scored tags.
 
     Args:
       totals: sums of `tally`.
-      predictions: {'probabilities': [N, T]}; truths: {'labels': [N, T]}.
-      thresholds: as `tune` returned on the validation split; None tunes on these rows.
-    """
-    probabilities = predictions['probabilities'][:, self.scored]
-    labels = truths['labels'][:, self.scored]
-    if not np.isfinite(probabilities).all():
-      raise UserError('the net gives values that are not numbers: training has diverged; lower '
-                      'optimizer.learning_rate or set optimizer.clip_norm')
-    return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
-            'examples': int(totals['examples']),
-            **metrics.tag_metrics(probabilities, labels, thresholds)}
+      collected: what the split's `collector` finished with.
+      thresholds: of `tune`.
 
-  def _pixels(self, batch):
+    Returns:
+      'loss', 'examples' and what `tag_collector.all_figures` gives.
+    """
+    return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
+            'examples': int(totals['examples']), **self.figures(collected, thresholds)}
+
+  def figures(self, collected: Collected, thresholds: dict) -> dict[str, float]:
+    """What `measure` gives but for the sums: of any predictor's rows. Args: as there."""
+    return tag_collector.all_figures(collected, self.scored, thresholds)
+
+  def _pixels(self, image):
     mean, deviation = jnp.asarray(self.mean), jnp.asarray(self.deviation)
-    image = (batch['image'].astype(jnp.float32) - mean) / deviation
+    image = (image.astype(jnp.float32) - mean) / deviation
     rows, height, width, channels = image.shape
     side = self.shrink
     return image.reshape(
         rows, height // side, side, width // side, side, channels).mean(axis=(2, 4))
 
-  def _losses(self, logits, batch):
-    losses = self.loss_function(logits, multi_hot(batch['tags'], self.num_tags))   # [B, T]
+  def _losses(self, logits, targets, weights=1.0):
+    losses = self.loss_function(logits, targets) * weights        # [B, T]
     return losses.sum(axis=-1) if self.over_tags == 'sum' else losses.mean(axis=-1)
 
 
 def multi_hot(tags: jax.Array, num_tags: int) -> jax.Array:
   """Tag indices [B, L], padded with -1 -> float32 [B, T] of zeros and ones."""
-  rows = jnp.arange(tags.shape[0])[:, None]
   columns = jnp.where(tags < 0, num_tags, tags)                 # out of bounds: dropped
-  return jnp.zeros((tags.shape[0], num_tags)).at[rows, columns].set(1.0, mode='drop')
+  # row by row: devices that hold a share of the rows need nothing from each other
+  return jax.vmap(lambda row: jnp.zeros(num_tags).at[row].set(1.0, mode='drop'))(columns)
 
 
 def multi_hot_on_host(tags: np.ndarray, num_tags: int) -> np.ndarray:
