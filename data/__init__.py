@@ -8,17 +8,21 @@
 | loader.py | batch k as a pure function of (seed, k) |
 | pool.py | threads and processes that make batches ahead |
 | tag_files.py | the tags of a person's pictures: table, sidecar files or class folders |
+| implications.py | which tag entails which |
+| prepared.py | what is prepared once and kept on disk |
 | sources/ | one file per source; `SOURCES` names its build function |
 | sources/pictures.py | the picture files of a folder, with no tags: what prediction reads |
+| board/ | a board's archive: its formats, its problems, its index |
 | toon/ | the embedded dataset of drawn characters |
 
 A source is one line in `SOURCES`: `build_<name>(config_data, split, poll) -> Source` with split one
 of 'train', 'valid' and 'test'; poll is called often while data are prepared, and may raise to stop.
 """
 
-from data.sources import folder, toon
+from data.sources import board, folder, toon
 
 SOURCES = {
     'toon': toon.build_toon,
     'folder': folder.build_folder,
+    'board': board.build_board,
 }

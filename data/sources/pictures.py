@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,32 +66,61 @@ def list_pictures(folder: Path | str) -> list[Path]:
   Raises:
     UserError: the folder does not exist or is no folder.
   """
+  folder = check_folder(folder)
+  pictures = [Path(where, name) for where, _, names in walk_folders(folder) for name in names
+              if name.lower().endswith(EXTENSIONS)]
+  return sorted(pictures, key=lambda path: relative_name(path, folder))
+
+
+def check_folder(folder: Path | str) -> Path:
+  """Returns the path with '~' resolved; UserError unless a folder is there."""
   folder = Path(folder).expanduser()
   if not folder.exists():
     raise UserError(f"the folder '{folder}' does not exist; name one that holds pictures.")
   if not folder.is_dir():
     raise UserError(f"'{folder}' is not a folder; name one that holds pictures (an archive has to "
                     'be unpacked first).')
-  pictures, walked, waiting = [], set(), [str(folder)]
-  while waiting:  # links are followed last, so that a picture keeps its true path where it has one
-    links = []
-    for top in waiting:
-      if os.path.realpath(top) not in walked:
-        _walk(top, pictures, walked, links)
-    waiting = sorted(links)
-  return sorted(pictures, key=lambda path: relative_name(path, folder))
+  return folder
 
 
-def _walk(top, pictures, walked, links):
-  """Adds the pictures below `top`, the folders walked, and the links to folders found there."""
-  for where, folders, files in os.walk(top):
-    walked.add(os.path.realpath(where))
-    folders[:] = sorted(name for name in folders if not name.startswith('.'))
-    links.extend(os.path.join(where, name) for name in folders
-                 if os.path.islink(os.path.join(where, name)))
-    pictures.extend(Path(where, name) for name in files
-                    if name.lower().endswith(EXTENSIONS) and not name.startswith('.')
-                    and os.path.isfile(os.path.join(where, name)))
+def walk_folders(top: Path | str) -> Iterator[tuple[str, int, list[str]]]:
+  """Yields each folder from `top` on: its path, its time of change in ns, its sorted file names.
+
+  The time is taken before the folder is listed, so that a later change never hides behind it.
+  Hidden files and folders are skipped. Linked folders are followed last, so that a file keeps its
+  true path where it has one; no folder is walked twice.
+  """
+  walked, waiting, links = set(), [os.fspath(top)], []
+  while waiting or links:
+    if not waiting:
+      waiting, links = sorted(links, reverse=True), []
+    where = waiting.pop()
+    real = os.path.realpath(where)
+    if real in walked:
+      continue
+    walked.add(real)
+    folders, files, changed_ns = _list_folder(where)
+    yield where, changed_ns, sorted(files)
+    for path, is_link in sorted(folders, reverse=True):
+      (links if is_link else waiting).append(path)
+
+
+def _list_folder(where):
+  """([(path, is a link) of its folders], its file names, its time of change in ns)."""
+  folders, files, changed_ns = [], [], -1
+  try:
+    changed_ns = os.stat(where).st_mtime_ns
+    with os.scandir(where) as entries:
+      for entry in entries:
+        if entry.name.startswith('.'):
+          continue
+        if entry.is_dir():
+          folders.append((entry.path, entry.is_symlink()))
+        elif entry.is_file():
+          files.append(entry.name)
+  except OSError:  # not ours to read, or gone meanwhile: as if it were empty
+    return [], [], changed_ns
+  return folders, files, changed_ns
 
 
 def content_digest(path: Path) -> str:

@@ -1,0 +1,310 @@
+"""Metadata with faults: each counted, listed, refused past the limit; none escapes or crashes."""
+
+import json
+import os
+
+import board_archives as archives
+import pytest
+
+from data.board import problems as problems_lib
+from data.board import rows as rows_lib
+from data.sources.board import build_board
+from errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """Posts 1 to 100 as JSON Lines, without faults."""
+  archives.write_pictures(tmp_path / 'archive', archives.make_posts(100))
+  write_rows(tmp_path / 'archive', [archives.new_row(post) for post in archives.make_posts(100)])
+  return tmp_path / 'archive'
+
+
+def write_rows(folder, rows):
+  """Args: rows: dicts, or lines as bytes."""
+  (folder / 'posts.json').write_bytes(b''.join(
+      (row if isinstance(row, bytes) else json.dumps(row).encode()) + b'\n' for row in rows))
+
+
+def read_rows(folder):
+  return [json.loads(line) for line in (folder / 'posts.json').read_text().splitlines()]
+
+
+def build_train(folder, **changes):
+  return build_board(archives.make_config(folder, folder.parent / 'cache', **changes), 'train')
+
+
+def error_of(folder, **changes):
+  with pytest.raises(UserError) as raised:
+    build_train(folder, **changes)
+  return str(raised.value)
+
+
+def listed(folder):
+  """All problems of the one index: (kind, where, what)."""
+  path, = (folder.parent / 'cache/boards').glob('*/problems.jsonl')
+  return [tuple(json.loads(line).values()) for line in path.read_text().splitlines()]
+
+
+def ids(source):
+  return {int(source[i]['id'].removesuffix('.jpg')) for i in range(len(source))}
+
+
+def test_an_archive_without_faults_lists_none(folder):
+  assert 'amiss' not in build_train(folder).description
+  assert listed(folder) == []
+
+
+@pytest.mark.parametrize('line, reason', [
+    (b'{"id": 7, ', 'it is no JSON'),
+    (b'{"id": 7, "tag_string": "caf\xe9"}', 'it is not UTF-8 text'),
+    (b'[1, 2]', 'it is [1, 2], no JSON object'),
+    (b'\0\0\0', 'it is no'),
+    (b'[' * 100_000, 'it is nested too deeply'),
+    (b'{"id": ' + b'9' * 10_000 + b'}', 'it is no JSON'),
+    (b'{"id": "x' + b'y' * rows_lib.LONGEST_ROW + b'"}', 'it is longer than 4 MiB'),
+    (b'{"id": "seven", "tag_string": "a"}', "its id is 'seven', which is no number of a post"),
+    (b'{"id": true, "tag_string": "a"}', 'its id is True'),
+    (b'{"id": -7, "tag_string": "a"}', 'its id is -7'),
+    (b'{"id": 1e3, "tag_string": "a"}', 'its id is 1000.0'),
+    (b'{"id": 99999999999999999999, "tag_string": "a"}', 'its id is 99999999999999999999'),
+    (b'{"id": 7, "md5": "zz", "tag_string": "a"}', "its md5 is 'zz', not 32 hexadecimal digits"),
+    (b'{"id": 7, "md5": 5, "tag_string": "a"}', 'its md5 is 5'),
+    (b'{"id": 7, "tag_string": 5}', 'its tag_string is 5, neither a string nor a list'),
+    (b'{"id": 7, "tag_string": {"a": 1}}', "its tag_string is {'a': 1}"),
+    (b'{"id": 7}', 'it has no tags'),
+    (b'{"id": 7, "path": "../../etc/passwd", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"id": 7, "path": "/etc/passwd", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"id": 7, "path": "a\\u0000b.jpg", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"id": 7, "path": "\\ud800.jpg", "tag_string": "a"}', 'no path inside the folder'),
+])
+def test_a_broken_line_is_counted_and_listed_with_its_number(folder, line, reason):
+  rows = (folder / 'posts.json').read_bytes().splitlines()
+  write_rows(folder, [*rows[:6], line, *rows[7:]])
+  train = build_train(folder)
+  assert '1 broken records' in train.description
+  (kind, where, what), = [case for case in listed(folder) if case[0] == 'broken']
+  assert where == 'posts.json, line 7' and reason in what and len(what) < 200
+  assert 7 not in ids(train)
+
+
+def test_a_record_without_its_picture_is_counted_and_listed(folder):
+  (folder / '7.jpg').unlink()
+  assert '1 records without their picture' in build_train(folder).description
+  md5 = archives.make_posts()[6]['md5']
+  assert listed(folder) == [('absent', 'posts.json, line 7', f'md5 {md5} or id 7')]
+
+
+def test_a_picture_without_a_record_is_counted_and_listed(folder):
+  (folder / 'deep').mkdir()
+  (folder / 'deep/mine.png').write_bytes(b'x')
+  assert '1 pictures without a record' in build_train(folder).description
+  assert listed(folder) == [('unknown picture', 'deep/mine.png', '')]
+
+
+def test_of_records_with_one_number_the_first_counts(folder):
+  rows = read_rows(folder)
+  write_rows(folder, [*rows, rows[6] | {'tag_string_general': 'another'}])
+  train = build_train(folder)
+  assert '1 records of a post or picture that came before' in train.description
+  assert listed(folder) == [('duplicate', '7.jpg', 'post 7')]
+  assert 'another' not in train.tag_names
+
+
+def test_of_records_of_one_picture_the_first_counts(folder):
+  rows = read_rows(folder)
+  write_rows(folder, [*rows, rows[6] | {'id': 5000, 'path': '7.jpg'}])
+  assert '1 records of a post or picture that came before' in build_train(folder).description
+  assert listed(folder) == [('duplicate', '7.jpg', 'post 5000')]
+
+
+@pytest.mark.parametrize('rating', ['x', 'nsfw', 3, ['s'], '', None])
+def test_an_unknown_rating_is_counted_and_listed_and_the_picture_left_out(folder, rating):
+  rows = read_rows(folder)
+  write_rows(folder, [row | {'rating': rating} if row['id'] == 7 else row for row in rows])
+  train = build_train(folder)
+  assert '1 records with an unknown rating' in train.description and 7 not in ids(train)
+  (kind, where, what), = listed(folder)
+  assert kind == 'rating' and 'rating' in what and where in ('posts.json, line 7', '7.jpg')
+
+
+def test_a_listed_tag_without_a_picture_is_counted_and_listed(folder):
+  (folder / 'list.csv').write_text('name,category\ngeneral_1,general\nunicorn,character\n')
+  train = build_train(folder, tag_list='list.csv')
+  assert train.tag_names == ('general_1', 'unicorn')
+  assert '1 tags without any training picture' in train.description
+  assert listed(folder) == [('tag', 'unicorn', 'category character')]
+
+
+@pytest.mark.parametrize('name', ['x' * 1000, 'a\u0007b', '\ud800', 'a\u202eb', '\0'])
+def test_a_tag_s_name_that_cannot_be_used_is_counted_and_left_out(folder, name):
+  rows = read_rows(folder)
+  rows[6]['tag_string_general'] += f' {name}'
+  write_rows(folder, rows)
+  train = build_train(folder)
+  assert '1 tags with names that cannot be used' in train.description
+  assert not any(len(tag) > 200 or not tag.isprintable() for tag in train.tag_names)
+
+
+@pytest.mark.parametrize('key, phrase', [
+    ('is_deleted', '1 of deleted posts'), ('is_banned', '1 of banned posts')])
+def test_deleted_and_banned_posts_are_left_out_and_are_no_problem(folder, key, phrase):
+  rows = read_rows(folder)
+  rows[6][key] = True
+  write_rows(folder, rows)
+  train = build_train(folder, bad_limit_frac=0.0)
+  assert 'amiss' not in train.description
+  assert f'left out: {phrase}' in train.description and 7 not in ids(train)
+
+
+@pytest.mark.parametrize('ext', ['mp4', 'zip', 'swf', 'webm'])
+def test_posts_that_are_no_pictures_are_left_out_and_are_no_problem(folder, ext):
+  rows = read_rows(folder)
+  rows[6]['file_ext'] = ext
+  write_rows(folder, rows)
+  train = build_train(folder, bad_limit_frac=0.0)
+  assert 'left out: 1 of posts that are no pictures' in train.description and 7 not in ids(train)
+
+
+def test_posts_without_any_tag_are_left_out(folder):
+  rows = read_rows(folder)
+  rows[6] |= {key: '' for key in rows[6] if key.startswith('tag_string')}
+  write_rows(folder, rows)
+  train = build_train(folder)
+  assert 'left out: 1 without any tag' in train.description and 7 not in ids(train)
+
+
+# The limit ---------------------------------------------------------------------------------------
+
+
+def test_too_many_useless_records_are_refused_with_counts_and_an_example_of_each(folder):
+  rows = read_rows(folder)
+  rows[10]['rating'] = 'x'
+  write_rows(folder, [b'{', b'[', *rows[2:]])
+  for id in (51, 52, 53):
+    (folder / f'{id}.jpg').unlink()
+  message = error_of(folder)
+  assert '6 of 100 records' in message and 'more than the 5% allowed' in message
+  assert '2 broken records (such as posts.json, line 1: it is no JSON (' in message
+  assert '3 records without their picture (such as posts.json, line 51: md5 ' in message
+  assert "with an unknown rating (such as posts.json, line 11: its rating is 'x')" in message
+  assert f"listed in {folder.parent / 'cache'}" in message and len(listed(folder)) == 8
+  assert '--config.data.board.bad_limit_frac=1' in message
+
+
+def test_a_higher_limit_lets_them_pass_without_another_reading(folder, monkeypatch):
+  for id in range(1, 11):
+    (folder / f'{id}.jpg').unlink()
+  assert '10 of 100 records' in error_of(folder)
+  monkeypatch.setattr('data.sources.board._build', None)
+  assert '10 of 100 records' in error_of(folder, bad_limit_frac=0.0999)
+  assert '10 records without their picture' in build_train(folder, bad_limit_frac=0.1).description
+
+
+def test_metadata_of_other_pictures_altogether_are_refused_not_crashed_on(folder):
+  write_rows(folder, [row | {'id': row['id'] + 5000, 'md5': row['md5'][::-1]}
+                      for row in read_rows(folder)])
+  assert '100 records without their picture' in error_of(folder)
+  assert 'the train split is empty' in error_of(folder, bad_limit_frac=1.0)
+
+
+def test_lists_of_problems_end_somewhere(folder, monkeypatch):
+  monkeypatch.setattr(problems_lib, 'MOST_LISTED', 5)
+  for id in range(1, 21):
+    (folder / f'{id}.jpg').unlink()
+    (folder / f'x{id}.png').write_bytes(b'x')
+  train = build_train(folder, bad_limit_frac=1.0)
+  assert '20 records without their picture, 20 pictures without a record' in train.description
+  assert len(listed(folder)) == 10
+
+
+# Hostile files -----------------------------------------------------------------------------------
+
+
+def test_an_array_that_breaks_off_is_named_with_the_place(folder):
+  text = json.dumps(read_rows(folder))
+  (folder / 'posts.json').write_text(text[:len(text) // 2])
+  assert 'is no whole JSON array: it cannot be read behind its element ' in error_of(folder)
+  (folder / 'posts.json').write_text(text.rstrip(']'))
+  assert 'it breaks off behind its element 100' in error_of(folder)
+  parts = text.split(', "md5"')
+  (folder / 'posts.json').write_text(
+      ', "md5"'.join(parts[:50]) + ' "md5"' + ', "md5"'.join(parts[50:]))
+  assert 'cannot be read behind its element 49' in error_of(folder)
+
+
+def test_an_array_is_read_whatever_the_size_of_its_pieces(folder, monkeypatch):
+  text = json.dumps(read_rows(folder), indent=3)
+  (folder / 'posts.json').write_text('\ufeff \n' + text)
+  wanted = build_train(folder)
+  for piece in (1, 7, 1000):
+    monkeypatch.setattr(rows_lib, '_PIECE', piece)
+    (folder / 'posts.json').touch()
+    assert build_train(folder).fingerprint == wanted.fingerprint
+
+
+def test_a_csv_with_a_stray_quote_counts_the_lines_it_swallows(folder):
+  (folder / 'posts.json').unlink()
+  header = 'id,md5,rating,tag_string\n'
+  lines = [f"{post['id']},{post['md5']},g,a b\n" for post in archives.make_posts(100)]
+  lines[96] = lines[96].replace('a b', '"a b')
+  (folder / 'posts.csv').write_text(header + ''.join(lines))
+  assert '4 broken records' in build_train(folder).description
+  assert [where for _, where, _ in listed(folder)[:4]] == [
+      f'posts.csv, line {number}' for number in range(98, 102)]
+
+
+@pytest.mark.parametrize('line, reason', [
+    (b'7,8', 'it has 2 values, the header has 4'), (b'7,,g,caf\xe9', 'it is not UTF-8 text'),
+    (b'x,,g,a', "its id is 'x'"), (b'x' * 5_000_000, 'it is longer than 4 MiB')])
+def test_a_broken_line_of_a_csv_is_counted_and_listed_with_its_number(folder, line, reason):
+  (folder / 'posts.json').unlink()
+  lines = [f"{post['id']},{post['md5']},g,a b".encode() for post in archives.make_posts(100)]
+  lines[6] = line
+  (folder / 'posts.csv').write_bytes(b'\n'.join([b'id,md5,rating,tag_string', *lines]))
+  assert '1 broken records' in build_train(folder).description
+  (where, what), = [case[1:] for case in listed(folder) if case[0] == 'broken']
+  assert where == 'posts.csv, line 8' and reason in what
+
+
+def test_files_beside_pictures_that_cannot_be_read_are_counted_and_listed(tmp_path):
+  folder = tmp_path / 'archive'
+  folder.mkdir()
+  archives.write_sidecars(folder, archives.make_posts(100))
+  paths = sorted(folder.rglob('*.txt'))
+  paths[0].write_bytes(b'caf\xe9')
+  paths[1].write_bytes(b'x' * 2_000_000)
+  for ending in ('.jpg.txt', '.txt'):
+    paths[2].with_name(paths[2].name.partition('.')[0] + ending).write_text('a')
+  assert '3 broken records' in build_train(folder).description
+  reasons = ' '.join(what for _, _, what in listed(folder))
+  assert 'not UTF-8' in reasons and 'longer than 1 MiB' in reasons and 'there are two' in reasons
+
+
+def test_tables_of_captions_never_lead_out_of_the_folder(tmp_path):
+  folder = tmp_path / 'archive'
+  folder.mkdir()
+  archives.write_captions(folder, archives.make_posts(100))
+  (tmp_path / 'secret.jpg').write_bytes(b'secret')
+  with (folder / 'captions.jsonl').open('a') as file:
+    for path in ('../secret.jpg', str(tmp_path / 'secret.jpg'), 'x/../../secret.jpg', 5, None, ' '):
+      file.write(json.dumps({'path': path, 'caption': '#a'}) + '\n')
+  train = build_train(folder, bad_limit_frac=0.2)
+  assert '6 broken records' in train.description
+  assert b'secret' not in archives.contents(train)
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not hasattr(os, 'mkfifo'), reason='needs named pipes')
+def test_what_is_no_file_is_no_picture(folder):
+  os.mkfifo(folder / '5000.jpg')  # reading it would wait for ever
+  (folder / '5001.jpg').mkdir()
+  assert 'amiss' not in build_train(folder).description
+
+
+def test_names_that_are_no_utf8_can_be_read_and_told(folder):
+  os.mkdir(os.fsencode(folder) + b'/caf\xe9')
+  os.rename(folder / '7.jpg', os.fsencode(folder) + b'/caf\xe9/7.jpg')
+  train = [build_board(archives.make_config(folder, folder.parent / 'cache'), split)
+           for split in ('train', 'valid', 'test')]
+  names = [source[i]['id'] for source in train for i in range(len(source))]
+  assert 'caf\\xe9/7.jpg' in names and len(names) == 100
