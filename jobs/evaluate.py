@@ -1,6 +1,6 @@
-"""--job=evaluate: the test table again, from a workdir alone."""
+"""--job=evaluate: the test tables again, from a workdir alone."""
 
-from train_lib import build, devices, records, report
+from train_lib import build, devices, records, report, report_files
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
@@ -9,10 +9,13 @@ from train_lib.trained import check_tags, open_trained
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
-  """Measures a trained run on its test split and writes `evaluation.json` into the workdir.
+  """Measures a trained run on its test split, and says and writes what training leaves of it.
+
+  Into the workdir: `evaluation.json`, `evaluation/` with the figures of tags and categories, and
+  `pictures/`; see `report_files.write_report`. What training wrote there is replaced.
 
   Args:
-    config: of the workdir; `predict.checkpoint` picks latest or best, `data` may name other data
+    config: of the workdir; `checkpoint` picks latest or best, `data` may name other data
       with the same tags.
     workdir: of the run.
     config_path, input, output: not of this job.
@@ -23,16 +26,16 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   del config_path, input, output
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
-    trained = open_trained(config, workdir, config.predict.checkpoint)
+    trained = open_trained(config, workdir, config.checkpoint)
     source = build.build_source(config, 'train', poll=preemption.check)
     check_tags(trained, source)
     loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
     result = report.report_on_test(
-        Evaluator(trained.task, trained.mesh), trained.variables, loaders,
+        Evaluator(trained.task, trained.mesh), trained.variables, source, loaders,
         with_baselines=config.eval.baselines, poll=preemption.check)
-    say(f'step {trained.step}, test split, {len(result.outcome.ids)} pictures, '
-        f'{trained.task.scored.sum()} tags')
-    say(report.format_table(result.rows))
-    records.write_json(workdir_lib.existing_workdir(workdir) / 'evaluation.json', {
-        'step': trained.step, 'checkpoint': config.predict.checkpoint,
+    folder = workdir_lib.existing_workdir(workdir)
+    say(f'the net of step {trained.step}:')
+    report_files.write_report(folder, result, source, loaders['test'], preemption.check)
+    records.write_json(folder / 'evaluation.json', {
+        'step': trained.step, 'checkpoint': config.checkpoint,
         'thresholds': result.thresholds, 'test': result.rows})

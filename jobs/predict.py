@@ -5,6 +5,8 @@ import io
 import json
 import os
 
+import numpy as np
+
 from errors import UserError
 from train_lib import build, devices, parallel, records
 from train_lib.evaluation import Evaluator
@@ -35,7 +37,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     if not input:
       raise UserError('nothing to tag: name a picture or a folder of pictures with --input=')
     devices.set_up_jax(config.runtime.cache_dir)
-    trained = open_trained(config, workdir, config.predict.checkpoint)
+    trained = open_trained(config, workdir, config.checkpoint)
     parallel.check_batch_size('predict.batch_size', config.predict.batch_size, trained.mesh)
     loader = build.build_picture_loader(config, input)
     folder = records.absolute(output or os.path.join(workdir, 'predict'))
@@ -66,14 +68,13 @@ def _predicted_rows(trained, loader, threshold, preemption) -> list[dict]:
 def describe_tags(probabilities, trained, threshold: float) -> dict:
   """{'rating', 'tags': {name: probability}}: the most probable rating ('' where the net has none)
   and the tags above the threshold, most probable first. Args: probabilities: [T]."""
-  rating, tags = ('', 0.0), {}
-  for index in probabilities.argsort(kind='stable')[::-1]:
-    name, value = trained.tag_names[index], round(float(probabilities[index]), 4)
-    if trained.tag_categories[index] == 'rating':
-      rating = max(rating, (name, value), key=lambda pair: pair[1])
-    elif probabilities[index] > threshold:
-      tags[name] = value
-  return {'rating': rating[0], 'tags': tags}
+  scored = trained.task.scored                              # all but the ratings
+  given = np.flatnonzero(scored & (probabilities > threshold))
+  given = given[np.argsort(-probabilities[given], kind='stable')]
+  ratings = np.flatnonzero(~scored)
+  return {'rating': trained.tag_names[ratings[probabilities[ratings].argmax()]]
+                    if len(ratings) else '',
+          'tags': {trained.tag_names[tag]: round(float(probabilities[tag]), 4) for tag in given}}
 
 
 def _threshold(wanted: float, trained) -> float:

@@ -1,7 +1,9 @@
-"""A split, every example exactly once: sums on the devices, predictions and truths on the host."""
+"""A split, every example exactly once: sums on the devices, what the task collects on the host."""
 
 import dataclasses
+import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,15 +13,28 @@ from train_lib import parallel
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-  """What a split gave: metrics, and for each example its id, predictions and truths in order."""
+  """What a split gave.
+
+  Attributes:
+    metrics: single figures, by name.
+    collected: what the task's collector made of the rows.
+    thresholds: of the task, that the figures were taken at: another split's, or tuned on this one.
+    pictures_per_sec: of reading and predicting, the collecting left out. Compilation is in it where
+      this split is the first that the evaluator saw.
+  """
   metrics: dict[str, float]
-  ids: tuple[str, ...]
-  predictions: dict[str, np.ndarray]
-  truths: dict[str, np.ndarray]
+  collected: Any
+  thresholds: Any
+  pictures_per_sec: float
 
 
 class Evaluator:
-  """Compiles a task's tally and predict once and runs them over any loader."""
+  """Compiles a task's tally and predict once and runs them over any loader.
+
+  A task collects as it needs: `task.collector(num_rows, thresholds)` gives an object that takes
+  `add(predictions, truths, ids, indices)`, real rows alone, and whose `finish()` is handed to
+  `task.tune(collected)` and `task.measure(totals, collected, thresholds)`.
+  """
 
   def __init__(self, task, mesh: jax.sharding.Mesh):
     self.task, self.mesh = task, mesh
@@ -43,17 +58,22 @@ class Evaluator:
   def evaluate(self, variables, loader, thresholds=None,
                poll: Callable[[], None] = lambda: None) -> Outcome:
     """Measures a split. Args: thresholds: of the validation split, None: tuned on these rows."""
-    totals, ids, predictions, truths = None, [], [], []
+    collector = self.task.collector(loader.num_examples, thresholds)
+    totals, first, spent_sec, start = None, 0, 0.0, time.monotonic()
     for batch, predicted, sums in self.predictions(variables, loader, poll):
+      spent_sec += time.monotonic() - start
       totals = sums if totals is None else jax.tree.map(np.add, totals, sums)
-      truth, mask, names = gather(self.task.truth(batch), batch['mask'], batch['id'])
-      real = mask > 0
-      ids += [name for name, keep in zip(names, real, strict=True) if keep]
-      predictions.append({key: value[real] for key, value in predicted.items()})
-      truths.append({key: value[real] for key, value in truth.items()})
-    predictions, truths = _joined(predictions), _joined(truths)
-    metrics = self.task.measure(totals, predictions, truths, thresholds)
-    return Outcome(metrics, tuple(ids), predictions, truths)
+      truth, mask, ids = gather(self.task.truth(batch), batch['mask'], batch['id'])
+      real = np.flatnonzero(mask > 0)
+      collector.add({key: value[real] for key, value in predicted.items()},
+                    {key: value[real] for key, value in truth.items()},
+                    [ids[row] for row in real], first + real)
+      first += len(mask)
+      start = time.monotonic()
+    collected = collector.finish()
+    thresholds = self.task.tune(collected) if thresholds is None else thresholds
+    return Outcome(self.task.measure(totals, collected, thresholds), collected, thresholds,
+                   pictures_per_sec=int(totals['examples']) / max(spent_sec, 1e-9))
 
 
 def gather(truth, mask, ids):
@@ -73,7 +93,3 @@ def thresholds_of(metrics: dict) -> dict[str, float]:
   if 'micro_threshold' not in metrics:
     return {}
   return {'micro': metrics['micro_threshold'], 'macro': metrics['macro_threshold']}
-
-
-def _joined(rows: list[dict]) -> dict:
-  return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}

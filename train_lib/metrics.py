@@ -1,60 +1,93 @@
 """The figures of a tagger, as scikit-learn defines them (`zero_division=0`).
 
-mAP is the mean over tags that occur of the average precision. Micro F1 counts every decision alike;
-macro F1 is the mean of the tags' own F1, a tag without a hit counting 0. A threshold is one number
-for all tags, the best of `THRESHOLDS` on the validation split for that figure.
+A tag is given where its probability is above a threshold. Precision is the share of what is given
+that is true, recall the share of what is true that is given, F1 their harmonic mean; each is 0
+where it would divide by nothing. Micro counts every decision alike; macro is the mean of the tags'
+own figures, a tag that no row has counting 0. mAP is the mean average precision of the tags that
+some row has. Thresholds are the best of `THRESHOLDS` on the rows they are tuned on: one number for
+all tags by micro F1, one by macro F1, and one for each tag by its own F1.
 """
 
-import warnings
+from typing import NamedTuple
 
 import numpy as np
 
-THRESHOLDS = (0.0, *np.geomspace(0.001, 0.05, 20)[:-1].round(4).tolist(),
-              *np.linspace(0.05, 0.99, 95).round(2).tolist())
+from train_lib.tag_counts import THRESHOLDS, TagCounts
+
+HALF = THRESHOLDS.index(0.5)
 
 
-def tag_metrics(probabilities: np.ndarray, labels: np.ndarray,
-                thresholds: dict | None = None) -> dict[str, float]:
-  """All figures of one split. Args: probabilities: [N, T]; labels: bool [N, T]; thresholds: of
-  `tune_thresholds` on another split, None: of this one."""
-  thresholds = thresholds or tune_thresholds(probabilities, labels)
-  micro, macro = f1(*counts(probabilities > 0.5, labels))
-  micro_tuned, _ = f1(*counts(probabilities > thresholds['micro'], labels))
-  _, macro_tuned = f1(*counts(probabilities > thresholds['macro'], labels))
-  return {
-      'map': mean_average_precision(probabilities, labels),
-      'micro_f1': micro, 'macro_f1': macro,
-      'micro_f1_tuned': micro_tuned, 'macro_f1_tuned': macro_tuned,
-      'micro_threshold': thresholds['micro'], 'macro_threshold': thresholds['macro'],
-  }
+class Thresholds(NamedTuple):
+  """Members of `THRESHOLDS`: of the best micro F1, of the best macro F1, and [T] each tag's own."""
+  micro: float
+  macro: float
+  own: np.ndarray
 
 
-def tune_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-  """{'micro', 'macro'}: the threshold of the best micro and of the best macro F1 on these rows."""
-  scores = np.array([f1(*counts(probabilities > t, labels)) for t in THRESHOLDS])
-  micro, macro = scores.argmax(axis=0)
-  return {'micro': THRESHOLDS[micro], 'macro': THRESHOLDS[macro]}
+def tune(counts: TagCounts, scored: np.ndarray) -> Thresholds:
+  """The best thresholds on these rows; of equally good ones the lowest.
+
+  A tag's own is among equally good ones the nearest to that of macro F1, so that a tag which tells
+  nothing, because no row has it, takes the common one.
+
+  Args: scored: bool [T], the tags that the common thresholds are tuned on.
+  """
+  by_tag = lambda k: _scores(counts.hits[k], counts.predicted[k], counts.true)[2]     # noqa: E731
+  micro = max(range(len(THRESHOLDS)), key=lambda k: _micro(counts, scored, k)[2])
+  macro = max(range(len(THRESHOLDS)), key=lambda k: by_tag(k)[scored].mean())
+  best, own = np.full(len(scored), -1.0), np.zeros(len(scored), int)
+  for k in sorted(range(len(THRESHOLDS)), key=lambda k: abs(k - macro)):
+    f1 = by_tag(k)
+    own[f1 > best] = k
+    best = np.maximum(f1, best)
+  return Thresholds(THRESHOLDS[micro], THRESHOLDS[macro], np.array(THRESHOLDS)[own])
 
 
-def counts(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Per tag: hits, predicted, true. Args: predicted, labels: bool [N, T]."""
-  return (predicted & labels).sum(0), predicted.sum(0), labels.sum(0)
+def figures(counts: TagCounts, which: np.ndarray, thresholds: Thresholds) -> dict[str, float]:
+  """All figures of some tags together.
+
+  Args:
+    counts: of a split.
+    which: bool [T], the tags.
+    thresholds: of `tune`, on another split.
+
+  Returns:
+    'map', and 'map_error', the most that it can be off (0: exact); 'micro_' and 'macro_precision',
+    '_recall' and '_f1' at 0.5; the same with '_tuned' at the threshold of micro and of macro F1;
+    'macro_f1_own', where each tag has its own threshold.
+  """
+  occurs = which & (counts.true > 0)
+  result = {name: float(values[occurs].mean()) if occurs.any() else 0.0
+            for name, values in (('map', counts.ap), ('map_error', counts.ap_error))}
+  for suffix, micro, macro in (('', 0.5, 0.5), ('_tuned', thresholds.micro, thresholds.macro)):
+    together = _micro(counts, which, THRESHOLDS.index(micro))
+    apart = [values[which].mean() for values in tag_figures(counts, macro)]
+    for prefix, values in (('micro', together), ('macro', apart)):
+      result.update({f'{prefix}_{name}{suffix}': float(value) for name, value in
+                     zip(('precision', 'recall', 'f1'), values, strict=True)})
+  result['macro_f1_own'] = float(tag_figures(counts, thresholds.own)[2][which].mean())
+  return result
 
 
-def f1(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
-  """(micro, macro) F1 from counts per tag [T]; 0 where nothing is predicted nor true."""
-  micro = 2 * hits.sum() / max(1, predicted.sum() + true.sum())
-  macro = np.mean(2 * hits / np.maximum(1, predicted + true))
-  return float(micro), float(macro)
+def tag_figures(counts: TagCounts, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """(precision, recall, F1) of every tag, [T] each. Args: thresholds: one, or one per tag [T]."""
+  place = np.searchsorted(THRESHOLDS, np.broadcast_to(thresholds, counts.true.shape))
+  tags = np.arange(len(counts.true))
+  return _scores(counts.hits[place, tags], counts.predicted[place, tags], counts.true)
 
 
-def mean_average_precision(probabilities: np.ndarray, labels: np.ndarray) -> float:
-  """The mean over tags with at least one true row; 0 when there is none."""
-  from sklearn.metrics import average_precision_score
-  occurs = labels.any(axis=0)
-  if not occurs.any():
-    return 0.0
-  with warnings.catch_warnings():
-    warnings.simplefilter('ignore')
-    return float(average_precision_score(labels[:, occurs], probabilities[:, occurs],
-                                         average='macro'))
+def curve(counts: TagCounts, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """(precision, recall) of some tags counted together, [K] each, over the rising `THRESHOLDS`."""
+  hits, predicted = (part[:, which].sum(axis=1, dtype=np.int64)
+                     for part in (counts.hits, counts.predicted))
+  return _scores(hits, predicted, counts.true[which].sum())[:2]
+
+
+def _micro(counts, which, k):
+  return _scores(counts.hits[k][which].sum(dtype=np.int64),
+                 counts.predicted[k][which].sum(dtype=np.int64), counts.true[which].sum())
+
+
+def _scores(hits, predicted, true):
+  return (hits / np.maximum(predicted, 1), hits / np.maximum(true, 1),
+          2 * hits / np.maximum(predicted + true, 1))

@@ -1,81 +1,176 @@
-"""The final table of a tagger on its test split, beside what it must beat and what it cannot."""
+"""The final tables of a tagger on its test split, beside what it must beat and what it cannot."""
 
 import dataclasses
+import textwrap
+import time
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from train_lib import baselines, evaluation, metrics
 from train_lib.reporting import say
 
 COLUMNS = {'map': 'mAP', 'micro_f1': 'micro F1 @0.5', 'macro_f1': 'macro F1 @0.5',
-           'micro_f1_tuned': 'micro F1 tuned', 'macro_f1_tuned': 'macro F1 tuned'}
+           'micro_f1_tuned': 'micro F1 tuned', 'macro_f1_tuned': 'macro F1 tuned',
+           'drawn_map': 'mAP, as drawn', 'drawn_macro_f1_tuned': 'macro F1 tuned, as drawn'}
+OTHER_COLUMNS = {'map_error': 'mAP +-', 'parameters': 'M para- meters', 'file_bytes': 'MB',
+                 'pictures_per_sec': 'pictures /s'}
+CATEGORY_COLUMNS = {
+    'tags': 'tags', 'map': 'mAP',
+    'micro_precision': 'micro prec. @0.5', 'micro_recall': 'micro recall @0.5',
+    'micro_f1': 'micro F1 @0.5', 'macro_f1': 'macro F1 @0.5',
+    'micro_precision_tuned': 'micro prec. tuned', 'micro_recall_tuned': 'micro recall tuned',
+    'micro_f1_tuned': 'micro F1 tuned', 'macro_f1_tuned': 'macro F1 tuned',
+    'macro_f1_own': 'macro F1 own thr.',
+    'constant_map': 'constant mAP', 'constant_macro_f1_tuned': 'constant macro F1 tuned'}
+COLUMN_WIDTH = 8                  # of what is printed
+UNITS = {'parameters': 1e6, 'file_bytes': 1e6}
+DIGITS = {'parameters': 2, 'file_bytes': 2, 'pictures_per_sec': 1, 'tags': 0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-  """Rows of figures by name, and the net's own outcome for the pictures."""
+  """What a test split gave.
+
+  Attributes:
+    rows: figures by name, of the net first; see `report_on_test`.
+    thresholds: {'micro', 'macro'}, of the net on the validation split.
+    outcome: of the net.
+    constant: of the constant predictor; None where baselines are off.
+  """
   rows: dict[str, dict[str, float]]
   thresholds: dict[str, float]
   outcome: evaluation.Outcome
+  constant: evaluation.Outcome | None
 
 
-def report_on_test(evaluator, variables, loaders: dict, *, with_baselines: bool,
+def report_on_test(evaluator, variables, source, loaders: dict, *, with_baselines: bool,
                    poll: Callable[[], None] = lambda: None) -> Report:
   """Measures the test split at the validation split's thresholds.
 
+  Beside the task's figures every row has, where they say something: 'parameters', numbers that were
+  learned; 'file_bytes', what they and the net's statistics take on disk; 'pictures_per_sec', of
+  reading and predicting the test split on this machine and its devices: the program was compiled
+  for the validation split before, and counting the figures is left out.
+
   Args:
     evaluator, variables: the net.
+    source: the training split.
     loaders: 'train', 'valid', 'test' in evaluation order.
     with_baselines: also measure the other rows; the oracle where the data know what was drawn.
     poll: called often; may raise to stop.
   """
+  task = evaluator.task
   valid = evaluator.evaluate(variables, loaders['valid'], poll=poll)
-  thresholds = evaluation.thresholds_of(valid.metrics)
-  test = evaluator.evaluate(variables, loaders['test'], thresholds, poll=poll)
-  rows = {'net': test.metrics}
+  test = evaluator.evaluate(variables, loaders['test'], valid.thresholds, poll=poll)
+  leaves = jax.tree.leaves(variables)
+  rows = {'net': {
+      **test.metrics, 'parameters': sum(leaf.size for leaf in jax.tree.leaves(variables['params'])),
+      'file_bytes': sum(leaf.nbytes for leaf in leaves),
+      'pictures_per_sec': test.pictures_per_sec}}
+  constant = None
   if with_baselines:
-    rows.update(_baseline_rows(evaluator.task, loaders, poll))
-  return Report(rows, thresholds, test)
+    say('measuring the other rows of the table')
+    constant = _constant_outcome(task, source.count_tags(poll) / len(source), valid, test)
+    rows['constant'] = {**constant.metrics, **_cost(len(task.scored))}
+    rows.update(_baseline_rows(task, baselines.fit(task, loaders['train'], poll), loaders, poll))
+  return Report(rows, evaluation.thresholds_of(valid.metrics), test, constant)
 
 
-def _baseline_rows(task, loaders, poll) -> dict[str, dict[str, float]]:
-  say('measuring the other rows of the table')
-  train, valid, test = (
-      _labels_and_colours(task, loaders[split], poll) for split in ('train', 'valid', 'test'))
-  guesses = {'constant': lambda split: baselines.constant(train['labels'], len(split['labels']))}
-  if train['labels'].shape[1] <= baselines.MOST_TAGS:
-    regression = baselines.HistogramRegression().fit(train['colours'], train['labels'], poll)
-    guesses['colour histogram'] = lambda split: regression.predict(split['colours'])
-  else:
-    say(f'no colour histogram: its regression is for {baselines.MOST_TAGS} tags at most')
-  if train['drawn'] is not None:
-    guesses['oracle'] = lambda split: baselines.oracle(
-        train['labels'], train['drawn'], split['drawn'])
-  return {name: metrics.tag_metrics(
-      guess(test), test['labels'], metrics.tune_thresholds(guess(valid), valid['labels']))
-      for name, guess in guesses.items()}
+def _constant_outcome(task, shares, valid, test):
+  thresholds = task.tune(baselines.constant(shares, valid.collected, task.scored))
+  collected = baselines.constant(shares, test.collected, task.scored)
+  return evaluation.Outcome(task.figures(collected, thresholds), collected, thresholds, 0.0)
 
 
-def _labels_and_colours(task, loader, poll) -> dict[str, np.ndarray | None]:
-  """The scored labels of a split, as listed and as drawn, and its colour histograms."""
-  labels, drawn, colours = [], [], []
+def _baseline_rows(task, fitted, loaders, poll) -> dict[str, dict[str, float]]:
+  if not fitted:
+    return {}
+  valid, _ = _collect(task, fitted, loaders['valid'], poll)
+  test, speeds = _collect(task, fitted, loaders['test'], poll)
+  rows = {}
+  for name, baseline in fitted.items():
+    rows[name] = task.figures(test[name], task.tune(valid[name]))
+    if baseline.parameters:
+      rows[name].update(_cost(baseline.parameters), pictures_per_sec=speeds[name])
+  return rows
+
+
+def _cost(parameters):
+  return {'parameters': parameters, 'file_bytes': 4 * parameters}
+
+
+def _collect(task, fitted, loader, poll):
+  """What each baseline collects on a split, and its pictures/s of reading and guessing."""
+  collectors = {name: task.collector(loader.num_examples) for name in fitted}
+  spent_sec, first, start = dict.fromkeys(fitted, 0.0), 0, time.monotonic()
   for batch in loader.batches(0, loader.num_batches):
+    read_sec = time.monotonic() - start
     poll()
-    real = batch['mask'] > 0
-    truth = task.truth(batch)
-    labels.append(truth['labels'][real][:, task.scored])
-    if 'drawn_labels' in truth:
-      drawn.append(truth['drawn_labels'][real][:, task.scored])
-    colours += [baselines.colour_histogram(image) for image in batch['image'][real]]
-  return {'labels': np.concatenate(labels), 'colours': np.stack(colours),
-          'drawn': np.concatenate(drawn) if drawn else None}
+    real = np.flatnonzero(batch['mask'] > 0)
+    images, ids = batch['image'][real], [batch['id'][row] for row in real]
+    truth = {key: value[real] for key, value in task.truth(batch).items()}
+    for name, baseline in fitted.items():
+      start = time.monotonic()
+      probabilities = baseline.guess(images, truth)
+      spent_sec[name] += read_sec + time.monotonic() - start
+      collectors[name].add({'probabilities': probabilities}, truth, ids, first + real)
+    first += len(batch['mask'])
+    start = time.monotonic()
+  collected = {name: collector.finish() for name, collector in collectors.items()}
+  rows = {name: one.counts['labels'].rows for name, one in collected.items()}
+  return collected, {name: rows[name] / max(spent_sec[name], 1e-9) for name in fitted}
 
 
-def format_table(rows: dict[str, dict[str, float]]) -> str:
-  """Plain text, one line a row, columns aligned."""
-  width = max(map(len, rows), default=0)
-  lines = [' ' * width + ''.join(f'  {title:>14}' for title in COLUMNS.values())]
+def category_rows(report: Report, scored: np.ndarray, categories) -> dict[str, dict[str, float]]:
+  """The figures of all scored tags and of each category, at the common thresholds.
+
+  Args: scored: bool [T]; categories: [T] names.
+
+  Returns:
+    By 'all' and by category: 'tags', their number; 'labels', how often pictures of the test split
+    have them; `metrics.figures`; and where baselines are on, 'constant_map',
+    'constant_micro_f1_tuned' and 'constant_macro_f1_tuned', of the constant predictor.
+  """
+  categories = np.array(categories)
+  groups = {'all': scored, **{str(name): categories == name for name in dict.fromkeys(categories)}}
+  rows = {}
+  for name, which in groups.items():
+    row = {'tags': int(which.sum()), **_of_tags(report.outcome, which)}
+    row['labels'] = int(report.outcome.collected.counts['labels'].true[which].sum())
+    if report.constant:
+      beside = _of_tags(report.constant, which)
+      row.update({f'constant_{key}': beside[key]
+                  for key in ('map', 'micro_f1_tuned', 'macro_f1_tuned')})
+    rows[name] = row
+  return rows
+
+
+def _of_tags(outcome, which):
+  return metrics.figures(outcome.collected.counts['labels'], which, outcome.thresholds['labels'])
+
+
+def format_table(rows: dict[str, dict[str, float]], columns: dict[str, str] | None = None) -> str:
+  """Plain text, one line a row, columns aligned; a column that says nothing is left out.
+
+  Args: columns: name -> title; None: those of the test table.
+  """
+  columns = columns or {**COLUMNS, **OTHER_COLUMNS}
+  shown = {key: textwrap.wrap(title, COLUMN_WIDTH) for key, title in columns.items()
+           if any(row.get(key) for row in rows.values())}
+  first = max(map(len, rows), default=0)
+  height = max(map(len, shown.values()), default=0)
+  lines = [' ' * first + ''.join(
+      f' {([""] * height + title)[line - height]:>{COLUMN_WIDTH}}' for title in shown.values())
+      for line in range(height)]
   for name, row in rows.items():
-    lines.append(f'{name:<{width}}' + ''.join(f'  {row[key]:>14.4f}' for key in COLUMNS))
+    lines.append(f'{name:<{first}}' + ''.join(
+        f' {_cell(row, key):>{COLUMN_WIDTH}}' for key in shown))
   return '\n'.join(lines)
+
+
+def _cell(row, key):
+  if row.get(key) is None:
+    return '-'
+  return f'{row[key] / UNITS.get(key, 1):,.{DIGITS.get(key, 4)}f}'

@@ -1,0 +1,100 @@
+"""Tests of train_lib/build.py: what a config becomes."""
+
+import numpy as np
+import pytest
+
+from configs import tagger
+from errors import UserError
+from train_lib import build
+
+
+def small_config(folder):
+  config = tagger.get_config('smoke')
+  config.data.dir = str(folder)
+  config.data.image_size_px = 32
+  config.data.num_train, config.data.num_valid, config.data.num_test = 16, 4, 4
+  config.runtime.workers = 0
+  return config
+
+
+def small_training(folder, seed):
+  config = small_config(folder)
+  config.seed = seed
+  return build.build_training(config)
+
+
+def test_seeds_share_their_programs_and_differ_in_their_numbers(tmp_path):
+  programs, kernels = [], []
+  for seed in (0, 1):
+    training = small_training(tmp_path, seed)
+    batch = {key: value for key, value in training.loader.make_batch(0).items() if key != 'id'}
+    lowered = training.full_step.lower(training.abstract_state, batch, training.key)
+    programs.append((training.init_state.lower(training.key).as_text(), lowered.as_text()))
+    kernels.append(np.asarray(training.init_state(training.key).params['head']['kernel']))
+  assert programs[0] == programs[1]
+  assert np.abs(kernels[0] - kernels[1]).max() > 0
+
+
+class Counted:
+  """A source of so many pictures, of which only the tags' counts are known."""
+
+  def __init__(self, size, counts):
+    self.size, self.counts = size, np.array(counts)
+
+  def __len__(self):
+    return self.size
+
+  def count_tags(self, poll):
+    poll()
+    return self.counts
+
+
+def test_tags_weigh_by_a_power_of_their_rarity():
+  source = Counted(99, [49.5, 9.5, 0.5])                # with the half: 1/2, 1/10, 1/100
+  weights = build.weigh_tags(source, 1.0, lambda: None)
+  np.testing.assert_allclose(weights, np.array([2, 10, 100]) / (112 / 3), rtol=1e-6)
+  roots = build.weigh_tags(source, 0.5, lambda: None)
+  np.testing.assert_allclose(roots / roots[0], np.sqrt([1, 5, 50]), rtol=1e-5)
+  assert weights.dtype == np.float32 and roots.mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize('power', [0.5, 1, 100])
+def test_weights_are_finite_for_tags_that_no_picture_or_every_picture_has(power):
+  weights = build.weigh_tags(Counted(10**6, [0, 10**6, 3]), power, lambda: None)
+  assert np.isfinite(weights).all() and (weights >= 0).all()
+  assert weights.mean() == pytest.approx(1)
+
+
+def test_a_power_of_zero_weighs_alike_and_counts_nothing():
+  assert build.weigh_tags(None, 0.0, lambda: None) == 1.0
+
+
+def test_the_bar_for_missing_tags_stands_on_the_shares_of_the_training_split(tmp_path):
+  training = build.build_training(small_config(tmp_path))
+  shares = training.train_source.count_tags() / len(training.train_source)
+  often = shares.argmax()
+  settings = training.task.treatment.keywords
+  assert shares[often] > 0.7 and settings['bar'][often] > np.log(2 * 0.7 / 0.3)
+  assert settings['bar'].min() == pytest.approx(np.log(1.5))
+  np.testing.assert_array_equal(settings['complete'], ~training.task.scored)
+
+
+@pytest.mark.parametrize('section, key, value', [
+    ('loss', 'tag_weight_power', -1.0), ('loss', 'missing', 'maybe'),
+    ('train', 'mixup_alpha', -0.1), ('train', 'mixup_alpha', float('inf')),
+    ('train', 'mixup_alpha', float('nan'))])
+def test_senseless_numbers_are_told_by_name(tmp_path, section, key, value):
+  config = small_config(tmp_path)
+  config[section][key] = value
+  with pytest.raises(UserError, match=f'{section}.{key} is'):
+    build.build_training(config)
+
+
+@pytest.mark.parametrize('way', ['listed', 'added', 'ignored'])
+def test_training_batches_carry_ignored_tags_only_where_they_are_asked_for(tmp_path, way):
+  config = small_config(tmp_path)
+  config.data.implications = way
+  training = build.build_training(config)
+  assert ('ignored_tags' in training.loader.make_batch(0)) == (way == 'ignored')
+  for loader in build.build_evaluation_loaders(config, training.train_source).values():
+    assert 'ignored_tags' not in loader.make_batch(0)

@@ -1,0 +1,169 @@
+"""What a tagger's probabilities come to, tag by tag: counts at every threshold, average precision.
+
+Rows are added batch by batch. How many lie above a threshold is counted exactly, always. Average
+precision is exact up to `EXACT_SCORES` rows x tags, which are kept, 4 bytes each. Beyond, a
+histogram of each tag is kept and no row: where rows lie within a bin is then unknown, so average
+precision is the middle between the best and the worst order, and half their distance its error.
+The bins are even in the logit, for most probabilities crowd near 0, and every threshold is an edge.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+THRESHOLDS = (0.0, *np.geomspace(0.001, 0.05, 20)[:-1].round(4).tolist(),
+              *np.linspace(0.05, 0.99, 95).round(2).tolist())
+EXACT_SCORES = 2 ** 28            # a gibibyte
+LOWEST_LOGIT, HIGHEST_LOGIT = -16.0, 8.0
+SPACED_EDGES = 400                # between them, besides the thresholds
+BITS = 12                         # of a probability, the last; no two edges differ in them alone
+BLOCK = 2 ** 20                   # numbers worked on at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class TagCounts:
+  """Everything that figures are made of. N rows, T tags, K = len(THRESHOLDS).
+
+  Attributes:
+    rows: N.
+    true: int64 [T], rows that have the tag.
+    predicted: uint32 [K, T], rows whose probability is above the threshold.
+    hits: uint32 [K, T], of them those that have the tag.
+    ap: [T], average precision as scikit-learn defines it; NaN for a tag that no row has.
+    ap_error: [T], the most that `ap` can be off; 0 where it is exact, NaN where `ap` is.
+  """
+  rows: int
+  true: np.ndarray
+  predicted: np.ndarray
+  hits: np.ndarray
+  ap: np.ndarray
+  ap_error: np.ndarray
+
+
+class TagScores:
+  """Gathers probabilities and labels of a split; `finish` gives its TagCounts.
+
+  Args:
+    num_rows: rows that will come, at most; with num_tags it decides what is kept.
+    num_tags: T.
+  """
+
+  def __init__(self, num_rows: int, num_tags: int):
+    exact = num_rows * num_tags <= EXACT_SCORES
+    self._edges, self._table = _edges(spaced=not exact)
+    shape = num_tags, len(self._edges)
+    self._all, self._true = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
+    self._kept = np.empty((num_rows, num_tags), np.uint32) if exact else None
+    self._rows = 0
+
+  def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+    """Args: probabilities: float32 [n, T], 0..1; labels: bool [n, T]."""
+    probabilities = np.ascontiguousarray(probabilities, np.float32)
+    doubled = probabilities.view(np.uint32) << 1            # rises with the probability; no sign
+    bins = self._table[doubled >> (BITS + 1)]
+    bins += probabilities > self._edges[bins]
+    self._count(bins, labels)
+    if self._kept is not None:
+      self._kept[self._rows:self._rows + len(bins)] = doubled | labels
+    self._rows += len(bins)
+
+  def _count(self, bins, labels):
+    width = self._all.shape[1]
+    for tags in _blocks(len(self._all), width):
+      part = bins[:, tags]
+      places = part + np.arange(part.shape[1]) * width
+      counts = np.bincount(places.ravel(), minlength=part.shape[1] * width)
+      self._all[tags] += counts.reshape(-1, width).astype(np.uint32)
+    rows, tags = np.nonzero(labels)
+    np.add.at(self._true.reshape(-1), tags * width + bins[rows, tags], np.uint32(1))
+
+  def finish(self) -> TagCounts:
+    """Everything that was added, counted; takes seconds for tens of thousands of tags."""
+    num_tags, width = self._all.shape
+    counts = TagCounts(
+        rows=self._rows, true=self._true.sum(axis=1, dtype=np.int64),
+        predicted=np.empty((len(THRESHOLDS), num_tags), np.uint32),
+        hits=np.empty((len(THRESHOLDS), num_tags), np.uint32),
+        ap=np.empty(num_tags), ap_error=np.zeros(num_tags))
+    last_below = np.searchsorted(self._edges, np.array(THRESHOLDS, np.float32))
+    for tags in _blocks(num_tags, max(width, self._rows if self._kept is not None else 0)):
+      for histogram, above in ((self._all, counts.predicted), (self._true, counts.hits)):
+        up_to = histogram[tags].cumsum(axis=1, dtype=np.uint32)
+        above[:, tags] = (up_to[:, -1:] - up_to[:, last_below]).T
+      if self._kept is not None:
+        counts.ap[tags] = _average_precision(self._kept[:self._rows, tags], counts.true[tags])
+      else:
+        low, high = _bounds(self._all[tags], self._true[tags])
+        counts.ap[tags], counts.ap_error[tags] = (low + high) / 2, (high - low) / 2
+    counts.ap_error[np.isnan(counts.ap)] = np.nan
+    return counts
+
+
+@functools.cache
+def _edges(spaced: bool) -> tuple[np.ndarray, np.ndarray]:
+  """The upper edges of the bins, float32 and rising, and a table that finds a bin fast.
+
+  A probability is in bin b when b edges are below it. The table is looked up by the probability's
+  leading bits and gives the bin of the lowest number that begins with them; at most one edge begins
+  with the same, so one comparison remains.
+  """
+  edges = np.array(THRESHOLDS, np.float32)
+  if spaced:
+    logits = np.linspace(LOWEST_LOGIT, HIGHEST_LOGIT, SPACED_EDGES)
+    more = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    beginnings = np.concatenate([edges, more]).view(np.uint32) >> BITS
+    edges = np.sort(np.concatenate([edges, more])[np.unique(beginnings, return_index=True)[1]])
+  one = int(np.float32(1).view(np.uint32))
+  lowest = (np.arange((one >> BITS) + 1, dtype=np.uint32) << BITS).view(np.float32)
+  return np.append(edges, np.float32(np.inf)), np.searchsorted(edges, lowest).astype(np.uint16)
+
+
+def _average_precision(kept: np.ndarray, true: np.ndarray) -> np.ndarray:
+  """Exact, [T]. Args: kept: uint32 [N, T], twice the bits of a probability, plus 1 if true."""
+  ordered = np.sort(kept.T, axis=1)                         # [T, N], rising
+  if not ordered.size:
+    return np.full(len(true), np.nan)
+  first = np.ones(ordered.shape, bool)                      # of rows of equal probability
+  np.not_equal(ordered[:, 1:] >> 1, ordered[:, :-1] >> 1, out=first[:, 1:])
+  places = np.arange(ordered.shape[1], dtype=np.int32)
+  first = np.maximum.accumulate(np.where(first, places, 0), axis=1)
+  positive = (ordered & 1).astype(np.int32)
+  below = positive.cumsum(axis=1, dtype=np.int32) - positive
+  tags, rows = np.nonzero(positive)
+  start = first[tags, rows]
+  precision = (true[tags] - below[tags, start]) / (ordered.shape[1] - start)
+  return _mean_over_true(np.bincount(tags, precision, minlength=len(true)), true)
+
+
+def _bounds(rows: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """The least and the greatest average precision that histograms leave open, [T] each.
+
+  Least: in every bin the true rows come last and none are equal. Greatest: they come first and are
+  all equal, so that each has the precision of the last. The sum over one bin of the least,
+  sum_j (M + j) / (A + j) with M true rows above the bin and A rows before its first true one,
+  is m - (A - M) sum_j 1 / (A + j), and sum_j 1 / (A + j) is below log((A + m + 1/2) / (A + 1/2)).
+
+  Args: rows, true: uint32 [T, bins].
+  """
+  tags, bins = np.nonzero(true)
+  count, found = (np.asarray(part[tags, bins], float) for part in (rows, true))
+  above, true_above = (
+      part.sum(axis=1, dtype=np.int64)[tags] - part.cumsum(axis=1, dtype=np.int64)[tags, bins]
+      for part in (rows, true))
+  before = above + count - found
+  least = found - (before - true_above) * np.log1p(found / (before + 0.5))
+  greatest = found * (true_above + found) / (above + found)
+  total = true.sum(axis=1, dtype=np.int64)
+  return tuple(_mean_over_true(np.bincount(tags, part, minlength=len(true)), total)
+               for part in (least, greatest))
+
+
+def _mean_over_true(sums, true):
+  return np.where(true > 0, sums / np.maximum(true, 1), np.nan)
+
+
+def _blocks(num_tags, width):
+  """Slices of tags, so that a block of so many numbers per tag stays small."""
+  step = max(1, BLOCK // max(width, 1))
+  return [slice(start, start + step) for start in range(0, num_tags, step)]
