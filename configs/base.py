@@ -15,6 +15,7 @@ def get_config(arg: str = '') -> ConfigDict:
   config.seed = 0
   config.task = 'tagging'
   config.small_page = ''          # what to run instead where there is no accelerator
+  config.checkpoint = 'latest'    # of a trained run: latest or best (by the validation split)
   config.data = data_section()
   config.net = ConfigDict(dict(
       name='se_resnet_tagger',    # a variant of nets.NETS
@@ -30,6 +31,10 @@ def get_config(arg: str = '') -> ConfigDict:
       gamma_positive=0.0,         # asymmetric loss
       gamma_negative=4.0,
       clip=0.05,
+      tag_weight_power=0.0,       # a tag weighs (1 / its share of pictures) ** power; 0: all alike
+      negative_smoothing=0.0,     # target of a tag that is not listed
+      missing='absent',           # a tag not listed but found above missing_threshold counts as ...
+      missing_threshold=0.6,      # ... absent, ignored or present
   ))
   config.optimizer = optimizer_section()
   config.train = ConfigDict(dict(
@@ -39,6 +44,7 @@ def get_config(arg: str = '') -> ConfigDict:
       accumulate_steps=1,         # parts of a batch computed one after another
       shrink=1,                   # pictures are this many times smaller ...
       shrink_frac=0.0,            # ... in the first part of the run, a share of its steps
+      mixup_alpha=0.0,            # pictures and tags are mixed by shares of Beta(alpha, alpha)
       ema_decay=0.0,              # average of the weights, used for evaluation; 0: off
       parallel='jit',             # jit (sharded arrays) or pmap
   ))
@@ -50,7 +56,14 @@ def get_config(arg: str = '') -> ConfigDict:
   config.predict = ConfigDict(dict(
       batch_size=32,
       threshold=-1.0,             # negative: the one tuned on the validation split
-      checkpoint='latest',        # latest or best (by the validation split)
+  ))
+  config.audit = ConfigDict(dict(
+      folds=0,                    # 0: held-out pictures by the trained net; else nets to train
+      most=1_000,                 # rows of audit.csv
+  ))
+  config.study = ConfigDict(dict(
+      rows=(),                    # of (name, 'section.key=value', ...), the first is the reference
+      num_seeds=3,
   ))
   config.runtime = runtime_section()
   return config
@@ -61,15 +74,18 @@ def data_section() -> ConfigDict:
   return ConfigDict(dict(
       source='toon',              # data.SOURCES
       dir='',                     # prepared datasets; '': ~/.cache/oko/data
-      path='',                    # folder: a person's own pictures
+      path='',                    # folder, board: a person's own pictures
       table='',                   # folder: CSV or JSON Lines of path and tags; '': find out
       num_train=25_000,           # toon
       num_valid=2_500,
       num_test=2_500,
       dropped_share=0.2,          # toon: mean share of true tags left out
+      flipped_share=0.0,          # toon: share of all yes and no of the tags that are turned round
       data_seed=0,                # toon
-      valid_frac=0.1,             # folder without split folders
+      valid_frac=0.1,             # folder without split folders, board
       test_frac=0.1,
+      implications='listed',      # implied tags as listed; added; or ignored, below a listed one
+      board=board_section(),
       image_size_px=256,
       max_pixels=50_000_000,      # larger pictures are refused from their header
       pad='square',               # square (white) or squish
@@ -79,6 +95,28 @@ def data_section() -> ConfigDict:
       translate_frac=0.05,
       cutout_frac=0.25,
       colour_frac=0.2,
+  ))
+
+
+def board_section() -> ConfigDict:
+  """How a board's archive is read: which pictures, which tags. Files are relative to data.path."""
+  return ConfigDict(dict(
+      metadata='',                # file or folder; '': find out
+      format='auto',              # data.board.FORMATS
+      ratings='auto',             # what 's' stands for: safe or sensitive; auto: by the format
+      num_pictures=0,             # a sample of so many; 0: all
+      min_general_tags=0,         # pictures with fewer are left out
+      split='content',            # or id: by the number of the post
+      tag_list='',                # CSV of name, category: just these tags, in this order
+      tag_categories='',          # CSV of name, category, for formats that do not tell them
+      aliases='',                 # CSV of antecedent_name, consequent_name
+      implications='',            # the same
+      blacklist='',               # text, a tag a line
+      most=ConfigDict(dict(       # tags of a category, by falling count; 0: all, negative: none
+          general=0, character=0, copyright=0, artist=-1, meta=-1)),
+      least=ConfigDict(dict(      # training pictures that a tag must have
+          general=1, character=1, copyright=1, artist=1, meta=1)),
+      bad_limit_frac=0.05,        # of records that are broken or lack their picture
   ))
 
 

@@ -1,12 +1,14 @@
 """What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
 
 from errors import UserError
-from jobs import evaluate, predict, train
+from jobs import audit, evaluate, predict, study, train
 
 JOBS = {
     'train': train.run,
     'evaluate': evaluate.run,
     'predict': predict.run,
+    'audit': audit.run,
+    'study': study.run,
 }
 
 

@@ -50,7 +50,7 @@ def read(path):
 def test_training_leaves_a_whole_workdir(trained):
   names = {path.name for path in trained.iterdir()}
   assert names == {'config.json', 'run.json', 'tags.json', 'metrics.jsonl', 'tensorboard',
-                   'checkpoints', 'best.json', 'pictures'}
+                   'checkpoints', 'best.json', 'pictures', 'evaluation'}
   record = read(trained / 'run.json')
   assert record['step'] == 9 and record['finished']
   assert len(record['params_digest']) == 64
@@ -59,6 +59,8 @@ def test_training_leaves_a_whole_workdir(trained):
   assert record['test']['oracle']['macro_f1_tuned'] > record['test']['constant']['macro_f1_tuned']
   sheet = np.asarray(Image.open(trained / 'pictures' / 'predictions.png'))
   assert sheet.std() > 10
+  with open(trained / 'evaluation' / 'tags.csv', newline='', encoding='utf-8') as file:
+    assert [row['tag'] for row in csv.DictReader(file)] == read(trained / 'tags.json')['names']
 
 
 def test_metrics_have_a_row_for_each_log_and_evaluation(trained):
@@ -82,9 +84,19 @@ def test_a_finished_run_says_so_and_changes_nothing(trained, folder, capsys):
 
 
 def test_evaluate_repeats_the_table_from_the_workdir_alone(trained, capsys):
+  tables = {name: (trained / 'evaluation' / name).read_text()
+            for name in ('tags.csv', 'categories.csv')}
+  for name in tables:
+    (trained / 'evaluation' / name).unlink()
   run('evaluate', saved.get_config(str(trained)), trained)
-  assert 'colour histogram' in capsys.readouterr().out
-  assert read(trained / 'evaluation.json')['test'] == read(trained / 'run.json')['test']
+  said = capsys.readouterr().out
+  assert 'colour histogram' in said and 'by category' in said
+  again, before = read(trained / 'evaluation.json')['test'], read(trained / 'run.json')['test']
+  for rows in (again, before):
+    for row in rows.values():
+      row.pop('pictures_per_sec', None)                       # the one figure that time is in
+  assert again == before
+  assert tables == {name: (trained / 'evaluation' / name).read_text() for name in tables}
 
 
 def test_predict_tags_what_it_can_and_lists_the_rest(trained, folder):

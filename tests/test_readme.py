@@ -13,15 +13,17 @@ README = (ROOT / 'README.md').read_text()
 
 
 def files_of_the_tree():
-  """What the tree lists one by one; `data/toon` and `tests` are a line each."""
+  """What the tree lists one by one; other folders are a line each."""
   rooms = ('configs', 'data', 'jobs', 'losses', 'nets', 'train_lib')
   paths = [path.relative_to(ROOT) for room in rooms for path in (ROOT / room).rglob('*.py')]
   return [path.as_posix() for path in paths
-          if path.name != '__init__.py' and path.parts[:2] != ('data', 'toon')]
+          if path.name != '__init__.py' and path.parts[:2] not in (('data', 'toon'),
+                                                                   ('data', 'board'))]
 
 
 @pytest.mark.parametrize('path', [*files_of_the_tree(), 'main.py', 'setup.py', 'data/toon/',
-                                  'tests/', 'docs/', 'Makefile', 'constraints.txt', 'errors.py'])
+                                  'data/board/', 'benchmarks/', 'tests/', 'docs/', 'Makefile',
+                                  'constraints.txt', 'errors.py'])
 def test_the_tree_has_a_line_for_every_file(path):
   assert f'| `{path}` | ' in README
   assert (ROOT / path).exists()
@@ -34,7 +36,7 @@ def test_the_tree_lists_nothing_else():
 
 @pytest.mark.parametrize('job', [name for name in JOBS if name != 'train'])
 def test_every_job_has_its_command(job):
-  assert re.search(rf'python main.py --job={job} --workdir=', README)
+  assert re.search(rf'python main.py --job={job} --(workdir|config)=', README)
 
 
 @pytest.mark.parametrize('preset', tagger.PRESETS)

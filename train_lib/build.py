@@ -15,12 +15,13 @@ from data.batch import Source
 from data.loader import Loader
 from data.operations import build_pipeline
 from data.sources.pictures import PictureFiles
+from data.subset import Subset, part_rows
 from errors import UserError
 from losses import LOSSES
 from nets import build_net, get_variant
 from train_lib import optimizers, parallel, step
 from train_lib.state import TrainState, create_state
-from train_lib.tasks import get_task
+from train_lib.tasks import get_task, missing_tags
 
 FREQUENCY_SAMPLE = 4096           # examples that the head's first biases are read from
 
@@ -35,9 +36,10 @@ class Training:
   loader: Loader
   num_steps: int
   abstract_state: TrainState      # shapes and shardings, for a restore
-  init_state: Any                 # () -> TrainState on the devices
+  key: jax.Array                  # of all random numbers of the steps
+  init_state: Any                 # (key) -> TrainState on the devices
   small_steps: int                # of them, the first, on shrunk pictures
-  small_step: Any                 # (state, batch) -> (state, metrics)
+  small_step: Any                 # (state, batch, key) -> (state, metrics)
   full_step: Any                  # the same
 
   def step_function(self, step: int):
@@ -63,13 +65,14 @@ def build_source(config, split: str, poll: Callable[[], None] = lambda: None) ->
   return data.SOURCES[name](config.data, split, poll=poll)
 
 
-def build_task(config, categories: tuple[str, ...], *, head_bias=0.0):
+def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, tag_weights=1.0):
   """The task around its net.
 
   Args:
     config: the whole config.
     categories: of the tags, one each; every category but 'rating' is scored.
     head_bias: logits that the head starts from, one number or one per tag.
+    tag_weights: of the tags in the training loss, one number or one per tag.
   """
   variant = get_variant(config.net.name)
   net = build_net(
@@ -81,9 +84,15 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0):
   scored = np.array([category != 'rating' for category in categories])
   if not scored.any():
     raise UserError('every tag is a rating; name at least one other tag to learn')
+  missing_tags.check_missing(config.loss)
+  treatment = functools.partial(
+      missing_tags.treat_missing, complete=~scored, smoothing=config.loss.negative_smoothing,
+      missing=config.loss.missing,
+      bar=missing_tags.place_bar(config.loss.missing_threshold, head_bias))
   return get_task(config.task)(
       net=net, loss_function=build_loss(config.loss), mean=variant.mean, deviation=variant.std,
-      num_tags=len(categories), over_tags=config.loss.over_tags, scored=scored)
+      num_tags=len(categories), over_tags=config.loss.over_tags, scored=scored,
+      treatment=treatment, tag_weights=tag_weights, mixup_alpha=config.train.mixup_alpha)
 
 
 def build_loss(config):
@@ -120,13 +129,30 @@ def build_picture_loader(config, path: str) -> Loader:
 
 def build_evaluation_loaders(config, train_source: Source,
                              poll: Callable[[], None] = lambda: None) -> dict[str, Loader]:
-  """'train', 'valid' and 'test': every example once, as it is, and what the source knows of it."""
-  parallel.check_batch_size('eval.batch_size', config.eval.batch_size, parallel.make_mesh())
+  """'train', 'valid' and 'test', as `build_evaluation_loader` reads them."""
   sources = {'train': train_source,
              **{split: build_source(config, split, poll) for split in ('valid', 'test')}}
-  return {split: build_loader(config, source, train=False, batch_size=config.eval.batch_size,
-                              keys=('image', *train_source.truth_keys))
-          for split, source in sources.items()}
+  return {split: build_evaluation_loader(config, source) for split, source in sources.items()}
+
+
+def build_evaluation_loader(config, source: Source) -> Loader:
+  """Every example of a source once, as it is, and what the source knows of it."""
+  parallel.check_batch_size('eval.batch_size', config.eval.batch_size, parallel.make_mesh())
+  return build_loader(config, source, train=False, batch_size=config.eval.batch_size,
+                      keys=('image', *source.truth_keys))
+
+
+def build_folds(source: Source, num_folds: int, poll: Callable[[], None]
+                ) -> list[tuple[Source, Source]]:
+  """(what to train on, what to judge) of each fold: every example is judged in one of them.
+
+  Args: num_folds: at least 2; poll: called often while the pictures are read; may raise to stop.
+  """
+  parts = part_rows(source, num_folds, poll)
+  every = np.arange(len(source))
+  return [(Subset(source, np.setdiff1d(every, rows), f'all but part {number} of {num_folds}'),
+           Subset(source, rows, f'part {number} of {num_folds}'))
+          for number, rows in enumerate(parts, 1)]
 
 
 def check_numbers(config) -> None:
@@ -135,9 +161,11 @@ def check_numbers(config) -> None:
       ('seed', config.seed, 0), ('data.image_size_px', config.data.image_size_px, 32),
       ('train.num_steps', config.train.num_steps, 0),
       ('train.accumulate_steps', config.train.accumulate_steps, 1),
+      ('train.mixup_alpha', config.train.mixup_alpha, 0),
+      ('loss.tag_weight_power', config.loss.tag_weight_power, 0),
       ('eval.every_steps', config.eval.every_steps, 0),
       ('runtime.workers', config.runtime.workers, 0)):
-    if value < least:
+    if not least <= value < math.inf:
       raise UserError(f'{name} is {value}; expected at least {least}')
   if not config.train.num_steps and config.train.num_epochs <= 0:
     raise UserError(f'train.num_epochs is {config.train.num_epochs} and train.num_steps 0; there '
@@ -148,35 +176,45 @@ def check_numbers(config) -> None:
       raise UserError(f'{name} is {value}; expected below 1')
 
 
-def build_training(config, poll: Callable[[], None] = lambda: None) -> Training:
-  """Reads the training split and prepares everything up to the compiled step."""
+def build_training(config, poll: Callable[[], None] = lambda: None,
+                   source: Source | None = None) -> Training:
+  """Prepares everything up to the compiled step.
+
+  Args:
+    config: the whole config.
+    poll: called often while data are prepared; may raise to stop.
+    source: what to train on; None: the training split that the config names.
+  """
   check_numbers(config)
   mesh = parallel.make_mesh()
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)
-  source = build_source(config, 'train', poll)
-  task = build_task(config, source.tag_categories, head_bias=prior_logits(source, poll))
-  loader = build_loader(config, source, train=True, batch_size=config.train.batch_size)
+  source = source or build_source(config, 'train', poll)
+  task = build_task(config, source.tag_categories, head_bias=prior_logits(source, poll),
+                    tag_weights=weigh_tags(source, config.loss.tag_weight_power, poll))
+  keys = ('image', 'tags', *['ignored_tags'] * (config.data.implications == 'ignored'))
+  loader = build_loader(config, source, train=True, batch_size=config.train.batch_size, keys=keys)
   num_steps = config.train.num_steps or math.ceil(
       config.train.num_epochs * len(source) / config.train.batch_size)
   optimizer, schedule = optimizers.build_optimizer(config.optimizer, num_steps)
 
   def compiled_step(shrink: int):
     function = step.make_train_step(
-        dataclasses.replace(task, shrink=shrink), optimizer, schedule, seed=config.seed,
+        dataclasses.replace(task, shrink=shrink), optimizer, schedule,
         accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay)
     return parallel.compile_step(function, mesh, parallel=config.train.parallel,
                                  batch_norm_sync=config.net.batch_norm_sync)
 
-  def create() -> TrainState:
+  def create(key) -> TrainState:
     size = config.data.image_size_px
     picture = {'image': jnp.zeros((1, size, size, 3), jnp.uint8)}
-    return create_state(task.init(jax.random.key(config.seed), picture), optimizer,
+    return create_state(task.init(key, picture), optimizer,
                         use_ema=config.train.ema_decay > 0)
 
+  key = parallel.put_whole(mesh, jax.random.key(config.seed))
   return Training(
       config=config, mesh=mesh, task=task, train_source=source, loader=loader,
-      num_steps=num_steps, abstract_state=parallel.abstract_whole(mesh, create),
+      num_steps=num_steps, key=key, abstract_state=parallel.abstract_whole(mesh, create, key),
       init_state=parallel.compile_once(mesh, create),
       small_steps=round(config.train.shrink_frac * num_steps),
       small_step=compiled_step(check_shrink(config)), full_step=compiled_step(1))
@@ -209,3 +247,16 @@ def prior_logits(source: Source, poll: Callable[[], None]) -> tuple[float, ...]:
     counts[source.tags_of(int(row))] += 1
   share = (counts + 0.5) / (len(rows) + 1)
   return tuple(np.log(share / (1 - share)).tolist())
+
+
+def weigh_tags(source: Source, power: float, poll: Callable[[], None]):
+  """(1 / share of the pictures) ** power of every tag, over their mean: float32 [T].
+
+  Half a picture is added to a tag's count and one to all pictures, so that a tag that no picture
+  has weighs something. A power of 0 weighs all tags alike and counts nothing: 1.0.
+  """
+  if not power:
+    return 1.0
+  rarity = -np.log((source.count_tags(poll) + 0.5) / (len(source) + 1))
+  weights = np.exp(power * (rarity - rarity.max()))               # no power overflows
+  return (weights / weights.mean()).astype(np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from errors import UserError
+from errors import Diverged
 from train_lib import parallel, records
 from train_lib.preemption import Preempted
 from train_lib.reporting import MetricsLog, Progress, human_time, say
@@ -50,7 +50,7 @@ class Loop:
         self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log))
       clock.restart(start)
       for step, batch in enumerate(device_batches(training, start, total), start + 1):
-        state, metrics = training.step_function(step)(state, batch)
+        state, metrics = training.step_function(step)(state, batch, training.key)
         compiled = step in (start + 1, training.small_steps + 1)
         if one_by_one or compiled:
           jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
@@ -82,8 +82,8 @@ class Loop:
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
     progress.show(step, values['train/loss'], step_sec, step_sec * self.training.cost_left(step))
     if not math.isfinite(values['train/loss']):
-      raise UserError(f'the loss of step {step} is {values["train/loss"]}: training has diverged; '
-                      'lower optimizer.learning_rate or set optimizer.clip_norm and start afresh')
+      raise Diverged(f'the loss of step {step} is {values["train/loss"]}: training has diverged; '
+                     'lower optimizer.learning_rate or set optimizer.clip_norm and start afresh')
     log.write(step, values)
     self.checkpoints.poll()
     note_bad_images(self.workdir, self.training.loader)

@@ -47,15 +47,15 @@ def put_whole(mesh: Mesh, tree):
   return jax.device_put(tree, replicated(mesh))
 
 
-def abstract_whole(mesh: Mesh, function):
-  """Shapes, dtypes and shardings of what a function without arguments makes on every device."""
+def abstract_whole(mesh: Mesh, function, *args):
+  """Shapes, dtypes and shardings of what a function makes on every device."""
   return jax.tree.map(
       lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated(mesh)),
-      jax.eval_shape(function))
+      jax.eval_shape(function, *args))
 
 
 def compile_once(mesh: Mesh, function):
-  """Compiles a function without arguments that runs once; every device gets the whole result.
+  """Compiles function(key), which runs once; every device gets the whole result.
 
   On a CPU hardly optimised: random numbers for every kernel take long to compile, not to run.
   """
@@ -76,7 +76,7 @@ def batch_norm_axis(parallel: str, sync: bool) -> str | None:
 
 
 def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
-  """Returns step(state, batch) -> (state, metrics), compiled for the mesh; the state is donated."""
+  """Returns step(state, batch, key) -> (state, metrics), compiled; the state is donated."""
   if parallel not in CHOICES:
     raise UserError(f"train.parallel '{parallel}' is unknown; choices: {', '.join(CHOICES)}")
   whole, rows = replicated(mesh), by_rows(mesh)
@@ -85,19 +85,19 @@ def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
   if not batch_norm_sync:
     # gradients are joined by hand inside the step, so the checker must not join them again
     step = jax.shard_map(functools.partial(step, axis=AXIS), mesh=mesh,
-                         in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False)
-  return jax.jit(step, in_shardings=(whole, rows), out_shardings=whole, donate_argnums=0)
+                         in_specs=(P(), P(AXIS), P()), out_specs=P(), check_vma=False)
+  return jax.jit(step, in_shardings=(whole, rows, whole), out_shardings=whole, donate_argnums=0)
 
 
 def _pmap_step(step, mesh: Mesh):
   if jax.process_count() > 1:
     raise UserError("train.parallel 'pmap' is for one process; with several use 'jit'")
   mapped = jax.pmap(functools.partial(step, axis=AXIS), axis_name=AXIS,
-                    in_axes=(None, 0), out_axes=None, devices=list(mesh.devices.flat))
+                    in_axes=(None, 0, None), out_axes=None, devices=list(mesh.devices.flat))
 
-  def run(state, batch):
+  def run(state, batch, key):
     rows = jax.tree.map(lambda x: x.reshape(mesh.size, -1, *x.shape[1:]), batch)
-    return mapped(state, rows)
+    return mapped(state, rows, key)
 
   return run
 

@@ -1,23 +1,64 @@
 """Pictures of predictions, drawn from what a task's `predict` gave."""
 
+import contextlib
+import os
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 CELL_PX = 224                     # side of a picture on the sheet
+COLUMNS = 5
 TEXT_LINES = 14                   # of tags under each picture
 FONT_PX = 14
 LINE_PX = 17
 MARGIN_PX = 12
 INK = {'found': (24, 120, 48), 'left out': (32, 88, 200), 'wrong': (196, 40, 32),
-       'missed': (110, 110, 118)}
+       'missed': (110, 110, 118), 'plain': (0, 0, 0)}
 MARKS = {'found': '+ ', 'left out': '~ ', 'wrong': '! ', 'missed': '- '}
 KEYS = {'found': 'found', 'left out': 'found, though its list leaves it out', 'wrong': 'wrong',
         'missed': 'missed'}
+# Fonts that a system may have, for more than Latin, Greek and Cyrillic letters.
+SYSTEM_FONTS = ('NotoSansCJK-Regular.ttc', 'DroidSansFallbackFull.ttf', 'msgothic.ttc',
+                'malgun.ttf', 'msyh.ttc', 'Hiragino Sans GB.ttc', 'Arial Unicode.ttf')
+
+
+def draw_sheet(images: Sequence[np.ndarray], texts: Sequence[list[tuple[str, str]]],
+               header: list[list[tuple[str, str]]], text_lines: int) -> Image.Image:
+  """Pictures side by side with lines of text below each.
+
+  Args:
+    images: uint8 [H, W, 3] each.
+    texts: for each picture its lines, (kind, text) with a kind of INK.
+    header: lines at the top, each of several such pieces.
+    text_lines: room below each picture; what is beyond it is counted in the last line.
+  """
+  font = _find_font(text for lines in (*texts, *header) for _, text in lines)
+  cell_width, cell_height = CELL_PX + MARGIN_PX, CELL_PX + text_lines * LINE_PX + MARGIN_PX
+  top = 2 * MARGIN_PX + len(header) * LINE_PX
+  size = COLUMNS * cell_width + MARGIN_PX, -(-len(images) // COLUMNS) * cell_height + top
+  sheet = Image.new('RGB', size, 'white')
+  draw = ImageDraw.Draw(sheet)
+  for line, pieces in enumerate(header):
+    x = MARGIN_PX
+    for kind, text in pieces:
+      text = _written(text, font)
+      draw.text((x, MARGIN_PX + line * LINE_PX), text, fill=INK[kind], font=font)
+      x += draw.textlength(text, font=font) + 2 * MARGIN_PX
+  for index, (image, lines) in enumerate(zip(images, texts, strict=True)):
+    x = MARGIN_PX + index % COLUMNS * cell_width
+    y = top + index // COLUMNS * cell_height
+    sheet.paste(Image.fromarray(image).resize((CELL_PX, CELL_PX)), (x, y))
+    for line, (kind, text) in enumerate(_cut(lines, text_lines)):
+      text = _shortened(draw, _written(text, font), font)
+      draw.text((x, y + CELL_PX + 2 + line * LINE_PX), text, fill=INK[kind], font=font)
+  return sheet
 
 
 def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
-              drawn: np.ndarray | None, tag_names: tuple[str, ...], threshold: float,
-              columns: int = 5) -> Image.Image:
+              drawn: np.ndarray | None, tag_names: Sequence[str], threshold: float, *,
+              title: str = '', captions: Sequence[str] = (), first: Sequence[int] = ()
+              ) -> Image.Image:
   """A sheet of pictures with their tags and probabilities (%): found, wrong, missed.
 
   Args:
@@ -25,52 +66,90 @@ def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
     probabilities, labels: [N, T], the prediction and the truth.
     drawn: bool [N, T], the truth before some tags were left out of the lists; None: not known.
     threshold: a tag is given above it.
-    columns: pictures side by side.
+    title: a line at the top; '': none.
+    captions: [N], a line above each picture's tags; (): none.
+    first: [N], the tag to name before the others; (): the most probable.
   """
-  font = ImageFont.load_default(size=FONT_PX)
-  rows = -(-len(images) // columns)
-  cell_width, cell_height = CELL_PX + MARGIN_PX, CELL_PX + TEXT_LINES * LINE_PX + MARGIN_PX
-  top = 2 * MARGIN_PX + LINE_PX
-  sheet = Image.new('RGB', (columns * cell_width + MARGIN_PX, rows * cell_height + top), 'white')
-  draw = ImageDraw.Draw(sheet)
-  _draw_key(draw, font, drawn is not None)
-  for index, image in enumerate(images):
-    x = MARGIN_PX + index % columns * cell_width
-    y = top + index // columns * cell_height
-    sheet.paste(Image.fromarray(image).resize((CELL_PX, CELL_PX)), (x, y))
-    true = labels[index] if drawn is None else drawn[index]
-    lines = tag_lines(probabilities[index], labels[index], true, tag_names, threshold)
-    for line, (kind, text) in enumerate(lines[:TEXT_LINES]):
-      if line == TEXT_LINES - 1 and len(lines) > TEXT_LINES:
-        kind, text = 'missed', f'  and {len(lines) - line} more'
-      text = _shortened(draw, text, font)
-      draw.text((x, y + CELL_PX + 2 + line * LINE_PX), text, fill=INK[kind], font=font)
-  return sheet
+  truths = labels if drawn is None else drawn
+  texts = [tag_lines(*row, tag_names, threshold, tag) for *row, tag in zip(
+      probabilities, labels, truths, first or [-1] * len(images), strict=False)]
+  if captions:
+    texts = [[('plain', caption), *lines] for caption, lines in zip(captions, texts, strict=True)]
+  key = [('plain', 'tags and their probability, %:')] + [
+      (kind, MARKS[kind] + meaning) for kind, meaning in KEYS.items()
+      if kind != 'left out' or drawn is not None]
+  header = [[('plain', title)], key] if title else [key]
+  return draw_sheet(images, texts, header, TEXT_LINES + bool(captions))
 
 
-def tag_lines(probabilities, labels, drawn, tag_names, threshold) -> list[tuple[str, str]]:
-  """(kind, text) of the tags given or listed, most probable first. Args: all: [T]."""
+def suspect_sheet(images: Sequence[np.ndarray], tags: Sequence[str], listed: Sequence[bool],
+                  probabilities: Sequence[float], ids: Sequence[str]) -> Image.Image:
+  """A sheet of labels that may be wrong, in order: rank and tag, what may be wrong, the picture.
+
+  Args: images: uint8 [H, W, 3] each; tags: their names; listed: whether the picture's list has the
+  tag; probabilities: of the tag, 0 to 1; ids: of the pictures.
+  """
+  header = [[('plain', 'labels suspected wrong, the most suspect first; %: how probable they are')],
+            [('left out', 'missing? found, but not listed'),
+             ('wrong', 'false? listed, but not found')]]
+  texts = []
+  for tag, has, value, name in zip(tags, listed, probabilities, ids, strict=True):
+    kind, question = ('wrong', 'false?') if has else ('left out', 'missing?')
+    texts.append([('plain', f'{len(texts) + 1}. {tag}'), (kind, f'{question} {100 * value:.0f} %'),
+                  ('missed', name.rpartition('/')[2])])
+  return draw_sheet(images, texts, header, 3)
+
+
+def tag_lines(probabilities, labels, drawn, tag_names, threshold,
+              first: int = -1) -> list[tuple[str, str]]:
+  """(kind, text) of the tags given or listed, most probable first.
+
+  Args: first: a tag to name before the others, -1: none; the others: [T].
+  """
   lines = []
-  for tag in np.argsort(-probabilities, kind='stable'):
+  shown = np.flatnonzero((probabilities > threshold) | labels)
+  for tag in shown[np.lexsort((-probabilities[shown], shown != first))]:
     given = probabilities[tag] > threshold
-    if given or labels[tag]:
-      kind = ('missed' if not given else 'found' if labels[tag] else
-              'left out' if drawn[tag] else 'wrong')
-      lines.append((kind, f'{MARKS[kind]}{tag_names[tag]} {100 * probabilities[tag]:.0f}'))
+    kind = ('missed' if not given else 'found' if labels[tag] else
+            'left out' if drawn[tag] else 'wrong')
+    lines.append((kind, f'{MARKS[kind]}{tag_names[tag]} {100 * probabilities[tag]:.0f}'))
   return lines
 
 
-def _draw_key(draw, font, left_out_known):
-  title = 'tags and their probability, %:'
-  draw.text((MARGIN_PX, MARGIN_PX), title, fill='black', font=font)
-  x = draw.textlength(title, font=font) + 3 * MARGIN_PX
-  for kind, meaning in KEYS.items():
-    if kind != 'left out' or left_out_known:
-      draw.text((x, MARGIN_PX), MARKS[kind] + meaning, fill=INK[kind], font=font)
-      x += draw.textlength(MARKS[kind] + meaning, font=font) + 2 * MARGIN_PX
+def _cut(lines, most):
+  if len(lines) <= most:
+    return lines
+  return [*lines[:most - 1], ('missed', f'  and {len(lines) - most + 1} more')]
 
 
 def _shortened(draw, text, font):
   while draw.textlength(text, font=font) > CELL_PX:
     text = text[:-2].rstrip('…') + '…'
   return text
+
+
+def _find_font(texts):
+  """Pillow's own font where it has every letter, else the one that lacks the fewest."""
+  import matplotlib
+  letters = set().union(*texts)
+  fonts = [ImageFont.load_default(size=FONT_PX)]
+  if _lacking(fonts[0], letters):
+    bundled = os.path.join(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
+    for name in (bundled, *SYSTEM_FONTS):
+      with contextlib.suppress(OSError):
+        fonts.append(ImageFont.truetype(name, FONT_PX))
+  return min(fonts, key=lambda font: len(_lacking(font, letters)))
+
+
+def _lacking(font, letters):
+  """Those of the letters that a font draws as it draws what no font has, or that are no letters."""
+  nothing = bytes(font.getmask('\uffff'))
+  return {letter for letter in letters
+          if not letter.isprintable() or bytes(font.getmask(letter)) == nothing}
+
+
+def _written(text, font):
+  """The text, with its number in place of a letter that the font lacks, such as \\u65e5."""
+  lacking = _lacking(font, set(text))
+  return ''.join(letter.encode('unicode_escape').decode() if letter in lacking else letter
+                 for letter in text)

@@ -12,14 +12,15 @@ import optax
 from train_lib.state import TrainState
 
 
-def make_train_step(task, optimizer, schedule, *, seed: int, accumulate_steps: int,
-                    ema_decay: float):
-  """Returns step(state, batch, *, axis) -> (state, metrics).
+def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_decay: float):
+  """Returns step(state, batch, key, *, axis) -> (state, metrics).
+
+  The random numbers of a step are a function of (key, step, part, device); the key is handed in, so
+  that every seed runs the same compiled program.
 
   Args:
     task: a task of `train_lib.tasks`.
     optimizer, schedule: of `build_optimizer`.
-    seed: of the step's random numbers, which are a function of (seed, step, part, device).
     accumulate_steps: parts of the batch computed one after another; divides the batch.
     ema_decay: of the averaged weights, 0 is off.
   """
@@ -27,7 +28,8 @@ def make_train_step(task, optimizer, schedule, *, seed: int, accumulate_steps: i
   def gradients(params, batch_stats, batch, key, axis):
     def loss_of(params):
       variables = {'params': params, 'batch_stats': batch_stats}
-      return task.loss(variables, batch, {'dropout': key})
+      rngs = {'dropout': key, 'mixup': jax.random.fold_in(key, 1)}
+      return task.loss(variables, batch, rngs)
     (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
     return mean_over(axis, (loss, batch_stats, grads))
 
@@ -47,8 +49,8 @@ def make_train_step(task, optimizer, schedule, *, seed: int, accumulate_steps: i
     loss, grads = jax.tree.map(lambda x: x / accumulate_steps, (loss, grads))
     return loss, batch_stats, grads
 
-  def step(state: TrainState, batch, *, axis: str | None = None):
-    key = jax.random.fold_in(jax.random.key(seed), state.step)
+  def step(state: TrainState, batch, key, *, axis: str | None = None):
+    key = jax.random.fold_in(key, state.step)
     if axis:
       key = jax.random.fold_in(key, jax.lax.axis_index(axis))
     compute = gradients if accumulate_steps == 1 else accumulated

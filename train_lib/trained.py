@@ -37,7 +37,7 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   """
   folder = workdir_lib.existing_workdir(workdir)
   if checkpoint not in ('latest', 'best'):
-    raise UserError(f"predict.checkpoint is '{checkpoint}'; choices: latest, best")
+    raise UserError(f"checkpoint is '{checkpoint}'; choices: latest, best")
   tags = records.read_json(folder / 'tags.json')
   names, categories = tuple(tags['names']), tuple(tags['categories'])
   checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',

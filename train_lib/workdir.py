@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from train_lib.records import absolute, read_json, write_json, write_text
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'opencv-python-headless',
             'tensorflow-datasets')
-RUNTIME = 'runtime'  # the config section whose keys cannot change results
+# What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
+FREE = ('runtime', 'checkpoint', 'predict', 'audit', 'study')
 OURS = ('lock.json', 'run.json')  # may stand in a workdir before its config does
 
 _log = logging.getLogger(__name__)
@@ -47,8 +49,8 @@ def load_config(path) -> ml_collections.ConfigDict:
 
 
 def config_digest(config) -> str:
-  """SHA-256 (hex) of everything in a config that can change results: all but `runtime`."""
-  values = {key: value for key, value in _config_json(config).items() if key != RUNTIME}
+  """SHA-256 (hex) of everything in a config that can change what is learned."""
+  values = {key: value for key, value in _config_json(config).items() if key not in FREE}
   text = json.dumps(values, sort_keys=True, separators=(',', ':'), allow_nan=False)
   return hashlib.sha256(text.encode()).hexdigest()
 
@@ -81,7 +83,7 @@ def open_workdir(path, config) -> epath.Path:
     The folder, as an absolute path.
 
   Raises:
-    UserError: when the folder belongs to a run with another config (outside `runtime`) or to
+    UserError: when the folder belongs to a run with another config (outside `FREE`) or to
       something else. Until a checkpoint is saved, nothing can be mixed and any config may follow.
   """
   path = absolute(path)
@@ -197,15 +199,15 @@ def now() -> str:
 
 
 def _check_config(path, old, new):
-  results, runtime = [], []
+  results, free = [], []
   for line in diff_configs(old, new):
-    (runtime if line.startswith((f'{RUNTIME}.', f'{RUNTIME}:')) else results).append(line)
+    (free if re.split('[.:]', line)[0] in FREE else results).append(line)
   if results:
     raise UserError(
       f'{path} was begun with another config, and going on would mix the two:\n  '
       + '\n  '.join(results)
       + f'\nTake these changes back to go on, or start afresh with --workdir={free_name(path)}.')
-  for line in runtime:
+  for line in free:
     _log.info('%s: changed since the last start: %s', path, line)
 
 

@@ -1,0 +1,89 @@
+"""The ladder of a tagger's choices: each against the same reference, with three seeds.
+
+    python main.py --job=study --config=configs/tagger_ladder.py:small    two cores, some 20 minutes
+    python main.py --job=study --config=configs/tagger_ladder.py          TPU, GPU
+    python main.py --job=study --config=configs/tagger_ladder.py:folder --config.data.path=FOLDER
+
+The reference is the first row; every other row changes what it names and nothing else. `:folder`
+has the rows for a person's own pictures, square pad against squish among them: drawn pictures are
+square, so on them the two are one.
+"""
+
+from configs import base, tagger
+
+LOSSES = (
+    ('cross-entropy, sum', ('loss.name', 'sigmoid_cross_entropy')),
+    ('cross-entropy, mean', ('loss.name', 'sigmoid_cross_entropy'), ('loss.over_tags', 'mean')),
+    ('focal', ('loss.name', 'focal')),
+    ('asymmetric', ('loss.name', 'asymmetric')),
+    ('tags by rarity', ('loss.tag_weight_power', 0.5)),
+)
+PICTURES = (
+    ('cutout', ('data.augment', ('mirror', 'cutout'))),
+    ('mixup', ('train.mixup_alpha', 0.2)),
+)
+MISSING_TAGS = (
+    ('implied tags added', ('data.implications', 'added')),
+    ('implied tags ignored', ('data.implications', 'ignored')),
+    ('negatives smoothed', ('loss.negative_smoothing', 0.05)),
+    ('sure negatives ignored', ('loss.missing', 'ignored')),
+    ('sure negatives present', ('loss.missing', 'present')),
+)
+NETS = (
+    ('se_resnet34', ('net.name', 'se_resnet34')),
+    ('se_resnet50', ('net.name', 'se_resnet50')),
+)
+
+
+def get_config(arg: str = ''):
+  """The page; `arg` picks a preset: '', 'small', 'folder' or 'smoke'."""
+  base.check_preset('tagger_ladder', arg, ('', *PRESETS))
+  config = tagger.get_config()
+  config.small_page = 'configs/tagger_ladder.py:small'
+  config.loss.name = 'sigmoid_cross_entropy'
+  config.data.augment = ('mirror',)
+  config.eval.baselines = False
+  config.runtime.keep_last = 1
+  config.study.rows = LOSSES + PICTURES + MISSING_TAGS + NETS
+  if arg:
+    PRESETS[arg](config)
+  return config
+
+
+def small(config):
+  """A tiny net at 64 px: what two cores can train some forty times."""
+  config.small_page = ''
+  config.data.image_size_px = 64
+  config.data.num_train = 6_000
+  config.data.num_valid = 1_000
+  config.data.num_test = 2_000
+  config.net.name = 'se_resnet_tiny'
+  config.optimizer.learning_rate = 3e-3
+  config.train.batch_size = 32
+  config.train.num_epochs = 4.0
+  config.train.ema_decay = 0.0
+  config.eval.batch_size = 250
+  config.eval.every_steps = 100_000                             # at the end alone
+  config.runtime.log_every_steps = 100_000
+  config.runtime.tensorboard = False
+  config.study.rows = LOSSES + PICTURES + MISSING_TAGS
+
+
+def folder(config):
+  """A person's own pictures."""
+  tagger.folder(config)
+  config.train.shrink = 1
+  config.data.image_size_px = 128
+  config.study.rows = (*LOSSES, *PICTURES, ('squish', ('data.pad', 'squish')))
+
+
+def smoke(config):
+  """Two rows and two seeds of next to nothing."""
+  tagger.smoke(config)
+  config.data.num_train = 64
+  config.train.num_epochs = 1.0
+  config.study.num_seeds = 2
+  config.study.rows = LOSSES[0], LOSSES[2]
+
+
+PRESETS = {'small': small, 'folder': folder, 'smoke': smoke}

@@ -1,0 +1,75 @@
+"""--job=study: the rows of a page trained with several seeds each, in one table and one picture."""
+
+import jax
+
+from errors import Diverged
+from train_lib import devices, plots, records, report, study
+from train_lib import run as run_lib
+from train_lib import workdir as workdir_lib
+from train_lib.lock import Lock
+from train_lib.preemption import Preemption
+from train_lib.reporting import say
+
+
+def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
+  """Trains every row of `config.study.rows` with every seed, and compares them.
+
+  Each run has a folder of its own, `<workdir>/<row>/<seed>`, and is a run like any other: after a
+  stop the same command goes on with the one that was under way. Thresholds are tuned for each run
+  on its validation split; the figures are of the test split. `study.json` and `study.csv` hold all
+  runs, `study.md` the table of means with 95 % intervals, `study.png` its picture; they are
+  written again after each run.
+
+  Args:
+    config: of a page that lists rows, such as configs/tagger_ladder.py.
+    workdir: folder of the study.
+    config_path: the page, for run.json.
+    input, output: not of this job.
+
+  Raises:
+    UserError: rows that make no sense, or a mistake in the config or the data.
+    Preempted: a signal came; the run under way is saved.
+  """
+  del input, output
+  configs = study.row_configs(config)
+  with Preemption() as preemption:
+    devices.set_up_jax(config.runtime.cache_dir)
+    folder = workdir_lib.open_workdir(workdir, config)
+    with Lock(folder):
+      workdir_lib.save_config(folder / 'config.json', config)
+      results = {name: {} for name in configs}
+      runs = [(name, config.seed + number) for number in range(config.study.num_seeds)
+              for name in configs]
+      for number, (name, seed) in enumerate(runs, 1):
+        say(f'--- run {number} of {len(runs)}: {name}, seed {seed}')
+        results[name][str(seed)] = _run_one(configs[name], folder, name, seed, config_path,
+                                            preemption)
+        _write(folder, results)
+        jax.clear_caches()                # each run compiles anew, from the programs kept on disk
+    say(study.format_study(study.summarise(results)))
+    say(f'the table, every run and the picture are in {folder}/study.md, study.csv and study.png')
+
+
+def _run_one(config, folder, name, seed, config_path, preemption) -> dict:
+  """The test figures of one run, or {'diverged': why}."""
+  config.seed = seed
+  workdir = folder / study.folder_name(name) / str(seed)
+
+  def finish(finished):
+    result = report.report_on_test(finished.evaluator, finished.variables, finished.source,
+                                   finished.loaders, with_baselines=False, poll=preemption.check)
+    return {'test': result.rows, 'thresholds': result.thresholds}
+
+  try:
+    record = run_lib.train(config, workdir, preemption, config_path=config_path, finish=finish)
+  except Diverged as error:
+    say(f'{name}, seed {seed}: {error}')
+    return {'diverged': str(error)}
+  return record['test']['net']
+
+
+def _write(folder, results) -> None:
+  records.write_json(folder / 'study.json', results)
+  records.write_text(folder / 'study.csv', study.study_csv(results))
+  records.write_text(folder / 'study.md', study.format_study(study.summarise(results)) + '\n')
+  plots.save(study.study_figure(results), folder / 'study.png')

@@ -1,0 +1,118 @@
+"""One run: from a config to a trained workdir, or on from where it was stopped."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from errors import UserError
+from train_lib import build, evaluation, loop, records
+from train_lib import workdir as workdir_lib
+from train_lib.checkpoints import Checkpoints, state_digest
+from train_lib.lock import Lock
+from train_lib.reporting import say
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+  """A run whose last step is done: its net, and the splits it can be measured on.
+
+  Attributes:
+    config: the whole config.
+    folder: the workdir.
+    source: the training split.
+    evaluator, variables: the net.
+    loaders: 'train', 'valid' and 'test', in evaluation order.
+  """
+  config: Any
+  folder: Any
+  source: Any
+  evaluator: evaluation.Evaluator
+  variables: dict
+  loaders: dict
+
+
+def train(config, workdir, preemption, *, config_path: str, finish: Callable,
+          source=None) -> dict:
+  """Trains to the config's last step, unless that was done before.
+
+  Args:
+    config: the whole config.
+    workdir: folder of the run; made when absent, continued when it holds the same config.
+    preemption: of the running job.
+    config_path: what the config is called, for run.json.
+    finish: called with `Finished`, in a run that is trained but not finished; what it returns are
+      fields of run.json.
+    source: what to train on; None: the training split that the config names.
+
+  Returns:
+    run.json, as a dict; 'was_finished' says that there was nothing to do.
+
+  Raises:
+    UserError: a mistake in the config or the data, told in a sentence.
+    Preempted: a signal came; the current step is saved.
+  """
+  if jax.process_count() > 1:
+    raise UserError(f'training over {jax.process_count()} processes is not supported yet; start '
+                    'it on one host')
+  folder = workdir_lib.open_workdir(workdir, config)
+  with Lock(folder):
+    before = workdir_lib.read_run(folder)
+    if before.get('finished'):
+      return {**before, 'was_finished': True}
+    workdir_lib.begin_run(folder, config, config_name=config_path)
+    finished = _train(config, folder, preemption, source)
+    workdir_lib.update_run(folder, **finish(finished), end=workdir_lib.now(), finished=True)
+    return {**workdir_lib.read_run(folder), 'was_finished': False}
+
+
+def _train(config, folder, preemption, source) -> Finished:
+  started = time.monotonic()
+  training = build.build_training(config, preemption.check, source)
+  source = training.train_source
+  say(source.description)
+  workdir_lib.check_fingerprint(folder, source.fingerprint)
+  records.write_json(folder / 'tags.json', {
+      'names': source.tag_names, 'categories': source.tag_categories})
+  checkpoints = Checkpoints(
+      folder / 'checkpoints', config_digest=workdir_lib.config_digest(config),
+      keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
+      keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
+  evaluator = evaluation.Evaluator(training.task, training.mesh)
+  loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
+  with checkpoints:
+    state = _first_or_saved_state(training, checkpoints)
+    run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder)
+    try:
+      state = run.run(state)
+    finally:
+      _add_goodput(folder, run.productive_sec, time.monotonic() - started)
+  workdir_lib.update_run(folder, step=int(state.step), **state_digest(state))
+  return Finished(config, folder, source, evaluator, state.variables, loaders)
+
+
+def _add_goodput(folder, productive_sec: float, total_sec: float) -> None:
+  """Adds this start's time in steps, and in all until training stopped, to run.json."""
+  before = workdir_lib.read_run(folder).get('goodput', {'productive_sec': 0.0, 'total_sec': 0.0})
+  workdir_lib.update_run(folder, goodput={
+      'productive_sec': round(before['productive_sec'] + productive_sec, 1),
+      'total_sec': round(before['total_sec'] + total_sec, 1)})
+
+
+def _first_or_saved_state(training, checkpoints):
+  """The newest whole checkpoint, or a fresh state where there has never been one."""
+  abstract = training.abstract_state
+  restored = checkpoints.restore_latest(abstract)
+  if restored is None:
+    count = sum(leaf.size for leaf in jax.tree.leaves(abstract.params))
+    say(f'{training.config.net.name}: {count / 1e6:.2f} M parameters, '
+        f'{training.num_steps} steps; compiling')
+    return training.init_state(training.key)
+  state, step = restored
+  if step > training.num_steps:
+    raise UserError(f'the newest checkpoint is step {step}, beyond the last of this config, '
+                    f'{training.num_steps}')
+  say(f'going on from step {step} of {training.num_steps}')
+  return state
