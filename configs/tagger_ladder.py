@@ -17,6 +17,7 @@ LOSSES = (
     ('focal', ('loss.name', 'focal')),
     ('asymmetric', ('loss.name', 'asymmetric')),
     ('tags by rarity', ('loss.tag_weight_power', 0.5)),
+    ('clipped gradient', ('optimizer.clip_norm', 5.0)),
 )
 PICTURES = (
     ('cutout', ('data.augment', ('mirror', 'cutout'))),
@@ -42,6 +43,7 @@ def get_config(arg: str = ''):
   config.small_page = 'configs/tagger_ladder.py:small'
   config.loss.name = 'sigmoid_cross_entropy'
   config.data.augment = ('mirror',)
+  config.optimizer.clip_norm = 0.0                              # no loss pays for its scale
   config.eval.baselines = False
   config.runtime.keep_last = 1
   config.study.rows = LOSSES + PICTURES + MISSING_TAGS + NETS
