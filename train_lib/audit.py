@@ -79,17 +79,8 @@ def find_suspects(blocks: Callable[[], Iterable[Block]], most: int, *,
   usual, judged, wrong = _survey(blocks(), exclusive)
   kept = {kind: np.zeros(0, SUSPECT) for kind in judged}
   for block in blocks():
-    ratio = np.where(block.labels, *_believed(block.probabilities))            # [B, T]
-    ratio /= np.where(block.labels, *usual)
-    where, suggested = {'false': block.labels, 'missing': ~block.labels}, None
-    if exclusive:
-      suggested = block.probabilities.argmax(axis=1)
-      another = ~np.take_along_axis(block.labels, suggested[:, None], axis=1)
-      where = {'false': block.labels & another}
-    for kind, mask in where.items():
-      places = np.unravel_index(_most_suspect(ratio, mask, kept[kind], most), ratio.shape)
-      fresh = _suspects(block, *places, ratio, suggested)
-      kept[kind] = _ranked(np.concatenate([kept[kind], fresh]), most)
+    for kind, found in _found(block, usual, kept, most, exclusive).items():
+      kept[kind] = _ranked(np.concatenate([kept[kind], found]), most)
   return Audit(_ranked(np.concatenate(list(kept.values())), most), kept, judged, wrong)
 
 
@@ -122,50 +113,73 @@ def format_precisions(rows: dict[str, dict[str, float | None]]) -> str:
   return '\n'.join(lines)
 
 
-def _believed(probabilities):
-  """The probabilities of a yes and of a no, neither of them 0."""
-  return np.maximum(probabilities, LEAST), np.maximum(1 - probabilities, LEAST)
-
-
 def _survey(blocks, exclusive):
   """The usual belief in a yes and in a no, each [T]; labels judged, and wrong ones, by kind."""
-  num_rows, sums, known = 0, 0.0, True
+  num_rows, total, listed, total_listed = 0, 0.0, 0, 0.0
+  wrong, known = {'false': 0, 'missing': 0}, True
   for block in blocks:
     if not np.isfinite(block.probabilities).all():
       raise Diverged('the net gives values that are not numbers: training has diverged; train it '
                      'again with a lower optimizer.learning_rate or set optimizer.clip_norm')
-    yes, no = _believed(block.probabilities)
-    known &= block.truths is not None
-    truths = block.truths if known else block.labels
-    sums += np.stack([values.sum(axis=0, dtype=np.float64) for values in (
-        block.labels, yes, no, yes * block.labels, no * ~block.labels,
-        block.labels & ~truths, truths & ~block.labels)])                      # [7, T]
     num_rows += len(block.rows)
-  listed, yes, no, yes_listed, no_unlisted, false, missing = sums
-  extra = AVERAGE_PICTURES / num_rows
-  usual = ((yes_listed + extra * yes) / (listed + AVERAGE_PICTURES),
-           (no_unlisted + extra * no) / (num_rows - listed + AVERAGE_PICTURES))
-  judged, wrong = {'false': int(listed.sum())}, {'false': int(false.sum())}
-  if not exclusive:
-    judged['missing'], wrong['missing'] = int((num_rows - listed).sum()), int(missing.sum())
+    belief = _belief(block)                                                    # [B, T]
+    rows, tags = np.nonzero(block.labels)
+    total += belief.sum(axis=0, dtype=np.float64)
+    listed += np.bincount(tags, minlength=len(total))
+    total_listed += np.bincount(tags, belief[rows, tags], minlength=len(total))
+    known &= block.truths is not None
+    if known:
+      wrong['false'] += int(np.count_nonzero(block.labels & ~block.truths))
+      wrong['missing'] += int(np.count_nonzero(block.truths & ~block.labels))
+  unlisted, mean = num_rows - listed, total / num_rows
+  usual = ((total_listed + AVERAGE_PICTURES * mean) / (listed + AVERAGE_PICTURES),
+           (unlisted - (total - total_listed) + AVERAGE_PICTURES * (1 - mean))
+           / (unlisted + AVERAGE_PICTURES))
+  judged = {'false': int(listed.sum()), 'missing': int(unlisted.sum())}
+  if exclusive:
+    del judged['missing'], wrong['missing']
   return [values.astype(np.float32) for values in usual], judged, wrong if known else None
 
 
-def _most_suspect(ratio, where, kept, most):
-  """Flat places of labels that may belong to the most suspect ones; of equal ones, all."""
+def _belief(block):
+  """The belief in a yes: the probabilities, neither 0 nor 1."""
+  return np.clip(block.probabilities, LEAST, 1 - LEAST)
+
+
+def _found(block, usual, kept, most, exclusive) -> dict[str, np.ndarray]:
+  """By kind, the block's labels that may be among the most suspect ones; of equal ones, all."""
+  belief = _belief(block)
+  rows, tags = np.nonzero(block.labels)
+  ratios = belief[rows, tags] / usual[0][tags]
+  if exclusive:
+    suggested = block.probabilities.argmax(axis=1)[rows]
+    few = _lowest(np.where(suggested == tags, np.inf, ratios), kept['false'], most)
+    return {'false': _suspects(block, rows[few], tags[few], ratios[few], suggested[few])}
+  few = _lowest(ratios, kept['false'], most)
+  found = {'false': _suspects(block, rows[few], tags[few], ratios[few])}
+  ratios = np.subtract(1, belief, out=belief)
+  ratios /= usual[1]
+  ratios[rows, tags] = np.inf
+  few = _lowest(ratios.ravel(), kept['missing'], most)
+  found['missing'] = _suspects(block, *np.divmod(few, ratios.shape[1]), ratios.ravel()[few])
+  return found
+
+
+def _lowest(ratios, kept, most):
+  """Places of the lowest ratios below 1, and below those kept where there are enough of them."""
   bar = kept['ratio'][-1] if len(kept) == most else np.nextafter(np.float32(1), np.float32(0))
-  places = np.flatnonzero(where & (ratio <= bar))
+  places = np.flatnonzero(ratios <= bar)
   if len(places) > most:
-    values = ratio.ravel()[places]
+    values = ratios[places]
     places = places[values <= np.partition(values, most - 1)[most - 1]]
   return places
 
 
-def _suspects(block, rows, tags, ratio, suggested):
+def _suspects(block, rows, tags, ratios, suggested=-1):
   found = np.zeros(len(rows), SUSPECT)
-  found['ratio'], found['row'], found['tag'] = ratio[rows, tags], block.rows[rows], tags
+  found['ratio'], found['row'], found['tag'] = ratios, block.rows[rows], tags
   found['listed'], found['probability'] = block.labels[rows, tags], block.probabilities[rows, tags]
-  found['suggested'] = -1 if suggested is None else suggested[rows]
+  found['suggested'] = suggested
   if block.truths is not None:
     found['wrong'] = block.labels[rows, tags] != block.truths[rows, tags]
   return found
