@@ -73,8 +73,8 @@ def test_every_config_key_is_read():
           for node in ast.walk(ast.parse((ROOT / path).read_text()))
           if isinstance(node, ast.Attribute)
           and getattr(node.value, 'attr', getattr(node.value, 'id', '')) in holders}
-  # the embedded data read their settings by name
-  read |= {'num_train', 'num_valid', 'num_test'}
+  # by name: the embedded data's settings, and the categories of a board's tags
+  read |= {'num_train', 'num_valid', 'num_test', *base.board_section().most}
 
   def leaves(config):
     for key, value in config.items():
