@@ -4,9 +4,9 @@
     python main.py --job=study --config=configs/tagger_ladder.py          TPU, GPU
     python main.py --job=study --config=configs/tagger_ladder.py:folder --config.data.path=FOLDER
 
-The reference is the first row; every other row changes what it names and nothing else. `:folder`
-has the rows for a person's own pictures, square pad against squish among them: drawn pictures are
-square, so on them the two are one.
+The reference is the first row; every other row changes what it names and nothing else, the learning
+rate included. `:folder` has the rows for a person's own pictures, and `:pad` of these two alone:
+pictures padded to a square against pictures squeezed into one. Drawn pictures are square already.
 """
 
 from configs import base, tagger
@@ -30,6 +30,10 @@ MISSING_TAGS = (
     ('sure negatives ignored', ('loss.missing', 'ignored')),
     ('sure negatives present', ('loss.missing', 'present')),
 )
+SHAPES = (
+    ('square pad', ('data.pad', 'square')),
+    ('squish', ('data.pad', 'squish')),
+)
 NETS = (
     ('se_resnet34', ('net.name', 'se_resnet34')),
     ('se_resnet50', ('net.name', 'se_resnet50')),
@@ -37,7 +41,7 @@ NETS = (
 
 
 def get_config(arg: str = ''):
-  """The page; `arg` picks a preset: '', 'small', 'folder' or 'smoke'."""
+  """The page; `arg` picks a preset: '', 'small', 'folder', 'pad' or 'smoke'."""
   base.check_preset('tagger_ladder', arg, ('', *PRESETS))
   config = tagger.get_config()
   config.small_page = 'configs/tagger_ladder.py:small'
@@ -76,7 +80,13 @@ def folder(config):
   tagger.folder(config)
   config.train.shrink = 1
   config.data.image_size_px = 128
-  config.study.rows = (*LOSSES, *PICTURES, ('squish', ('data.pad', 'squish')))
+  config.study.rows = (*LOSSES, *PICTURES, *SHAPES[1:])
+
+
+def pad(config):
+  """A person's own pictures, made square in two ways."""
+  folder(config)
+  config.study.rows = SHAPES
 
 
 def smoke(config):
@@ -88,4 +98,4 @@ def smoke(config):
   config.study.rows = LOSSES[0], LOSSES[2]
 
 
-PRESETS = {'small': small, 'folder': folder, 'smoke': smoke}
+PRESETS = {'small': small, 'folder': folder, 'pad': pad, 'smoke': smoke}

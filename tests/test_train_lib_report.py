@@ -231,7 +231,7 @@ def test_thresholds_come_from_the_validation_split(measured):
 def test_thresholds_of_every_row_come_from_the_validation_split(measured):
   other_test, other_valid = measure(test=Split(40, 3)), measure(valid=Split(40, 3))
   keys = ('micro_threshold', 'macro_threshold')
-  for name, row in measured.rows.items():
+  for name in measured.rows:
     before, same, changed = ([rows[name][key] for key in keys] for rows in
                              (measured.rows, other_test.rows, other_valid.rows))
     assert before == same, name

@@ -14,8 +14,9 @@ from train_lib import plots
 CONFIDENCE = 0.95
 FIGURES = {'macro_f1_tuned': 'macro F1', 'micro_f1_tuned': 'micro F1', 'map': 'mAP',
            'drawn_macro_f1_tuned': 'macro F1, as drawn', 'drawn_map': 'mAP, as drawn'}
-MEANS = {'macro_threshold': 'threshold', 'parameters': 'parameters', 'file_bytes': 'bytes',
-         'pictures_per_sec': 'pictures/s'}                      # told without an interval
+MEANS = {'macro_threshold': ('threshold', 1, '.2f'),           # title, unit, digits: no interval
+         'parameters': ('M parameters', 1e6, '.2f'), 'file_bytes': ('MB', 1e6, '.1f'),
+         'pictures_per_sec': ('pictures/s', 1, '.0f')}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,16 +110,17 @@ def summarise(results: dict[str, dict[str, dict]]) -> list[dict]:
 def format_study(table: list[dict]) -> str:
   """A Markdown table of `summarise`: the mean of each figure and half the width of its interval."""
   figures = {name: title for name, title in FIGURES.items() if any(name in row for row in table)}
-  means = {name: title for name, title in MEANS.items() if any(name in row for row in table)}
+  means = {name: form for name, form in MEANS.items() if any(name in row for row in table)}
   first = next(iter(FIGURES.values()))
-  titles = ['', *figures.values(), f'{first}: difference from the first row', *means.values(),
+  titles = ['', *figures.values(), f'{first}: difference from the first row', *(title for title, _, _ in means.values()),
             'seeds']
   lines = ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
   for row in table:
     seeds = f"{row['seeds']}" + (f" ({row['diverged']} diverged)" if row['diverged'] else '')
     cells = [row['row'], *(_cell(row.get(figure)) for figure in figures),
              _cell(row['difference'], sign='+'),
-             *(f'{row[name].mean:,.6g}' if name in row else '' for name in means), seeds]
+             *(f'{row[name].mean / unit:{digits}}' if name in row else ''
+               for name, (_, unit, digits) in means.items()), seeds]
     lines.append('| ' + ' | '.join(cells) + ' |')
   return '\n'.join(lines)
 
