@@ -76,10 +76,11 @@ def small(config):
 
 
 def folder(config):
-  """A person's own pictures."""
-  tagger.folder(config)
-  config.train.shrink = 1
-  config.data.image_size_px = 128
+  """A person's own pictures, at the size of `:small`."""
+  small(config)
+  config.data.source = 'folder'
+  config.train.batch_size = 16
+  config.train.num_epochs = 30.0
   config.study.rows = (*LOSSES, *PICTURES, *SHAPES[1:])
 
 

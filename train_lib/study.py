@@ -112,8 +112,8 @@ def format_study(table: list[dict]) -> str:
   figures = {name: title for name, title in FIGURES.items() if any(name in row for row in table)}
   means = {name: form for name, form in MEANS.items() if any(name in row for row in table)}
   first = next(iter(FIGURES.values()))
-  titles = ['', *figures.values(), f'{first}: difference from the first row', *(title for title, _, _ in means.values()),
-            'seeds']
+  titles = ['', *figures.values(), f'{first}: difference from the first row',
+            *(title for title, _, _ in means.values()), 'seeds']
   lines = ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
   for row in table:
     seeds = f"{row['seeds']}" + (f" ({row['diverged']} diverged)" if row['diverged'] else '')
