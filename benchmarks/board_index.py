@@ -4,8 +4,8 @@
 
 writes an archive of a million posts (metadata since 2022, some 35 of 70,000 tags each; empty files
 as pictures, in a thousand folders; about 1.1 GB), reads it in a fresh process, starts twice more
-from what that has left, and prints a line for each. The archive stays for another go; delete the folder.
-Seconds of the processor stand beside those of the clock, for machines that others use as well.
+from what that has left, and prints a line for each. The archive stays for another go. Seconds of
+the processor stand beside those of the clock, for machines that others use as well.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
   if not metadata.exists():
     began = time.monotonic()
     write_archive(folder / 'archive', arguments.records, arguments.tags, arguments.tags_each)
-    print(f'written in {time.monotonic() - began:.0f} s')
+    print(f'written in {time.monotonic() - began:.0f} s', flush=True)
   print(f'{arguments.records:,} records, {metadata.stat().st_size / 1e9:.2f} GB of metadata')
   shutil.rmtree(folder / 'prepared', ignore_errors=True)
   for name in ('first reading', 'second start', 'third start'):
@@ -53,7 +53,8 @@ def main() -> None:
           f'processor), peak memory {told["peak_gib"]:.2f} GiB '
           f'({told["imports_gib"]:.2f} GiB before); {told["pictures"]:,} pictures, '
           f'{told["tags"]:,} tags; counting them {told["count_seconds"]:.2f} s, an example '
-          f'{told["example_microseconds"]:.0f} us, pickled {told["pickled_bytes"]:,} bytes')
+          f'{told["example_microseconds"]:.0f} us, pickled {told["pickled_bytes"]:,} bytes',
+          flush=True)
   size = sum(path.stat().st_size for path in (folder / 'prepared').rglob('*') if path.is_file())
   print(f'index: {size / 1e6:.0f} MB')
 
@@ -107,10 +108,12 @@ def start(folder: pathlib.Path) -> dict:
   began = time.monotonic()
   for row in rows.tolist():
     sources[0][row]
-  return {'seconds': seconds, 'processor_seconds': processor, 'peak_gib': peak_gib(),
-          'imports_gib': imports_gib, 'pictures': sum(map(len, sources)), 'tags': len(sources[0].tag_names),
-          'count_seconds': count_seconds, 'example_microseconds': (time.monotonic() - began) * 1e3,
-          'pickled_bytes': len(pickle.dumps(sources[0]))}
+  return {
+      'seconds': seconds, 'processor_seconds': processor, 'peak_gib': peak_gib(),
+      'imports_gib': imports_gib, 'pictures': sum(map(len, sources)),
+      'tags': len(sources[0].tag_names), 'count_seconds': count_seconds,
+      'example_microseconds': (time.monotonic() - began) * 1e3,  # a thousand were read
+      'pickled_bytes': len(pickle.dumps(sources[0]))}
 
 
 def peak_gib() -> float:

@@ -10,8 +10,8 @@
 `:folder` reads a person's own pictures: tags from a table, from .txt files beside the pictures, or
 from the folders' names. `:danbooru` and `:board` read a board's archive: its pictures, and metadata
 in any of the formats of `data/board/`. The first learns 100 general tags from 25,000 pictures, the
-second all frequent tags, tens of thousands, from all pictures; `config.data.board` holds what either
-picks and leaves out. What to expect from each stands in the README's table of results.
+second all tags that are not too rare, tens of thousands, from all pictures; `config.data.board`
+holds what each picks and leaves out. What to expect stands in the README's table of results.
 """
 
 from configs import base

@@ -6,6 +6,7 @@
 | decode.py | the bytes of a picture -> pixels |
 | operations.py | what is done to one example; a pipeline is a tuple of operations |
 | loader.py | batch k as a pure function of (seed, k) |
+| subset.py | chosen rows of a source, and its parts for folds |
 | pool.py | threads and processes that make batches ahead |
 | tag_files.py | the tags of a person's pictures: table, sidecar files or class folders |
 | implications.py | which tag entails which |

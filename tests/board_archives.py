@@ -6,8 +6,11 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from configs import base
 from data.sources.board import build_board
+from errors import UserError
 
 CATEGORIES = ('general', 'character', 'copyright', 'artist', 'meta')
 CODES = {'general': 0, 'artist': 1, 'copyright': 3, 'character': 4, 'meta': 5}
@@ -164,3 +167,39 @@ def contents(source, names=None):
   """{content of a picture: its tags' names}, which is what a training set comes to."""
   return {source[i]['image_bytes']: {source.tag_names[tag] for tag in source[i]['tags']}
           for i in range(len(source))}
+
+
+# An archive of JSON Lines, to put faults into -----------------------------------------------------
+
+
+def write_lines_archive(tmp_path):
+  """Posts 1 to 100. Returns: its folder."""
+  write_pictures(tmp_path / 'archive', make_posts(100))
+  write_rows(tmp_path / 'archive', [new_row(post) for post in make_posts(100)])
+  return tmp_path / 'archive'
+
+
+def write_rows(folder, rows):
+  """Args: rows: dicts, or lines as bytes."""
+  (folder / 'posts.json').write_bytes(b''.join(
+      (row if isinstance(row, bytes) else json.dumps(row).encode()) + b'\n' for row in rows))
+
+
+def read_rows(folder):
+  return [json.loads(line) for line in (folder / 'posts.json').read_text().splitlines()]
+
+
+def build_train(folder, **changes):
+  return build_board(make_config(folder, folder.parent / 'cache', **changes), 'train')
+
+
+def error_of(folder, **changes):
+  with pytest.raises(UserError) as raised:
+    build_train(folder, **changes)
+  return str(raised.value)
+
+
+def listed(folder):
+  """All problems of the one index: (kind, where, what)."""
+  path, = (folder.parent / 'cache/boards').glob('*/problems.jsonl')
+  return [tuple(json.loads(line).values()) for line in path.read_text().splitlines()]

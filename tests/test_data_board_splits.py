@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import board_archives as archives
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from data.board import splits
 from data.board.files import MD5_DTYPE
 from data.sources.board import build_board
 from errors import UserError
+from tests import board_archives as archives
 
 COUNT = 200
 

@@ -1,11 +1,11 @@
 """Which tags of an archive are learned, in which order, and what the lists of a person change."""
 
-import board_archives as archives
 import numpy as np
 import pytest
 
 from data.sources.board import build_board
 from errors import UserError
+from tests import board_archives as archives
 
 
 @pytest.fixture

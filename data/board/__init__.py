@@ -13,9 +13,12 @@
 | find.py | which of the formats a folder holds, and where |
 | reading.py | records and pictures brought together, once |
 | problems.py | what is wrong with an archive: counted and listed |
+| ratings.py | what ratings mean: s was safe, and is sensitive |
 | lists.py | a person's lists: aliases, implications, categories, tags wanted and unwanted |
 | tags.py | the tags of all records: one name, one category; which a run learns |
 | splits.py | which pictures are used, and for what |
+| building.py | all of this in its order: from an archive to its index |
+| describe.py | an index in a sentence |
 | index.py | what was read, on disk: memory-mapped by every later start |
 
 A format is one row of `FORMATS`: how its files are told, and its reader.

@@ -78,7 +78,7 @@ class Builder:
     arrays = self._write_tags(tags, choice, used, entailed=training)
     arrays['implied'] = _chosen_pairs(tags, choice)
     arrays['names'], arrays['name_starts'] = self.pictures.names_of(archive.pictures[used.rows])
-    self._note_rest(archive, tags, choice, counts, used)
+    self._note_rest(archive, tags, choice, names, counts, used)
     meta = {
         'tag_names': choice.names, 'tag_categories': choice.categories, 'sizes': used.sizes,
         'max_tags': int(np.diff(arrays['tag_starts']).max(initial=0)),
@@ -109,9 +109,9 @@ class Builder:
 
   def _folders(self):
     """The folders walked, without those of indices, which change as indices come and go."""
-    ours = os.path.realpath(self.made.parent)
+    ours = os.path.join(os.path.realpath(self.made.parent), '')
     return [(path, changed_ns) for path, changed_ns in self.pictures.folders
-            if not os.path.realpath(path).startswith(ours)]
+            if not os.path.join(os.path.realpath(path), '').startswith(ours)]
 
   def _digest_states(self):
     return index.digest_states(path for path, _ in self._folders())
@@ -137,7 +137,7 @@ class Builder:
                                           FORMATS[self.found.format].letter_s)
     unrated = np.flatnonzero(rated == 0) if names else np.zeros(0, np.int64)
     self.problems.add_all('rating', len(unrated), (
-        (self.pictures.text(archive.pictures[row]), 'it has no rating')
+        (self.pictures.text(archive.pictures[row]), 'it tells no rating, while others do')
         for row in rows[unrated].tolist()))
     return np.delete(rows, unrated), np.delete(rated, unrated), names
 
@@ -185,8 +185,9 @@ class Builder:
       most = max(most, len(implications.below(arrays['tags'][starts[row]:starts[row + 1]])))
     return most
 
-  def _note_rest(self, archive, tags, choice, counts, used):
-    """Pictures that no record tells of, and tags of the choice that no training picture has."""
+  def _note_rest(self, archive, tags, choice, names, counts, used):
+    """Pictures that no record tells of, tags that cannot be learned beside the ratings of these
+    names, and tags of the choice that no training picture has."""
     untold, spare = ~archive.told, self.pictures.spare
     for kind, rows in (('unknown picture', np.flatnonzero(untold & ~spare)),
                        ('second file', np.flatnonzero(untold & spare))):
@@ -195,6 +196,9 @@ class Builder:
     count_of = dict(zip(tags.names, counts.tolist(), strict=True))
     rated = np.bincount(used.ratings[:used.sizes[0]], minlength=len(ratings.RATINGS))
     count_of_rating = dict(zip(ratings.RATINGS, rated.tolist(), strict=True))
+    for name in names:
+      if count_of.get(name):
+        self.problems.add('name', name, 'a rating has this name')
     for name, category in zip(choice.names, choice.categories, strict=True):
       if not (count_of_rating if category == 'rating' else count_of).get(name, 0):
         self.problems.add('tag', name, f'category {category}')

@@ -24,9 +24,9 @@ def code_of(rating: str) -> int:
 def check_setting(setting: str) -> None:
   """Raises UserError unless config.data.board.ratings is one that there is."""
   if setting not in ('auto', 'safe', 'sensitive'):
-    raise UserError(f"config.data.board.ratings is '{setting}'; it says what 's' stands for: choose "
-                    "safe (Danbooru's until 2021), sensitive (its since 2022, beside 'g'), or auto "
-                    '(by the format).')
+    raise UserError(f"config.data.board.ratings is '{setting}'; it says what 's' stands for: "
+                    "choose safe (on Danbooru until 2021), sensitive (since 2022, beside 'g'), or "
+                    'auto (by the format).')
 
 
 def decide_ratings(ratings: np.ndarray, setting: str, letter_s: str) -> tuple[np.ndarray, tuple]:

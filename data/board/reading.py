@@ -169,7 +169,7 @@ def _match(piece, pictures):
 
 def _wanted(record):
   """What a picture was looked for by, in words."""
-  told = [record.path and f'path {record.path}', record.md5 and f'md5 {record.md5.hex()}',
+  told = [record.path and f'path {shorten(record.path)}', record.md5 and f'md5 {record.md5.hex()}',
           record.id >= 0 and f'id {record.id}']
   return ' or '.join(word for word in told if word) or 'it tells neither id nor md5 nor path'
 

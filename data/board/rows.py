@@ -68,8 +68,13 @@ def parse_object(text: bytes) -> dict | Broken:
   except RecursionError:
     return Broken('it is nested too deeply')
   except ValueError as error:
-    return Broken(f'it is no JSON ({getattr(error, "msg", error)})')
+    return Broken(f'it is no JSON ({_where(error)})')
   return row if isinstance(row, dict) else Broken(f'it is {shorten(row)}, no JSON object')
+
+
+def _where(error):
+  """What a decoder says, without the numbers of a line that is alone or a window's."""
+  return f'{error.msg}: column {error.colno}' if hasattr(error, 'colno') else str(error)
 
 
 def _too_long():
@@ -90,10 +95,10 @@ def _elements(window, path):
       row, window.position = decoder.raw_decode(window.text, window.position)
     except (ValueError, RecursionError) as error:
       if window.unread() > LONGEST_ROW or not window.read_more():
-        reason = getattr(error, 'msg', error)
         raise UserError(f"'{path}' is no whole JSON array: it cannot be read behind its element "
-                        f'{number} ({reason}); get the file again, or write an object a line (JSON '
-                        'Lines), of which broken lines are passed over.') from None
+                        f'{number} ({getattr(error, "msg", error)}); get the file again, or write '
+                        'an object a line (JSON Lines), of which broken lines are passed over.'
+                        ) from None
       continue
     number += 1
     yield f'element {number}', (

@@ -16,6 +16,7 @@ from data.board.reading import Archive
 from data.implications import Implications
 
 _BLOCK = 16_384  # records at a time
+_TOLD = TAG_CATEGORIES[1:]  # ratings are no tags of an archive
 
 
 class Tags:
@@ -27,21 +28,28 @@ class Tags:
   """
 
   def __init__(self, archive: Archive, lists: Lists, poll):
-    aliases, given = lists.aliases, lists.tag_categories
-    self._codes = archive.codes
-    self._number, votes = {}, {}
+    self._codes, self._number = archive.codes, {}
     self._of_code = np.full(len(archive.names), -1, np.int64)
-    counts = self._count_codes(len(archive.names), poll)
     for code in range(1, len(archive.names)):
-      name = aliases.get(archive.names[code], archive.names[code])
-      tag = self._of_code[code] = self._number.setdefault(name, len(self._number))
-      category = archive.categories[code]
-      votes.setdefault(int(tag), {}).setdefault(category, 0)
-      votes[int(tag)][category] += int(counts[code])
+      if code % _BLOCK == 0:
+        poll()
+      name = lists.aliases.get(archive.names[code], archive.names[code])
+      self._of_code[code] = self._number.setdefault(name, len(self._number))
     self.names = list(self._number)
-    self.categories = [given.get(name) or _winner(votes[tag])
-                       for tag, name in enumerate(self.names)]
+    told = self._vote(archive.categories, poll)
+    self.categories = [lists.tag_categories.get(name) or category
+                       for name, category in zip(self.names, told, strict=True)]
     self.implications = self._number_implications(lists)
+
+  def _vote(self, category_of_code, poll):
+    """The category of each tag that most pictures tell; '' only where none tells any."""
+    column = {category: place for place, category in enumerate((*_TOLD, ''))}
+    places = self._of_code * len(column) + [column[category] for category in category_of_code]
+    counts = self._count_codes(len(self._of_code), poll)
+    votes = np.bincount(places[1:], counts[1:], len(self.names) * len(column))
+    votes = votes.reshape(-1, len(column))[:, :-1]
+    return [_TOLD[place] if some else '' for place, some in zip(
+        votes.argmax(axis=1).tolist(), votes.any(axis=1).tolist(), strict=True)]
 
   def _count_codes(self, num_codes, poll):
     counts = np.zeros(num_codes, np.int64)
@@ -117,13 +125,6 @@ def _sort_each_once(keys):
   return keys[fresh]
 
 
-def _winner(votes):
-  """The category that most pictures tell; '' only where none tells any."""
-  told = {category: count for category, count in votes.items() if category}
-  return max(told, key=lambda category: (told[category], -TAG_CATEGORIES.index(category)),
-             default='')
-
-
 class Choice(NamedTuple):
   """The T tags that a run learns, ratings among them.
 
@@ -172,7 +173,7 @@ def choose_tags(tags: Tags, counts: np.ndarray, ratings: tuple, settings, lists:
 def _most_frequent(tags, counts, unwanted, settings):
   chosen = []
   categories = np.array([category or 'general' for category in tags.categories], object)
-  for category in TAG_CATEGORIES[1:]:
+  for category in _TOLD:
     most, least = settings.most[category], max(1, settings.least[category])
     if most < 0:
       continue

@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
@@ -169,8 +167,9 @@ def _build(config_data, folder, place, poll):
   """Makes an index beside its place; called with the lock held."""
   for left in place.parent.glob(f'.{place.name}.*'):  # by a reading that was killed
     shutil.rmtree(left, ignore_errors=True)
-  made = Path(tempfile.mkdtemp(prefix=f'.{place.name}.', dir=place.parent))
+  made = place.with_name(f'.{place.name}.made')
   try:
+    made.mkdir()
     builder = Builder(config_data, folder, made, poll)
     try:
       builder.build(place)
@@ -193,8 +192,8 @@ def _check_index(meta, config_data, folder, place, split):
   if useless > settings.bad_limit_frac * meta['num_records']:
     raise UserError(
         f"{useless:,} of {meta['num_records']:,} records of '{folder}' cannot be used, more than "
-        f'the {settings.bad_limit_frac:.0%} allowed: {describe.describe_useless(meta)}; all are '
-        f'listed in {place / index.PROBLEMS}. Mend them, or allow more with '
+        f'the {100 * settings.bad_limit_frac:g}% allowed: {describe.describe_useless(meta)}; all '
+        f'are listed in {place / index.PROBLEMS}. Mend them, or allow more with '
         '--config.data.board.bad_limit_frac=1 (as for a folder that holds a part of the pictures '
         'that its metadata tell of)')
   for name in ('train', split):
