@@ -43,14 +43,15 @@ def lock(folder: pathlib.Path, name: str, poll: Callable[[], None]) -> Iterator[
 
 
 @contextlib.contextmanager
-def progress(doing: str, things: str) -> Iterator[Callable[[int], None]]:
+def progress(doing: str, things: str, total: int = 0) -> Iterator[Callable[[int], None]]:
   """A function to call with how many were just done: a bar on a terminal, else lines now and then.
 
-  Args: doing: such as 'reading the archive'; things: what is counted, such as 'records'.
+  Args: doing: such as 'reading the archive'; things: what is counted, such as 'records'; total:
+    how many there are, 0 where nobody knows.
   """
   if sys.stderr.isatty():
     from tqdm import tqdm
-    with tqdm(desc=doing, unit=f' {things}', unit_scale=True) as bar:
+    with tqdm(desc=doing, unit=f' {things}', unit_scale=True, total=total or None) as bar:
       yield bar.update
     return
   done, told = 0, time.monotonic()
@@ -61,6 +62,7 @@ def progress(doing: str, things: str) -> Iterator[Callable[[int], None]]:
     done += count
     if time.monotonic() - told > _TELL_SEC:
       told = time.monotonic()
-      print(f'{done:,} {things}', file=sys.stderr, flush=True)
+      of_all = f' of {total:,}' if total else ''
+      print(f'{done:,}{of_all} {things}', file=sys.stderr, flush=True)
 
   yield show

@@ -2,16 +2,12 @@
 
 import contextlib
 import errno
-import fcntl
 import logging
-import pathlib
 import shutil
-import sys
-import time
 
+from data import prepared
 from errors import UserError
 
-DEFAULT_DIR = '~/.cache/oko/data'
 SETTINGS = ('num_train', 'num_valid', 'num_test', 'image_size_px', 'dropped_share', 'data_seed')
 
 
@@ -47,18 +43,19 @@ def prepare_toon(settings, directory='', poll=None):
   """
   from data.toon.builder import Toon, ToonConfig
   check_settings(settings)
-  directory = pathlib.Path(directory or DEFAULT_DIR).expanduser()
+  folder = prepared.prepared_folder(directory, 'toon')
   config = ToonConfig(name=config_name(settings), **{n: getattr(settings, n) for n in SETTINGS})
   with _quiet():
-    builder = Toon(data_dir=str(directory), config=config, file_format='array_record')
+    builder = Toon(data_dir=str(folder.parent), config=config, file_format='array_record')
     if builder.is_prepared():
       return builder
-    with _lock(directory / 'toon', config.name, poll):
-      builder = Toon(data_dir=str(directory), config=config, file_format='array_record')
+    with prepared.lock(folder, config.name, poll or (lambda: None)):
+      builder = Toon(data_dir=str(folder.parent), config=config, file_format='array_record')
       if not builder.is_prepared():
-        _remove_half_drawn(directory / 'toon' / config.name)
+        _remove_half_drawn(folder / config.name)
         total = settings.num_train + settings.num_valid + settings.num_test
-        with _progress(total) as show:
+        doing = f'drawing toon: {total:,} pictures, once'
+        with prepared.progress(doing, 'pictures', total) as show:
           builder.poll, builder.show_progress = poll, show
           _draw(builder)
   return builder
@@ -72,27 +69,6 @@ def _draw(builder):
       raise
     raise UserError(f'Drawing toon into {builder.data_dir} stopped: {error.strerror}; make room or '
                     'choose another folder with --config.data.dir=FOLDER.') from error
-
-
-@contextlib.contextmanager
-def _lock(folder, name, poll):
-  """One process draws a dataset; others wait here and then find it."""
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / f'{name}.lock', 'w')
-  except OSError as error:
-    raise UserError(f'Cannot write to data.dir {folder.parent}: {error.strerror}; choose another '
-                    'with --config.data.dir=FOLDER.') from error
-  with file:
-    while True:
-      try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        break
-      except BlockingIOError:
-        if poll:
-          poll()
-        time.sleep(0.2)
-    yield
 
 
 def _remove_half_drawn(folder):
@@ -113,24 +89,3 @@ def _quiet():
     yield
   finally:
     logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _progress(total):
-  """A function to call with the number of pictures just drawn."""
-  if sys.stderr.isatty():
-    from tqdm import tqdm
-    with tqdm(total=total, desc='drawing toon', unit='picture') as bar:
-      yield bar.update
-    return
-  done, told = 0, time.monotonic()
-  print(f'drawing toon: {total} pictures, once', file=sys.stderr, flush=True)
-
-  def show(count):
-    nonlocal done, told
-    done += count
-    if time.monotonic() - told > 10:
-      told = time.monotonic()
-      print(f'drawing toon: {done} of {total}', file=sys.stderr, flush=True)
-
-  yield show
