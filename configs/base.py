@@ -62,7 +62,7 @@ def get_config(arg: str = '') -> ConfigDict:
       most=1_000,                 # rows of audit.csv
   ))
   config.study = ConfigDict(dict(
-      rows=(),                    # of (name, 'section.key=value', ...), the first is the reference
+      rows=(),                    # (name, ('section.key', value), ...), the first is the reference
       num_seeds=3,
   ))
   config.runtime = runtime_section()
@@ -113,7 +113,7 @@ def board_section() -> ConfigDict:
       implications='',            # the same
       blacklist='',               # text, a tag a line
       most=ConfigDict(dict(       # tags of a category, by falling count; 0: all, negative: none
-          general=0, character=0, copyright=0, artist=-1, meta=-1)),
+          rating=0, general=0, character=0, copyright=0, artist=-1, meta=-1)),
       least=ConfigDict(dict(      # training pictures that a tag must have
           general=1, character=1, copyright=1, artist=1, meta=1)),
       bad_limit_frac=0.05,        # of records that are broken or lack their picture

@@ -22,7 +22,7 @@ from train_lib.reporting import say
 from train_lib.trained import check_tags, open_trained
 
 IN_MEMORY = 2 ** 27               # labels (6 bytes each) to keep; beyond, the nets judge twice
-SHEET_PICTURES = 40
+SHEET_PICTURES, SHEET_OF_TAG = 40, 5  # in all, and of one tag
 SIZES = (50, 100, 500, 1000)      # of the most suspect, where the truth is known
 COLUMNS = ('rank', 'split', 'id', 'tag', 'category', 'listed', 'suspected', 'probability', 'score')
 
@@ -45,8 +45,9 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
 
   Writes `audit.csv` (one row per suspected label, the most suspect first: 'missing' is found but
   not listed, 'false' listed but not found; score: 1 less the ratio of `find_suspects`), `audit.png`
-  (the first of them) and `audit.json` (how many were judged and suspected, of which tags). Where
-  the data know the truth, the share of labels that really are wrong is said and stands there too.
+  (the first of them, few of one tag) and `audit.json` (how many were judged and suspected, of which
+  tags). Where the data know the truth, the share of labels that really are wrong is said and stands
+  there too.
 
   Args:
     config: of the workdir, or for folds of a page; the `audit` section is this job's.
@@ -76,9 +77,10 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     say(f'judging {num_pictures:,} pictures that the net did not learn from')
     folder.mkdir(parents=True, exist_ok=True)
     scored = np.flatnonzero(parts[0].trained.task.scored)
-    blocks = _replayed(lambda: _judge(config, parts, scored, folder, preemption.check),
+    ids = [''] * num_pictures
+    blocks = _replayed(lambda: _judge(config, parts, scored, ids, folder, preemption.check),
                        keep=num_pictures * len(scored) <= IN_MEMORY)
-    _write(config, folder, parts, scored, find_suspects(blocks, config.audit.most),
+    _write(config, folder, parts, scored, ids, find_suspects(blocks, config.audit.most),
            preemption.check)
 
 
@@ -124,8 +126,8 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[_Part]
   return parts
 
 
-def _judge(config, parts, scored, folder, poll):
-  """Yields a `Block` for each batch of the parts, of the scored tags."""
+def _judge(config, parts, scored, ids, folder, poll):
+  """Yields a `Block` for each batch of the parts, of the scored tags; fills in `ids`."""
   for part in parts:
     loader, first = build.build_evaluation_loader(config, part.source), part.first
     evaluator = Evaluator(part.trained.task, part.trained.mesh)
@@ -133,6 +135,8 @@ def _judge(config, parts, scored, folder, poll):
       real = np.flatnonzero(batch['mask'] > 0)
       truth = part.trained.task.truth(batch)
       columns = np.ix_(real, scored)
+      for row in real:
+        ids[first + row] = batch['id'][row]
       yield Block(first + real, predicted['probabilities'][columns], truth['labels'][columns],
                   truth['drawn_labels'][columns] if 'drawn_labels' in truth else None)
       first += len(batch['mask'])
@@ -156,29 +160,48 @@ def _replayed(blocks, *, keep: bool):
   return replay
 
 
-def _write(config, folder, parts, scored, audit, poll) -> None:
-  rows, images = [], []
-  starts = [part.first for part in parts]
+def _write(config, folder, parts, scored, ids, audit, poll) -> None:
+  rows = []
   for rank, suspect in enumerate(audit.suspects, 1):
-    poll()
-    part = parts[np.searchsorted(starts, suspect['row'], side='right') - 1]
-    index, tag = int(suspect['row']) - part.first, scored[suspect['tag']]
+    part, tag = _part_of(parts, suspect['row']), scored[suspect['tag']]
     listed = bool(suspect['listed'])
     rows.append(dict(zip(COLUMNS, (
-        rank, part.split, _plain(part.source[index]['id']), part.trained.tag_names[tag],
+        rank, part.split, _plain(ids[suspect['row']]), part.trained.tag_names[tag],
         part.trained.tag_categories[tag], 'yes' if listed else 'no',
         'false' if listed else 'missing', round(float(suspect['probability']), 4),
         round(1 - float(suspect['ratio']), 4)), strict=True)))
-    if rank <= SHEET_PICTURES:
-      images.append(build.build_evaluation_loader(config, part.source).example(index)['image'])
   table = io.StringIO()
   writer = csv.DictWriter(table, COLUMNS, lineterminator='\n')
   writer.writeheader()
   writer.writerows(rows)
   records.write_text(folder / 'audit.csv', table.getvalue())
-  _write_sheet(folder / 'audit.png', images, rows)
   records.write_json(folder / 'audit.json', _summary(config, parts, audit, rows))
-  _tell(folder, audit, rows)
+  shown = _shown(config, parts, audit.suspects['row'], rows, poll)
+  _write_sheet(folder / 'audit.png', shown)
+  _tell(folder, audit, rows, len(shown))
+
+
+def _part_of(parts, number):
+  """The part that holds the picture of this number."""
+  return parts[np.searchsorted([part.first for part in parts], number, side='right') - 1]
+
+
+def _shown(config, parts, numbers, rows, poll) -> list[tuple[dict, np.ndarray]]:
+  """The first rows with their pictures, few of one tag; a picture that cannot be read is left out.
+
+  Args: numbers: of the rows' pictures.
+  """
+  loaders = {part.first: build.build_evaluation_loader(config, part.source) for part in parts}
+  shown, of_tags = [], Counter()
+  for number, row in zip(numbers, rows, strict=True):
+    if len(shown) < SHEET_PICTURES and of_tags[row['tag']] < SHEET_OF_TAG:
+      poll()
+      first = _part_of(parts, number).first
+      example = loaders[first].example(int(number) - first)
+      if example is not None:
+        shown.append((row, example['image']))
+        of_tags[row['tag']] += 1
+  return shown
 
 
 def _plain(name):
@@ -186,14 +209,16 @@ def _plain(name):
   return name.encode(errors='backslashreplace').decode()
 
 
-def _write_sheet(path, images, rows):
-  if not images:
+def _write_sheet(path, shown):
+  if not shown:
     path.unlink(missing_ok=True)
     return
-  shown = rows[:len(images)]
-  sheet = suspect_sheet(images, [row['tag'] for row in shown],
-                        [row['listed'] == 'yes' for row in shown],
-                        [row['probability'] for row in shown], [row['id'] for row in shown])
+  rows, images = zip(*shown, strict=True)
+  columns = {key: [row[key] for row in rows] for key in COLUMNS}
+  sheet = suspect_sheet(
+      images, columns['rank'], columns['tag'], [value == 'yes' for value in columns['listed']],
+      columns['probability'], columns['id'],
+      f'labels suspected wrong, the most suspect first, at most {SHEET_OF_TAG} of one tag')
   with path.open('wb') as file:
     sheet.save(file, format='PNG')
 
@@ -212,7 +237,7 @@ def _summary(config, parts, audit, rows) -> dict:
       'precision': precisions(audit, SIZES) if audit.wrong else None}
 
 
-def _tell(folder, audit, rows):
+def _tell(folder, audit, rows, num_shown):
   kinds = Counter(row['suspected'] for row in rows)
   if audit.wrong:
     say('the data know the truth; share of labels that really are wrong, at random and among the '
@@ -220,5 +245,5 @@ def _tell(folder, audit, rows):
     say(format_precisions(precisions(audit, SIZES)))
   say(f'{len(rows):,} labels are suspected wrong of {sum(audit.judged.values()):,}: '
       f'{kinds["missing"]:,} tags missing, {kinds["false"]:,} false; {folder}/audit.csv ranks '
-      f'them, audit.png shows the first {min(len(rows), SHEET_PICTURES)}, audit.json counts them')
+      f'them, audit.png shows {num_shown}, audit.json counts them')
   say('look at them from the top, correct your tags where the net is right, and train again')

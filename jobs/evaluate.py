@@ -1,7 +1,6 @@
 """--job=evaluate: the test tables again, from a workdir alone."""
 
 from train_lib import build, devices, records, report, report_files
-from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
@@ -11,31 +10,34 @@ from train_lib.trained import check_tags, open_trained
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
   """Measures a trained run on its test split, and says and writes what training leaves of it.
 
-  Into the workdir: `evaluation.json`, `evaluation/` with the figures of tags and categories, and
-  `pictures/`; see `report_files.write_report`. What training wrote there is replaced.
+  Writes `evaluation.json`, `evaluation/` with the figures of tags and categories, and `pictures/`;
+  see `report_files.write_report`. In the workdir they replace what training wrote.
 
   Args:
     config: of the workdir; `checkpoint` picks latest or best, `data` may name other data
       with the same tags.
     workdir: of the run.
-    config_path, input, output: not of this job.
+    config_path, input: not of this job.
+    output: a folder; '' is the workdir.
 
   Raises:
     UserError: no such run, or the data's tags are not those of the checkpoint.
   """
-  del config_path, input, output
+  del config_path, input
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     trained = open_trained(config, workdir, config.checkpoint)
+    folder = records.absolute(output or workdir)
     source = build.build_source(config, 'train', poll=preemption.check)
     check_tags(trained, source)
     loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
+    folder.mkdir(parents=True, exist_ok=True)
     result = report.report_on_test(
         Evaluator(trained.task, trained.mesh), trained.variables, source, loaders,
         with_baselines=config.eval.baselines, poll=preemption.check)
-    folder = workdir_lib.existing_workdir(workdir)
     say(f'the net of step {trained.step}:')
     report_files.write_report(folder, result, source, loaders['test'], preemption.check)
     records.write_json(folder / 'evaluation.json', {
         'step': trained.step, 'checkpoint': config.checkpoint,
         'thresholds': result.thresholds, 'test': result.rows})
+    say(f'the figures of the tables in {folder}/evaluation.json')

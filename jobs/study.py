@@ -1,9 +1,11 @@
 """--job=study: the rows of a page trained with several seeds each, in one table and one picture."""
 
+import copy
+
 import jax
 
-from errors import Diverged
-from train_lib import devices, plots, records, report, study
+from errors import Diverged, UserError
+from train_lib import build, devices, plots, records, report, study
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.lock import Lock
@@ -36,24 +38,55 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     devices.set_up_jax(config.runtime.cache_dir)
     folder = workdir_lib.open_workdir(workdir, config)
     with Lock(folder):
+      runs = [_Run(name, config.seed + number, config_of_row, folder)
+              for number in range(config.study.num_seeds)
+              for name, config_of_row in configs.items()]
+      results = _finished_results(runs, folder)
       workdir_lib.save_config(folder / 'config.json', config)
-      results = {name: {} for name in configs}
-      runs = [(name, config.seed + number) for number in range(config.study.num_seeds)
-              for name in configs]
-      for number, (name, seed) in enumerate(runs, 1):
-        say(f'--- run {number} of {len(runs)}: {name}, seed {seed}')
-        results[name][str(seed)] = _run_one(configs[name], folder, name, seed, config_path,
-                                            preemption)
-        _write(folder, results)
-        jax.clear_caches()                # each run compiles anew, from the programs kept on disk
+      for number, one in enumerate(runs, 1):
+        if str(one.seed) not in results[one.name]:
+          say(f'--- run {number} of {len(runs)}: {one.name}, seed {one.seed}')
+          results[one.name][str(one.seed)] = _train(one, folder, config_path, preemption)
+          _write(folder, results)
+          jax.clear_caches()              # each run compiles anew, from the programs kept on disk
     say(study.format_study(study.summarise(results)))
     say(f'the table, every run and the picture are in {folder}/study.md, study.csv and study.png')
 
 
-def _run_one(config, folder, name, seed, config_path, preemption) -> dict:
+class _Run:
+  """One row with one seed: its config and its workdir."""
+
+  def __init__(self, name, seed, config, folder):
+    self.name, self.seed, self.config = name, seed, copy.deepcopy(config)
+    self.config.seed = seed
+    self.workdir = folder / study.folder_name(name) / str(seed)
+
+
+def _finished_results(runs, folder) -> dict:
+  """{row: {seed: figures}} of the runs that are done; nothing is written before all are checked.
+
+  Raises:
+    UserError: a row's values make no sense, a run was begun with other values, or on other data.
+  """
+  results, fingerprints = {one.name: {} for one in runs}, {}
+  for one in runs:
+    build.check_config(one.config)
+    if not one.workdir.exists():
+      continue
+    workdir_lib.open_workdir(one.workdir, one.config, named=folder)
+    record = workdir_lib.read_run(one.workdir)
+    if record.get('finished'):
+      data = str(one.config.data)
+      if fingerprints.setdefault(data, record['fingerprint']) != record['fingerprint']:
+        raise UserError(f'{one.workdir} was trained on other data than the runs before it, though '
+                        'its config is the same: the data changed in between; start afresh with '
+                        f'--workdir={workdir_lib.free_name(folder)}')
+      results[one.name][str(one.seed)] = record['test']['net']
+  return results
+
+
+def _train(one, folder, config_path, preemption) -> dict:
   """The test figures of one run, or {'diverged': why}."""
-  config.seed = seed
-  workdir = folder / study.folder_name(name) / str(seed)
 
   def finish(finished):
     result = report.report_on_test(finished.evaluator, finished.variables, finished.source,
@@ -61,9 +94,10 @@ def _run_one(config, folder, name, seed, config_path, preemption) -> dict:
     return {'test': result.rows, 'thresholds': result.thresholds}
 
   try:
-    record = run_lib.train(config, workdir, preemption, config_path=config_path, finish=finish)
+    record = run_lib.train(one.config, one.workdir, preemption, config_path=config_path,
+                           finish=finish, named=folder)
   except Diverged as error:
-    say(f'{name}, seed {seed}: {error}')
+    say(f'{one.name}, seed {one.seed}: {error}')
     return {'diverged': str(error)}
   return record['test']['net']
 

@@ -49,15 +49,29 @@ def test_an_array_is_read_whatever_the_size_of_its_pieces(folder, monkeypatch):
     assert build_train(folder).fingerprint == wanted.fingerprint
 
 
-def test_a_csv_with_a_stray_quote_counts_the_lines_it_swallows(folder):
+@pytest.mark.parametrize('cell', ['a b', '"a b"'])
+@pytest.mark.parametrize('places', [(3,), (3, 4), (3, 50), (98, 99)])
+def test_quotes_that_are_not_closed_cost_their_own_lines_alone(folder, cell, places):
   (folder / 'posts.json').unlink()
-  header = 'id,md5,rating,tag_string\n'
-  lines = [f"{post['id']},{post['md5']},g,a b\n" for post in archives.make_posts(100)]
-  lines[96] = lines[96].replace('a b', '"a b')
-  (folder / 'posts.csv').write_text(header + ''.join(lines))
-  assert '4 broken records' in build_train(folder).description
-  assert [where for _, where, _ in listed(folder)[:4]] == [
-      f'posts.csv, line {number}' for number in range(98, 102)]
+  lines = [f"{post['id']},{post['md5']},g,{cell}\n" for post in archives.make_posts(100)]
+  for place in places:
+    lines[place] = lines[place].replace(cell, '"a b')
+  (folder / 'posts.csv').write_text('id,md5,rating,tag_string\n' + ''.join(lines))
+  assert f'{len(places)} broken records' in build_train(folder).description
+  assert [where for kind, where, _ in listed(folder) if kind == 'broken'] == [
+      f'posts.csv, line {place + 2}' for place in places]
+
+
+def test_fields_of_a_csv_may_hold_line_breaks(tmp_path):
+  path = tmp_path / 'captions.csv'
+  path.write_bytes(b'path,"cap\ntion"\r\n1.jpg,"one,\r\ntwo"\r\n2.jpg,"a ""b""\nc,d\ne"\n3.jpg,"\n'
+                   + b'4.jpg,' + b'x' * rows_lib.LONGEST_ROW + b'\n5.jpg,"z"')
+  (*whole, broken, too_long, last) = rows_lib.read_rows(str(path))
+  assert whole == [('line 3', {'path': '1.jpg', 'cap\ntion': 'one,\r\ntwo'}),
+                   ('line 5', {'path': '2.jpg', 'cap\ntion': 'a "b"\nc,d\ne'})]
+  assert broken == ('line 8', rows_lib.Broken('it is no CSV (a quote is not closed)'))
+  assert too_long == ('line 9', rows_lib.Broken('it is longer than 4 MiB'))
+  assert last == ('line 10', {'path': '5.jpg', 'cap\ntion': 'z'})
 
 
 @pytest.mark.parametrize('line, reason', [

@@ -49,10 +49,10 @@ def test_an_archive_without_faults_lists_none(folder):
     (b'{"id": 7, "tag_string": 5}', 'its tag_string is 5, neither a string nor a list'),
     (b'{"id": 7, "tag_string": {"a": 1}}', "its tag_string is {'a': 1}"),
     (b'{"id": 7}', 'it has no tags'),
-    (b'{"id": 7, "path": "../../etc/passwd", "tag_string": "a"}', 'no path inside the folder'),
-    (b'{"id": 7, "path": "/etc/passwd", "tag_string": "a"}', 'no path inside the folder'),
-    (b'{"id": 7, "path": "a\\u0000b.jpg", "tag_string": "a"}', 'no path inside the folder'),
-    (b'{"id": 7, "path": "\\ud800.jpg", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"path": "../../etc/passwd", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"path": "/etc/passwd", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"path": "a\\u0000b.jpg", "tag_string": "a"}', 'no path inside the folder'),
+    (b'{"path": "\\ud800.jpg", "tag_string": "a"}', 'no path inside the folder'),
 ])
 def test_a_broken_line_is_counted_and_listed_with_its_number(folder, line, reason):
   rows = (folder / 'posts.json').read_bytes().splitlines()
@@ -94,14 +94,71 @@ def test_of_records_of_one_picture_the_first_counts(folder):
   assert listed(folder) == [('duplicate', '7.jpg', 'post 5000')]
 
 
-@pytest.mark.parametrize('rating', ['x', 'nsfw', 3, ['s'], '', None])
+@pytest.mark.parametrize('key, value', [('path', '../../7.jpg'), ('path', '/mnt/c/old/7.jpg'),
+                                        ('file', '..'), ('file', 'a\0b.jpg')])
+@pytest.mark.parametrize('told', ['id', 'md5'])
+def test_a_path_that_leads_out_is_not_used_where_something_else_tells_the_picture(
+    tmp_path, key, value, told):
+  posts, folder = archives.make_posts(40), tmp_path / 'archive'
+  archives.write_pictures(folder, posts, f'{{{told}}}.jpg')
+  (tmp_path / '7.jpg').write_bytes(b'secret')
+  write_rows(folder, [{name: value for name, value in archives.new_row(post).items()
+                       if name not in {'id', 'md5'} - {told}} | {key: value} for post in posts])
+  train = build_train(folder)
+  assert 'amiss' not in train.description and len(train) > 10
+  assert set(archives.contents(train)) <= {post['content'] for post in posts}
+
+
+def rate(folder, change):
+  """Gives every record the rating change(number, rating)."""
+  write_rows(folder, [row | {'rating': change(row['id'], row['rating'])}
+                      for row in read_rows(folder)])
+
+
+@pytest.mark.parametrize('rating', ['x', 'nsfw', 3, ['s']])
 def test_an_unknown_rating_is_counted_and_listed_and_the_picture_left_out(folder, rating):
-  rows = read_rows(folder)
-  write_rows(folder, [row | {'rating': rating} if row['id'] == 7 else row for row in rows])
+  rate(folder, lambda id, old: rating if id == 7 else old)
   train = build_train(folder)
   assert '1 records with an unknown rating' in train.description and 7 not in ids(train)
   (kind, where, what), = listed(folder)
-  assert kind == 'rating' and 'rating' in what and where in ('posts.json, line 7', '7.jpg')
+  assert (kind, where) == ('rating', 'posts.json, line 7') and 'its rating is' in what
+
+
+@pytest.mark.parametrize('rating', ['', ' ', None])
+def test_a_missing_rating_is_counted_apart_from_an_unknown_one(folder, rating):
+  rate(folder, lambda id, old: 'x' if id == 8 else rating if id == 7 else old)
+  train = build_train(folder)
+  assert '1 records with an unknown rating, 1 records without a rating' in train.description
+  assert ('unrated', '7.jpg', '') in listed(folder) and not {7, 8} & ids(train)
+
+
+def test_many_records_without_a_rating_are_refused_with_a_way_out_that_uses_them(folder):
+  rate(folder, lambda id, old: old if id % 3 else 'x' if id % 2 else None)
+  message = error_of(folder)
+  assert '17 records with an unknown rating (such as posts.json, line 3: its rating' in message
+  assert '16 records without a rating, while most have one (such as 12.jpg)' in message
+  assert 'if ratings are not learned, with --config.data.board.most.rating=-1' in message
+  train = build_train(folder, most={'rating': -1})
+  assert 'rating' not in train.tag_categories and 'amiss' not in train.description
+  assert {3, 6} & ids(train)
+  (folder / 'list.csv').write_text('name,category\ngeneral,rating\ngeneral_1,general\n')
+  assert 'by taking the ratings out of your tag_list' in error_of(folder, tag_list='list.csv')
+  (folder / 'list.csv').write_text('name\ngeneral_1\n')
+  assert 'without a rating' not in build_train(folder, tag_list='list.csv').description
+
+
+def test_ratings_that_few_pictures_have_are_not_learned_and_no_picture_is_lost(folder):
+  everything = len(build_train(folder))
+  rate(folder, lambda id, old: old if id < 50 else '')
+  train = build_train(folder)
+  assert 'rating' not in train.tag_categories and len(train) == everything
+  assert '49 ratings that are not learned, as most pictures have none' in train.description
+  rate(folder, lambda id, old: old or ('g' if id == 50 else ''))
+  assert 'rating' in build_train(folder, bad_limit_frac=1.0).tag_categories
+
+
+def test_all_ratings_are_learned_or_none(folder):
+  assert 'most.rating is 2; ratings are learned all (0)' in error_of(folder, most={'rating': 2})
 
 
 def test_a_listed_tag_without_a_picture_is_counted_and_listed(folder):

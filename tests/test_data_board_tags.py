@@ -92,6 +92,29 @@ def test_aliases_are_one_tag_through_any_number_of_steps(folder):
   assert train.count_tags()[4] == 20  # not 39: a picture has a tag once
 
 
+def test_aliases_hold_in_the_other_lists_too(folder):
+  (folder / 'aliases.csv').write_text('antecedent_name,consequent_name\nt1,new\nt2,t3\n')
+  (folder / 'mine.csv').write_text('name\nt1\nt2\nt4\n')
+  train = build(folder, aliases='aliases.csv', tag_list='mine.csv')
+  assert train.tag_names == ('new', 't3', 't4') and train.count_tags().tolist() == [20, 19, 17]
+  (folder / 'mine.csv').write_text('name,category\nt1,meta\nt3,meta\nt2,artist\n')
+  train = build(folder, aliases='aliases.csv', tag_categories='mine.csv')
+  assert names(train, 'meta') == ['new', 't3']  # its own name's category before an alias's
+  (folder / 'unwanted.txt').write_text('t1\n')
+  assert 'new' not in build(folder, aliases='aliases.csv', blacklist='unwanted.txt').tag_names
+
+
+def test_entries_of_lists_that_aliases_bring_together_are_named(folder):
+  (folder / 'aliases.csv').write_text('antecedent_name,consequent_name\nt1,t3\nt2,t3\n')
+  (folder / 'mine.csv').write_text('name\nt4\nt2\nt1\n')
+  assert "tag_list names 't2' and 't1', which are one tag, 't3'" in error_of(
+      folder, aliases='aliases.csv', tag_list='mine.csv')
+  (folder / 'mine.csv').write_text('name\nt3\n')
+  (folder / 'unwanted.txt').write_text('t2\n')
+  assert "'t3' stands both in" in error_of(
+      folder, aliases='aliases.csv', tag_list='mine.csv', blacklist='unwanted.txt')
+
+
 def test_a_name_in_several_categories_is_of_the_one_that_most_pictures_tell(folder):
   rows = []
   for post in archives.make_posts(20):
@@ -126,6 +149,9 @@ def test_a_tag_list_without_categories_takes_the_archive_s(folder):
 
 @pytest.mark.parametrize('key, text, words', [
     ('tag_list', 'name\n', 'is empty'),
+    ('tag_list', 'name\nt1\nsafe\n', "line 3 of '{path}' names 'safe', which may be a rating or"),
+    ('tag_list', 'name,category\nhat,0\nsafe,9\nt,0\n', "of the 2 tags of config.data.board.tag_"
+     "list 'mine.csv', such as 'hat'"),
     ('tag_list', 'name\nt1\nt1\n', "line 3 of '{path}' names the tag 't1' again, after line 2"),
     ('tag_list', 'name,category\nt1,colour\n', "has the category 'colour'; choose one of rating"),
     ('tag_list', 'name,category\nt1,rating\n', "has 't1' as a rating; ratings are general, safe"),
@@ -150,6 +176,11 @@ def test_lists_that_are_missing_or_contradict_each_other_are_named(folder):
       folder, tag_list='list.csv', blacklist='unwanted.txt')
   (folder / 'unwanted.txt').write_bytes(b'caf\xe9\n')
   assert 'is not UTF-8 text' in error_of(folder, blacklist='unwanted.txt')
+
+
+def test_a_list_of_ratings_alone_is_followed(folder):
+  (folder / 'mine.csv').write_text('name,category\ngeneral,rating\nexplicit,rating\n')
+  assert build(folder, tag_list='mine.csv').tag_names == ('general', 'explicit')
 
 
 def test_nothing_left_to_learn_is_told(folder):
@@ -219,6 +250,23 @@ def test_what_may_be_there_unlisted_is_ignored_in_training(entailed):
     most = max(most, len(example['ignored_tags']))
   assert train.max_ignored == most == 2
   assert 'ignored_tags' not in test[0]
+
+
+@pytest.mark.parametrize('rows', ['', 'c1,person,deleted\n', 'c1,c1,active\n'])
+def test_a_list_without_an_implication_in_force_is_told(entailed, rows):
+  (entailed / 'implications.csv').write_text('antecedent_name,consequent_name,status\n' + rows)
+  for implications in ('added', 'ignored'):
+    with pytest.raises(UserError, match='has no row in force'):
+      build_entailed(entailed, implications)
+
+
+@pytest.mark.parametrize('pair', ['unicorn,horse', 't1,first'])
+def test_implications_may_concern_no_tag_that_is_learned(entailed, pair):
+  (entailed / 'implications.csv').write_text(f'antecedent_name,consequent_name\n{pair}\n')
+  (entailed / 'aliases.csv').write_text('antecedent_name,consequent_name\nfirst,t1\n')
+  for implications in ('added', 'ignored'):
+    train, _ = build_entailed(entailed, implications, aliases='aliases.csv')
+    assert train.max_ignored == 0 and not {'unicorn', 'horse'} & set(train.tag_names)
 
 
 def test_implications_without_a_list_or_in_a_circle_are_told(entailed):

@@ -99,6 +99,19 @@ def test_evaluate_repeats_the_table_from_the_workdir_alone(trained, capsys):
   assert tables == {name: (trained / 'evaluation' / name).read_text() for name in tables}
 
 
+def test_evaluate_on_other_data_can_leave_the_run_as_it_is(trained, folder, capsys):
+  config = saved.get_config(str(trained))
+  config.data.num_test, config.eval.baselines = 9, False
+  before = {path: path.stat().st_mtime_ns for path in trained.rglob('*')}
+  other = folder / 'other' / 'data'
+  run('evaluate', config, trained, output=str(other))
+  assert {path: path.stat().st_mtime_ns for path in trained.rglob('*')} == before
+  assert {path.name for path in other.iterdir()} == {'evaluation.json', 'evaluation', 'pictures'}
+  assert read(other / 'evaluation.json')['test']['net']['examples'] == 9
+  assert f'{other}/evaluation.json' in (said := capsys.readouterr().out)
+  assert f'{other}/pictures' in said
+
+
 def test_predict_tags_what_it_can_and_lists_the_rest(trained, folder):
   pictures = folder / 'photos'
   (pictures / 'inner').mkdir(parents=True)

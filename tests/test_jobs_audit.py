@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from configs import saved, tagger
 from errors import UserError
 from jobs import audit
 from train_lib import build, workdir
+from train_lib.audit import find_suspects
 
 ROOT = pathlib.Path(__file__).parent.parent
 OVERRIDES = {'data.image_size_px': 32, 'data.num_train': 48, 'data.num_valid': 13,
@@ -88,12 +90,18 @@ def test_held_out_pictures_are_judged_by_the_trained_net(trained, capsys):
   assert len(rows) == config.audit.most
   with Image.open(trained / 'audit' / 'audit.png') as sheet:
     assert sheet.size[1] > 8 * 224
+  assert 'audit.png shows 40' in told
   assert 'judging 24 pictures' in told and 'first 1,000' in told
   assert f'{trained}/audit/audit.csv' in told
 
 
 def test_the_summary_adds_up_and_holds_the_precision(trained):
-  run('audit', saved.get_config(str(trained)), trained)
+  config = saved.get_config(str(trained))
+  run('audit', config, trained)
+  sources = {split: build.build_source(config, split) for split in ('valid', 'test')}
+  in_picture = {(split, source[index]['id'], source.tag_names[tag])
+                for split, source in sources.items() for index in range(len(source))
+                for tag in source[index]['drawn_tags']}
   summary, rows = read(trained / 'audit' / 'audit.json'), table(trained / 'audit')
   assert sum(summary['labels_judged'].values()) == 24 * 100
   assert sum(summary['suspects'].values()) == len(rows)
@@ -102,7 +110,24 @@ def test_the_summary_adds_up_and_holds_the_precision(trained):
   precision = summary['precision']
   assert set(precision) == {'all', 'missing', 'false'}
   assert 0.02 < precision['all']['random'] < 0.2
-  assert 0 <= precision['all']['50'] <= 1
+  wrong = [(row['listed'] == 'yes') != ((row['split'], row['id'], row['tag']) in in_picture)
+           for row in rows[:50]]
+  assert precision['all']['50'] == np.mean(wrong) > 0
+
+
+def test_the_sheet_shows_few_of_one_tag_with_their_ranks(trained, folder, monkeypatch):
+  told = {}
+  monkeypatch.setattr(audit, 'suspect_sheet', lambda images, ranks, tags, *_: (
+      told.update(ranks=ranks, tags=tags), Image.new('RGB', (2, 2)))[1])
+  monkeypatch.setattr(audit, 'SHEET_OF_TAG', 2)
+  run('audit', saved.get_config(str(trained)), trained, folder / 'few')
+  expected, of_tags = [], Counter()
+  for row in table(folder / 'few'):
+    of_tags[row['tag']] += 1
+    if of_tags[row['tag']] <= 2:
+      expected.append((int(row['rank']), row['tag']))
+  assert list(zip(told['ranks'], told['tags'], strict=True)) == expected[:40]
+  assert expected[39][0] > 40                         # else nothing was passed over
 
 
 def test_judging_twice_is_the_same_as_remembering(trained, folder, monkeypatch):
@@ -212,6 +237,21 @@ def test_where_the_truth_is_not_known_none_is_told(folder, own_pictures, tmp_pat
   (own_pictures / 'cat' / '0.png').rename(own_pictures / 'dog' / 'was_a_cat.png')
   with pytest.raises(UserError, match=r'the data changed since .*fold-1-of-2 was trained; move'):
     run('audit', own_config(folder, own_pictures), tmp_path / 'own')
+
+
+def test_pictures_that_go_after_they_were_judged_are_not_shown(
+    folder, own_pictures, tmp_path, monkeypatch, capsys):
+  def judged_and_gone(blocks, most):
+    found = find_suspects(blocks, most)
+    for picture in own_pictures.rglob('*.png'):
+      picture.unlink()
+    return found
+  monkeypatch.setattr(audit, 'find_suspects', judged_and_gone)
+  run('audit', own_config(folder, own_pictures), tmp_path / 'own')
+  rows = table(tmp_path / 'own' / 'audit')
+  assert rows and {row['id'].partition('/')[0] for row in rows} == {'cat', 'dog'}
+  assert 'audit.png shows 0' in capsys.readouterr().out
+  assert not (tmp_path / 'own' / 'audit' / 'audit.png').exists()
 
 
 @pytest.mark.parametrize('changes, message', [

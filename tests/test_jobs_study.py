@@ -112,10 +112,54 @@ def test_a_run_that_diverges_is_a_row_of_the_table(folder, monkeypatch):
   assert '0 (2 diverged)' in (folder / 'diverging' / 'study.md').read_text()
 
 
-def test_a_row_changed_under_its_old_name_is_refused(studied, folder):
+def files_of(studied):
+  return {path.name: path.read_bytes() for path in studied.iterdir() if path.is_file()}
+
+
+def test_a_row_changed_under_its_old_name_is_refused_and_nothing_is_touched(studied, folder):
+  config, before = make_config(folder), files_of(studied)
+  with config.unlocked():
+    config.study.rows = (config.study.rows[0], ('focal', ('loss.name', 'asymmetric')))
+  with pytest.raises(UserError, match=f'begun with another config[^$]*--workdir={studied}-2'):
+    run(config, studied)
+  assert files_of(studied) == before
+
+
+def test_a_wrong_value_in_the_last_row_is_told_before_the_first_is_trained(folder, monkeypatch):
+  monkeypatch.setattr(loop.Loop, 'run', lambda *_: pytest.fail('trained'))
   config = make_config(folder)
   with config.unlocked():
-    config.study.rows = (config.study.rows[0],
-                         ('focal', ('loss.name', 'asymmetric')))
-  with pytest.raises(UserError, match='was begun with another config'):
+    config.study.rows = (*config.study.rows, ('wrong', ('loss.missing', 'ignore')))
+  with pytest.raises(UserError, match="loss.missing is 'ignore'; choices"):
+    run(config, folder / 'wrong')
+
+
+def test_a_study_that_is_stopped_again_keeps_what_it_had(studied, folder, monkeypatch):
+  config, before = make_config(folder), read_rows(studied)
+  with config.unlocked():
+    config.study.num_seeds = 3
+
+  def stopped(self, state):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return whole_run(self, state)
+
+  whole_run = loop.Loop.run
+  monkeypatch.setattr(loop.Loop, 'run', stopped)
+  with pytest.raises(Preempted):
     run(config, studied)
+  assert read_rows(studied) == before
+
+
+def test_runs_on_other_data_are_not_compared(studied, folder):
+  path = studied / 'focal' / '1' / 'run.json'
+  before = path.read_text()
+  path.write_text(json.dumps({**json.loads(before), 'fingerprint': 'another'}))
+  with pytest.raises(UserError, match='the data changed in between'):
+    run(make_config(folder), studied)
+  path.write_text(before)
+
+
+def test_the_folder_of_a_study_is_no_run(studied, folder):
+  with pytest.raises(UserError, match='one run of a study'):
+    jobs.get_job('evaluate')(make_config(folder), str(studied), config_path='', input='',
+                             output='')

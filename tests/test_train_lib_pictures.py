@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from train_lib import pictures
 from train_lib.pictures import INK, suspect_sheet, tag_lines, tag_sheet
 
 NAMES = ('a', 'b', 'c', 'd', 'e')
@@ -41,11 +42,43 @@ def test_where_nothing_was_left_out_the_key_does_not_speak_of_it():
   assert not (unknown[key] == INK['left out']).all(axis=-1).any()
 
 
-def test_long_lists_are_cut_with_their_number():
-  names = tuple(f'tag_with_a_rather_long_name_{index}' for index in range(40))
-  sheet = tag_sheet(np.zeros((1, 8, 8, 3), np.uint8), np.full((1, 40), 0.9),
-                    np.ones((1, 40), bool), None, names, 0.5)
-  assert sheet.size[1] < 600
+def lines_of_sheet(monkeypatch, num_given, num_missed):
+  """What a sheet says below a picture with so many tags."""
+  drawn = []
+  monkeypatch.setattr(pictures, 'draw_sheet', lambda images, texts, header: drawn.extend(texts))
+  number = num_given + num_missed
+  probabilities = np.linspace(0.9, 0.1, number)
+  threshold = 0 if not num_missed else probabilities[num_given]
+  tag_sheet(np.zeros((1, 8, 8, 3), np.uint8), probabilities[None], np.ones((1, number), bool),
+            None, [f't{index}' for index in range(number)], threshold)
+  return [text for _, text in drawn[0]]
+
+
+@pytest.mark.parametrize('num_given, num_missed, given, missed, last', [
+    (10, 4, 10, 4, None),
+    (30, 0, 13, 0, 'and 17 more'),
+    (30, 9, 9, 4, 'and 26 more, 5 of them missed'),
+    (30, 2, 11, 2, 'and 19 more'),
+    (3, 20, 3, 10, 'and 10 more, 10 of them missed'),
+    (0, 20, 0, 13, 'and 7 more, 7 of them missed'),
+])
+def test_long_lists_keep_some_of_what_was_missed_and_count_what_is_left_out(
+    monkeypatch, num_given, num_missed, given, missed, last):
+  lines = lines_of_sheet(monkeypatch, num_given, num_missed)
+  shown = lines if last is None else lines[:-1]
+  names = [line.split()[:2] for line in shown]
+  assert names == [*(['+', f't{index}'] for index in range(given)),
+                   *(['-', f't{num_given + index}'] for index in range(missed))]
+  assert last is None or lines[-1] == last
+  assert len(lines) == pictures.TEXT_LINES
+
+
+def test_a_sheet_is_as_high_as_its_longest_list_at_most():
+  few, many, more = (
+      tag_sheet(np.zeros((1, 8, 8, 3), np.uint8), np.full((1, number), 0.9),
+                np.ones((1, number), bool), None, ['tag'] * number, 0.5).size[1]
+      for number in (3, 14, 40))
+  assert few < many == more
 
 
 def sheet_of(name):
@@ -75,8 +108,8 @@ def test_a_caption_stands_above_the_tags_and_costs_no_line_of_them():
 
 def test_suspects_are_told_apart_by_their_ink():
   images = [np.full((8, 8, 3), 200, np.uint8)] * 2
-  pixels = np.asarray(suspect_sheet(images, ['hat', 'coat'], [False, True], [0.97, 0.02],
-                                    ['a/1.jpg', 'a/2.jpg']))
+  pixels = np.asarray(suspect_sheet(images, [1, 7], ['hat', 'coat'], [False, True], [0.97, 0.02],
+                                    ['a/1.jpg', 'a/2.jpg'], 'suspects'))
   below = pixels[280:]
   left, right = below[:, :240], below[:, 240:480]
   for half, shown, absent in ((left, 'left out', 'wrong'), (right, 'wrong', 'left out')):

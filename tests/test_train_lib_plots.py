@@ -31,7 +31,7 @@ def curves(names):
 def all_plots(number):
   counts, f1, categories = tags(number)
   names = ('all', *CATEGORIES)
-  return {'f1': plots.f1_by_frequency(counts, f1, categories),
+  return {'f1': plots.f1_by_frequency(counts, f1, categories, 0.32),
           'frequencies': plots.tag_frequencies(counts, categories, 50 * number),
           'curves': plots.precision_recall(curves(names), {name: (0.5, 0.5) for name in names}),
           'intervals': plots.intervals(ROWS * 4, 'macro F1 (0 to 1)', 'first')}
@@ -71,24 +71,25 @@ def dots(figure):
 
 
 def test_tags_without_a_count_or_an_f1_are_left_out_and_counted():
-  figure = plots.f1_by_frequency([9, 0, 7], [0.5, 0.2, np.nan], ['general', 'meta', 'artist'])
+  figure = plots.f1_by_frequency([9, 0, 7], [0.5, 0.2, np.nan], ['general', 'meta', 'artist'],
+                                 0.3)
   assert dots(figure) == {(9, 0.5)}
   assert '2 that one split lacks' in figure.axes[0].get_xlabel()
-  whole = plots.f1_by_frequency([9, 7], [0.5, 0.2], ['general', 'meta'])
+  whole = plots.f1_by_frequency([9, 7], [0.5, 0.2], ['general', 'meta'], 0.3)
   assert dots(whole) == {(9, 0.5), (7, 0.2)} and 'lacks' not in whole.axes[0].get_xlabel()
 
 
 def test_a_category_with_many_tags_has_its_own_median():
   counts, f1, categories = tags(5 * plots.MANY_TAGS)
-  lines = [line for line in plots.f1_by_frequency(counts, f1, categories).axes[0].lines
+  lines = [line for line in plots.f1_by_frequency(counts, f1, categories, 0.3).axes[0].lines
            if len(line.get_xdata()) > 1]
   assert len(lines) == len(CATEGORIES) + 1
-  few = plots.f1_by_frequency(counts[:100], f1[:100], categories[:100]).axes[0].lines
+  few = plots.f1_by_frequency(counts[:100], f1[:100], categories[:100], 0.3).axes[0].lines
   assert len([line for line in few if len(line.get_xdata()) > 1]) == 1
 
 
 def test_no_tag_at_all_gives_an_empty_plot(tmp_path):
-  plots.save(plots.f1_by_frequency([0], [np.nan], ['general']), tmp_path / 'f1.png')
+  plots.save(plots.f1_by_frequency([0], [np.nan], ['general'], 0.3), tmp_path / 'f1.png')
   plots.save(plots.tag_frequencies([0], ['general'], 3), tmp_path / 'frequencies.png')
   assert len(list(tmp_path.iterdir())) == 2
 
@@ -117,6 +118,17 @@ def test_a_curve_has_no_precision_where_nothing_is_predicted():
   np.testing.assert_array_equal(line_of(figure, 'meta').get_xydata(), [(0.4, 0.6), (1.0, 0.2)])
   assert (0.4, 0.6) in {tuple(line.get_xydata()[0]) for line in figure.axes[0].lines
                         if len(line.get_xydata()) == 1}
+
+
+def test_nothing_found_at_the_tuned_threshold_has_no_dot():
+  figure = plots.precision_recall({'meta': ([0.0, 0.5], [0.0, 0.4])}, {'meta': (0.0, 0.0)})
+  dots = [line for line in figure.axes[0].lines if line.get_marker() == 'o']
+  assert [len(line.get_xdata()) for line in dots] == [0]      # of the legend alone
+
+
+def test_f1_by_frequency_names_its_threshold():
+  axes, = plots.f1_by_frequency([9], [0.5], ['general'], 0.32).axes
+  assert 'at 0.32, tuned for micro F1' in axes.get_ylabel()
 
 
 def test_lines_of_equal_f1_lie_where_they_say():

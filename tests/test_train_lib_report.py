@@ -248,6 +248,20 @@ def test_tables_are_aligned_and_leave_out_what_says_nothing(measured):
   assert next(line for line in lines if line.startswith('oracle')).rstrip().endswith('-')
 
 
+def test_what_is_small_is_not_nothing_in_a_table():
+  table = report.format_table({'constant': {'parameters': 100, 'map': 0.25},
+                               'net': {'parameters': 5_000, 'map': 0.0}})
+  cells = [line.split() for line in table.splitlines()[-2:]]
+  assert cells == [['constant', '0.2500', '<0.01'], ['net', '0.0000', '0.01']]
+
+
+def test_a_category_that_no_picture_has_has_no_map(measured):
+  artist = report.category_rows(measured, make_task().scored, CATEGORIES)['artist']
+  assert artist['labels'] == 0 and artist['map'] is artist['constant_map'] is None
+  last = report.format_table({'artist': artist}, report.CATEGORY_COLUMNS).splitlines()[-1]
+  assert last.split()[:2] == ['artist', '1'] and 'nan' not in last
+
+
 def test_labels_of_the_fake_split_are_what_the_task_reads():
   split = Split(5, 0)
   np.testing.assert_array_equal(multi_hot_on_host(split.make_batch(0)['tags'], TAGS)[:5],

@@ -67,7 +67,8 @@ def test_categories_csv_begins_with_all(folder, measured):
   assert [row['category'] for row in rows] == ['all', 'rating', 'general', 'character', 'artist']
   assert float(rows[0]['micro_f1_tuned']) == pytest.approx(
       measured.rows['net']['micro_f1_tuned'], abs=1e-6)
-  assert rows[4]['map'] == '0'                                # its one tag is in no picture
+  for key in ('map', 'map_error', 'constant_map'):            # its one tag is in no picture
+    assert rows[4][key] == '' != rows[3][key], key
 
 
 def test_pictures_are_drawn(folder):
@@ -76,6 +77,17 @@ def test_pictures_are_drawn(folder):
                    'f1_by_frequency.png', 'precision_recall.png', 'tag_frequencies.png'}
   for name in names:
     assert np.asarray(Image.open(folder / 'pictures' / name)).std() > 5, name
+
+
+def test_titles_of_sheets_hold_for_a_split_that_is_all_on_one_sheet(measured, tmp_path, monkeypatch):
+  told = {}
+  monkeypatch.setattr(report_files, 'tag_sheet', lambda *_, title, captions, **__: (
+      told.update({title: captions}), Image.new('RGB', (2, 2)))[1])
+  report_files.write_report(epath.Path(tmp_path), measured, Split(90, 0), Split(50, 2),
+                            lambda: None)
+  for title, falling in (('the best F1 first', True), ('the worst F1 first', False)):
+    captions, = [captions for key, captions in told.items() if title in key]
+    assert list(captions) == sorted(captions, reverse=falling)
 
 
 def test_the_tables_are_said(measured, tmp_path, capsys):

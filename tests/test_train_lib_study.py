@@ -48,6 +48,13 @@ def test_a_row_changes_what_it_names_and_nothing_else():
     ((('a', ('loss.nam', 'focal')),), 'sets loss.nam, which is no key'),
     ((('a', ('los.name', 'focal')),), 'sets los.name, which is no key'),
     ((('a', ('loss.focal_gamma', 'much')),), "sets loss.focal_gamma to 'much'"),
+    ((('a', ('seed.x', 1)),), 'sets seed.x, which is no key'),
+    ((('a', ('seed', 1)),), "sets seed, which is the study's own"),
+    ((('a', ('study.num_seeds', 1)),), "sets study.num_seeds, which is the study's own"),
+    ((('a', 'loss.name=focal'),), 'is no row of a study'),
+    ((('a', ('loss.name',)),), 'is no row of a study'),
+    ((('',),), 'is no row of a study'),
+    (((1,),), 'is no row of a study'),
     ((('a',), ('a',)), 'the same folder'),
     ((('Focal, 1',), ('focal 1',)), 'the same folder'),
 ])

@@ -1,5 +1,6 @@
 """The only knot: a config's names become a net, a task, sources and loaders."""
 
+import copy
 import dataclasses
 import functools
 import math
@@ -65,6 +66,13 @@ def build_source(config, split: str, poll: Callable[[], None] = lambda: None) ->
   return data.SOURCES[name](config.data, split, poll=poll)
 
 
+def build_listed_source(config, poll: Callable[[], None] = lambda: None) -> Source:
+  """The training split, its tags as listed, whatever training makes of missing ones."""
+  listed = copy.deepcopy(config)
+  listed.data.implications = 'listed'
+  return build_source(listed, 'train', poll)
+
+
 def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, tag_weights=1.0):
   """The task around its net.
 
@@ -79,12 +87,9 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, tag_weight
       config.net.name, len(categories), dtype=compute_dtype(config.net.dtype),
       dropout_rate=config.net.dropout_rate, head_bias_init=head_bias,
       batch_norm_axis=parallel.batch_norm_axis(config.train.parallel, config.net.batch_norm_sync))
-  if config.loss.over_tags not in ('sum', 'mean'):
-    raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
   scored = np.array([category != 'rating' for category in categories])
   if not scored.any():
     raise UserError('every tag is a rating; name at least one other tag to learn')
-  missing_tags.check_missing(config.loss)
   treatment = functools.partial(
       missing_tags.treat_missing, complete=~scored, smoothing=config.loss.negative_smoothing,
       missing=config.loss.missing,
@@ -155,18 +160,38 @@ def build_folds(source: Source, num_folds: int, poll: Callable[[], None]
           for number, rows in enumerate(parts, 1)]
 
 
-def check_numbers(config) -> None:
-  """Raises UserError for numbers with which nothing can be trained."""
-  for name, value, least in (
-      ('seed', config.seed, 0), ('data.image_size_px', config.data.image_size_px, 32),
-      ('train.num_steps', config.train.num_steps, 0),
-      ('train.accumulate_steps', config.train.accumulate_steps, 1),
-      ('train.mixup_alpha', config.train.mixup_alpha, 0),
-      ('loss.tag_weight_power', config.loss.tag_weight_power, 0),
-      ('eval.every_steps', config.eval.every_steps, 0),
-      ('runtime.workers', config.runtime.workers, 0)):
-    if not least <= value < math.inf:
-      raise UserError(f'{name} is {value}; expected at least {least}')
+def check_config(config) -> None:
+  """Raises UserError for what cannot be trained, as far as the config alone can tell."""
+  _check_numbers(config)
+  check_shrink(config)
+  get_task(config.task)
+  get_variant(config.net.name)
+  compute_dtype(config.net.dtype)
+  build_loss(config.loss)
+  missing_tags.check_missing(config.loss)
+  parallel.check_choice(config.train.parallel)
+  optimizers.build_optimizer(config.optimizer, num_steps=1)
+  build_pipeline(config.data, train=True)
+  if config.loss.over_tags not in ('sum', 'mean'):
+    raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
+  if config.data.flipped_share and config.data.source != 'toon':
+    raise UserError("data.flipped_share turns labels of drawn pictures round; data.source is "
+                    f"'{config.data.source}', not toon")
+
+
+def _check_numbers(config) -> None:
+  for name, value, least, most in (
+      ('seed', config.seed, 0, math.inf),
+      ('data.image_size_px', config.data.image_size_px, 32, math.inf),
+      ('train.num_steps', config.train.num_steps, 0, math.inf),
+      ('train.accumulate_steps', config.train.accumulate_steps, 1, math.inf),
+      ('train.mixup_alpha', config.train.mixup_alpha, 0, 100),
+      ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
+      ('eval.every_steps', config.eval.every_steps, 0, math.inf),
+      ('runtime.workers', config.runtime.workers, 0, math.inf)):
+    if not least <= value <= most:
+      wanted = f'at least {least}' if most == math.inf else f'{least} to {most}'
+      raise UserError(f'{name} is {value}; expected {wanted}')
   if not config.train.num_steps and config.train.num_epochs <= 0:
     raise UserError(f'train.num_epochs is {config.train.num_epochs} and train.num_steps 0; there '
                     'is nothing to train')
@@ -185,7 +210,7 @@ def build_training(config, poll: Callable[[], None] = lambda: None,
     poll: called often while data are prepared; may raise to stop.
     source: what to train on; None: the training split that the config names.
   """
-  check_numbers(config)
+  check_config(config)
   mesh = parallel.make_mesh()
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)

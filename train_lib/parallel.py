@@ -75,10 +75,15 @@ def batch_norm_axis(parallel: str, sync: bool) -> str | None:
   return AXIS if parallel == 'pmap' and sync else None
 
 
-def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
-  """Returns step(state, batch, key) -> (state, metrics), compiled; the state is donated."""
+def check_choice(parallel: str) -> None:
+  """Raises UserError for another way than those of CHOICES."""
   if parallel not in CHOICES:
     raise UserError(f"train.parallel '{parallel}' is unknown; choices: {', '.join(CHOICES)}")
+
+
+def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
+  """Returns step(state, batch, key) -> (state, metrics), compiled; the state is donated."""
+  check_choice(parallel)
   whole, rows = replicated(mesh), by_rows(mesh)
   if parallel == 'pmap':
     return _pmap_step(step, mesh)

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 CELL_PX = 224                     # side of a picture on the sheet
 COLUMNS = 5
 TEXT_LINES = 14                   # of tags under each picture
+MISSED_LINES = 4                  # of them for what was missed, where not all tags find room
 FONT_PX = 14
 LINE_PX = 17
 MARGIN_PX = 12
@@ -24,16 +25,16 @@ SYSTEM_FONTS = ('NotoSansCJK-Regular.ttc', 'DroidSansFallbackFull.ttf', 'msgothi
 
 
 def draw_sheet(images: Sequence[np.ndarray], texts: Sequence[list[tuple[str, str]]],
-               header: list[list[tuple[str, str]]], text_lines: int) -> Image.Image:
+               header: list[list[tuple[str, str]]]) -> Image.Image:
   """Pictures side by side with lines of text below each.
 
   Args:
     images: uint8 [H, W, 3] each.
     texts: for each picture its lines, (kind, text) with a kind of INK.
     header: lines at the top, each of several such pieces.
-    text_lines: room below each picture; what is beyond it is counted in the last line.
   """
   font = _find_font(text for lines in (*texts, *header) for _, text in lines)
+  text_lines = max(map(len, texts), default=0)
   cell_width, cell_height = CELL_PX + MARGIN_PX, CELL_PX + text_lines * LINE_PX + MARGIN_PX
   top = 2 * MARGIN_PX + len(header) * LINE_PX
   size = COLUMNS * cell_width + MARGIN_PX, -(-len(images) // COLUMNS) * cell_height + top
@@ -49,7 +50,7 @@ def draw_sheet(images: Sequence[np.ndarray], texts: Sequence[list[tuple[str, str
     x = MARGIN_PX + index % COLUMNS * cell_width
     y = top + index // COLUMNS * cell_height
     sheet.paste(Image.fromarray(image).resize((CELL_PX, CELL_PX)), (x, y))
-    for line, (kind, text) in enumerate(_cut(lines, text_lines)):
+    for line, (kind, text) in enumerate(lines):
       text = _shortened(draw, _written(text, font), font)
       draw.text((x, y + CELL_PX + 2 + line * LINE_PX), text, fill=INK[kind], font=font)
   return sheet
@@ -61,6 +62,8 @@ def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
               ) -> Image.Image:
   """A sheet of pictures with their tags and probabilities (%): found, wrong, missed.
 
+  Of more than TEXT_LINES tags of a picture the last line counts those that are not shown.
+
   Args:
     images: uint8 [N, H, W, 3].
     probabilities, labels: [N, T], the prediction and the truth.
@@ -71,33 +74,35 @@ def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
     first: [N], the tag to name before the others; (): the most probable.
   """
   truths = labels if drawn is None else drawn
-  texts = [tag_lines(*row, tag_names, threshold, tag) for *row, tag in zip(
-      probabilities, labels, truths, first or [-1] * len(images), strict=False)]
+  texts = [_cut(tag_lines(*row, tag_names, threshold, tag)) for *row, tag in zip(
+      probabilities, labels, truths, first or [-1] * len(images), strict=True)]
   if captions:
     texts = [[('plain', caption), *lines] for caption, lines in zip(captions, texts, strict=True)]
   key = [('plain', 'tags and their probability, %:')] + [
       (kind, MARKS[kind] + meaning) for kind, meaning in KEYS.items()
       if kind != 'left out' or drawn is not None]
   header = [[('plain', title)], key] if title else [key]
-  return draw_sheet(images, texts, header, TEXT_LINES + bool(captions))
+  return draw_sheet(images, texts, header)
 
 
-def suspect_sheet(images: Sequence[np.ndarray], tags: Sequence[str], listed: Sequence[bool],
-                  probabilities: Sequence[float], ids: Sequence[str]) -> Image.Image:
+def suspect_sheet(images: Sequence[np.ndarray], ranks: Sequence[int], tags: Sequence[str],
+                  listed: Sequence[bool], probabilities: Sequence[float], ids: Sequence[str],
+                  title: str) -> Image.Image:
   """A sheet of labels that may be wrong, in order: rank and tag, what may be wrong, the picture.
 
-  Args: images: uint8 [H, W, 3] each; tags: their names; listed: whether the picture's list has the
-  tag; probabilities: of the tag, 0 to 1; ids: of the pictures.
+  Args: images: uint8 [H, W, 3] each; ranks: from 1; tags: their names; listed: whether the
+  picture's list has the tag; probabilities: of the tag, 0 to 1; ids: of the pictures; title: what
+  they are, a line at the top.
   """
-  header = [[('plain', 'labels suspected wrong, the most suspect first; %: how probable they are')],
-            [('left out', 'missing? found, but not listed'),
-             ('wrong', 'false? listed, but not found')]]
+  header = [[('plain', title)], [('plain', 'rank and tag; %: how probable the tag is'),
+                                 ('left out', 'missing? found, but not listed'),
+                                 ('wrong', 'false? listed, but not found')]]
   texts = []
-  for tag, has, value, name in zip(tags, listed, probabilities, ids, strict=True):
+  for rank, tag, has, value, name in zip(ranks, tags, listed, probabilities, ids, strict=True):
     kind, question = ('wrong', 'false?') if has else ('left out', 'missing?')
-    texts.append([('plain', f'{len(texts) + 1}. {tag}'), (kind, f'{question} {100 * value:.0f} %'),
+    texts.append([('plain', f'{rank}. {tag}'), (kind, f'{question} {100 * value:.0f} %'),
                   ('missed', name.rpartition('/')[2])])
-  return draw_sheet(images, texts, header, 3)
+  return draw_sheet(images, texts, header)
 
 
 def tag_lines(probabilities, labels, drawn, tag_names, threshold,
@@ -116,10 +121,16 @@ def tag_lines(probabilities, labels, drawn, tag_names, threshold,
   return lines
 
 
-def _cut(lines, most):
-  if len(lines) <= most:
+def _cut(lines):
+  """At most TEXT_LINES: what is given, then what is missed, then how many more there are."""
+  if len(lines) <= TEXT_LINES:
     return lines
-  return [*lines[:most - 1], ('missed', f'  and {len(lines) - most + 1} more')]
+  missed = [line for line in lines if line[0] == 'missed']
+  room = TEXT_LINES - 1
+  given = [line for line in lines if line[0] != 'missed'][:room - min(len(missed), MISSED_LINES)]
+  left, left_missed = len(lines) - room, len(missed[room - len(given):])
+  return [*given, *missed[:room - len(given)],
+          ('missed', f'and {left} more' + f', {left_missed} of them missed' * bool(left_missed))]
 
 
 def _shortened(draw, text, font):

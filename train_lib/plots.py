@@ -25,13 +25,15 @@ class Interval(NamedTuple):
   points: Sequence[float] = ()
 
 
-def f1_by_frequency(counts: np.ndarray, f1: np.ndarray, categories: Sequence[str]):
+def f1_by_frequency(counts: np.ndarray, f1: np.ndarray, categories: Sequence[str],
+                    threshold: float):
   """F1 of each tag over the number of training pictures that have it, with running medians.
 
   Args:
     counts: [T], pictures of the training split with the tag.
     f1: [T], 0 to 1; NaN for a tag without an F1 (in no test picture): left out, and counted below.
     categories: [T] names, keys of COLOURS; one with MANY_TAGS has a median of its own.
+    threshold: the one tuned for micro F1, at which these F1 were taken.
 
   Returns:
     A matplotlib Figure.
@@ -57,7 +59,7 @@ def f1_by_frequency(counts: np.ndarray, f1: np.ndarray, categories: Sequence[str
   axes.set_ylim(-0.02, 1.02)
   left_out = '' if shown.all() else f' (not shown: {(~shown).sum():,} that one split lacks)'
   axes.set_xlabel('training pictures with the tag' + left_out)
-  axes.set_ylabel('F1 on test pictures (0 to 1)')
+  axes.set_ylabel(f'F1 on test pictures (0 to 1) at {threshold:g}, tuned for micro F1')
   _plain_numbers(axes.xaxis)
   _legend(axes, 'category (tags)')
   return figure
@@ -81,7 +83,7 @@ def precision_recall(curves: dict[str, tuple], tuned: dict[str, tuple[float, flo
     curves: name -> (precision [K], recall [K]), each 0 to 1, by rising or falling threshold; a
       category's name gives its colour, any other name is drawn black. A point where nothing is
       predicted (recall 0) has no precision and is left out.
-    tuned: name -> (precision, recall) at the tuned threshold.
+    tuned: name -> (precision, recall) at the tuned threshold; with a recall of 0 no dot either.
 
   Returns:
     A matplotlib Figure.
@@ -93,7 +95,7 @@ def precision_recall(curves: dict[str, tuple], tuned: dict[str, tuple[float, flo
     colour, real = COLOURS.get(name, ALL_COLOUR), recall > 0
     axes.plot(recall[real], precision[real], color=colour, label=name,
               linewidth=1.5 if name in COLOURS else 2.5)
-    if name in tuned:
+    if tuned.get(name, (0, 0))[1] > 0:
       axes.plot(tuned[name][1], tuned[name][0], 'o', color=colour, markersize=8,
                 markeredgecolor='white')
   axes.plot([], [], 'o', color=ALL_COLOUR, markeredgecolor='white', markersize=8,

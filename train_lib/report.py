@@ -131,7 +131,8 @@ def category_rows(report: Report, scored: np.ndarray, categories) -> dict[str, d
   Returns:
     By 'all' and by category: 'tags', their number; 'labels', how often pictures of the test split
     have them; `metrics.figures`; and where baselines are on, 'constant_map',
-    'constant_micro_f1_tuned' and 'constant_macro_f1_tuned', of the constant predictor.
+    'constant_micro_f1_tuned' and 'constant_macro_f1_tuned', of the constant predictor. A mAP is
+    None where no picture has any of the tags.
   """
   categories = np.array(categories)
   groups = {'all': scored, **{str(name): categories == name for name in dict.fromkeys(categories)}}
@@ -143,6 +144,8 @@ def category_rows(report: Report, scored: np.ndarray, categories) -> dict[str, d
       beside = _of_tags(report.constant, which)
       row.update({f'constant_{key}': beside[key]
                   for key in ('map', 'micro_f1_tuned', 'macro_f1_tuned')})
+    if not row['labels']:
+      row.update({key: None for key in ('map', 'map_error', 'constant_map') if key in row})
     rows[name] = row
   return rows
 
@@ -173,4 +176,6 @@ def format_table(rows: dict[str, dict[str, float]], columns: dict[str, str] | No
 def _cell(row, key):
   if row.get(key) is None:
     return '-'
-  return f'{row[key] / UNITS.get(key, 1):,.{DIGITS.get(key, 4)}f}'
+  value, digits = row[key] / UNITS.get(key, 1), DIGITS.get(key, 4)
+  least = 10 ** -digits
+  return f'<{least:.{digits}f}' if 0 < value < least / 2 else f'{value:,.{digits}f}'

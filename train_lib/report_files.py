@@ -12,8 +12,8 @@ from train_lib.reporting import say
 # Kind of pick -> name of its sheet, and title.
 SHEETS = {
     'first': ('predictions', ''),
-    'best': ('best', 'test pictures of the best F1, those with most tags first'),
-    'worst': ('worst', 'test pictures of the worst F1, those with most errors first'),
+    'best': ('best', 'test pictures, the best F1 first; of equal F1, those with most tags'),
+    'worst': ('worst', 'test pictures, the worst F1 first; of equal F1, those with most errors'),
     'confident_wrong': ('confident_wrong', 'the most probable tags that are wrong, one a picture'),
 }
 
@@ -26,7 +26,7 @@ def write_report(folder, report: Report, source, loader, poll: Callable[[], None
   tag occurs, of precision against recall, and of how often the tags occur.
 
   Args:
-    folder: the workdir.
+    folder: the workdir, or another that may be new.
     report: of the test split.
     source: the training split.
     loader: of the test split in evaluation order; pictures are read from it again.
@@ -61,8 +61,8 @@ def _write_plots(folder, report, source, train_counts, scored):
   categories = np.array(source.tag_categories)
   f1 = metrics.tag_figures(counts, report.thresholds['micro'])[2]
   plots.save(plots.f1_by_frequency(
-      train_counts[scored], np.where(counts.true > 0, f1, np.nan)[scored], categories[scored]),
-      folder / 'f1_by_frequency.png')
+      train_counts[scored], np.where(counts.true > 0, f1, np.nan)[scored], categories[scored],
+      report.thresholds['micro']), folder / 'f1_by_frequency.png')
   plots.save(plots.tag_frequencies(train_counts, categories, len(source)),
              folder / 'tag_frequencies.png')
   groups = {'all but ratings': scored,

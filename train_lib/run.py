@@ -22,7 +22,7 @@ class Finished:
   Attributes:
     config: the whole config.
     folder: the workdir.
-    source: the training split.
+    source: the training split, its tags as they are listed.
     evaluator, variables: the net.
     loaders: 'train', 'valid' and 'test', in evaluation order.
   """
@@ -35,7 +35,7 @@ class Finished:
 
 
 def train(config, workdir, preemption, *, config_path: str, finish: Callable,
-          source=None) -> dict:
+          source=None, named=None) -> dict:
   """Trains to the config's last step, unless that was done before.
 
   Args:
@@ -46,6 +46,7 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
     finish: called with `Finished`, in a run that is trained but not finished; what it returns are
       fields of run.json.
     source: what to train on; None: the training split that the config names.
+    named: the folder that the person named, where the workdir is a folder in it.
 
   Returns:
     run.json, as a dict; 'was_finished' says that there was nothing to do.
@@ -57,7 +58,7 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
   if jax.process_count() > 1:
     raise UserError(f'training over {jax.process_count()} processes is not supported yet; start '
                     'it on one host')
-  folder = workdir_lib.open_workdir(workdir, config)
+  folder = workdir_lib.open_workdir(workdir, config, named)
   with Lock(folder):
     before = workdir_lib.read_run(folder)
     if before.get('finished'):
@@ -68,9 +69,9 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
     return {**workdir_lib.read_run(folder), 'was_finished': False}
 
 
-def _train(config, folder, preemption, source) -> Finished:
+def _train(config, folder, preemption, given) -> Finished:
   started = time.monotonic()
-  training = build.build_training(config, preemption.check, source)
+  training = build.build_training(config, preemption.check, given)
   source = training.train_source
   say(source.description)
   workdir_lib.check_fingerprint(folder, source.fingerprint)
@@ -81,6 +82,8 @@ def _train(config, folder, preemption, source) -> Finished:
       keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
+  if given is None and config.data.implications != 'listed':
+    source = build.build_listed_source(config, preemption.check)
   loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
   with checkpoints:
     state = _first_or_saved_state(training, checkpoints)

@@ -42,7 +42,8 @@ def row_configs(config) -> dict[str, object]:
   """{name: config} of the rows of `config.study.rows`, each with its own values.
 
   Raises:
-    UserError: no rows, two rows of one name, a key that does not exist, a value of another type.
+    UserError: no rows, a row of another form, two rows of one name, a key that does not exist, a
+      value of another type.
   """
   if not config.study.rows:
     raise UserError('study.rows is empty: a study needs a page that lists its rows, such as '
@@ -50,12 +51,23 @@ def row_configs(config) -> dict[str, object]:
   if config.study.num_seeds < 1:
     raise UserError(f'study.num_seeds is {config.study.num_seeds}; expected 1 or more')
   configs, folders = {}, {}
-  for name, *values in config.study.rows:
+  for row in config.study.rows:
+    if not _is_row(row):
+      raise UserError(f"{row!r} is no row of a study; expected (name, ('section.key', value), ...) "
+                      'with a letter or a digit in the name')
+    name, *values = row
     other = folders.setdefault(folder_name(name), name)
     if name in configs or other != name:
       raise UserError(f"the study's rows '{other}' and '{name}' have the same folder; rename one")
     configs[name] = _with_values(config, name, dict(values))
   return configs
+
+
+def _is_row(row) -> bool:
+  return (isinstance(row, tuple) and len(row) > 0 and isinstance(row[0], str)
+          and bool(folder_name(row[0]))
+          and all(isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
+                  for value in row[1:]))
 
 
 def folder_name(name: str) -> str:
@@ -67,10 +79,12 @@ def _with_values(config, name, values):
   """A copy of the config with a row's values, and without the study itself."""
   row = copy.deepcopy(config)
   for path, value in values.items():
+    if path == 'seed' or path.startswith('study.'):
+      raise UserError(f"the study's row '{name}' sets {path}, which is the study's own to set")
     section, *parents, key = row, *path.split('.')
     for parent in parents:
-      section = section[parent] if parent in section else {}
-    if key not in section:
+      section = section[parent] if hasattr(section, 'keys') and parent in section else {}
+    if not hasattr(section, 'keys') or key not in section:
       raise UserError(f"the study's row '{name}' sets {path}, which is no key of the config")
     try:
       section[key] = value

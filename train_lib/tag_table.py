@@ -48,7 +48,10 @@ def write_tags(path, columns: dict[str, list]) -> None:
 
 
 def write_categories(path, rows: dict[str, dict[str, float]]) -> None:
-  """Writes what `report.category_rows` gave as CSV, a row per category, 'all' first."""
+  """Writes what `report.category_rows` gave as CSV, a row per category, 'all' first.
+
+  None is written as nothing.
+  """
   keys = list(next(iter(rows.values())))
   _write(path, ['category', *keys], ([name, *(row[key] for key in keys)]
                                      for name, row in rows.items()))

@@ -38,6 +38,9 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   folder = workdir_lib.existing_workdir(workdir)
   if checkpoint not in ('latest', 'best'):
     raise UserError(f"checkpoint is '{checkpoint}'; choices: latest, best")
+  if not (folder / 'tags.json').exists():
+    raise UserError(f'{folder} holds no trained net of its own; name the folder of a run that '
+                    '--job=train began, or of one run of a study')
   tags = records.read_json(folder / 'tags.json')
   names, categories = tuple(tags['names']), tuple(tags['categories'])
   checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',

@@ -72,12 +72,13 @@ def diff_configs(old, new) -> list[str]:
 # The workdir ------------------------------------------------------------------------------------
 
 
-def open_workdir(path, config) -> epath.Path:
+def open_workdir(path, config, named=None) -> epath.Path:
   """Creates the folder of a run, or opens it to go on; writes nothing into it.
 
   Args:
     path: the folder, local or remote.
     config: the resolved config of this command.
+    named: the folder that the person named, where this is a folder in it.
 
   Returns:
     The folder, as an absolute path.
@@ -92,7 +93,7 @@ def open_workdir(path, config) -> epath.Path:
     raise UserError(f'--workdir={path} is a file; name a folder.')
   if saved.exists():
     if any((path / 'checkpoints').glob('*')):
-      _check_config(path, load_config(saved), config)
+      _check_config(path, load_config(saved), config, named or path)
   elif path.exists() and any(entry.name not in OURS and not entry.name.startswith('.')
                              for entry in path.iterdir()):
     raise UserError(
@@ -198,7 +199,7 @@ def now() -> str:
   return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
 
 
-def _check_config(path, old, new):
+def _check_config(path, old, new, named):
   results, free = [], []
   for line in diff_configs(old, new):
     (free if re.split('[.:]', line)[0] in FREE else results).append(line)
@@ -206,7 +207,7 @@ def _check_config(path, old, new):
     raise UserError(
       f'{path} was begun with another config, and going on would mix the two:\n  '
       + '\n  '.join(results)
-      + f'\nTake these changes back to go on, or start afresh with --workdir={free_name(path)}.')
+      + f'\nTake these changes back to go on, or start afresh with --workdir={free_name(named)}.')
   for line in free:
     _log.info('%s: changed since the last start: %s', path, line)
 

@@ -83,6 +83,7 @@ class Builder:
         'tag_names': choice.names, 'tag_categories': choice.categories, 'sizes': used.sizes,
         'max_tags': int(np.diff(arrays['tag_starts']).max(initial=0)),
         'max_ignored': self._max_ignored(choice, used, arrays), 'stamp': stamp,
+        'num_seen': int(np.count_nonzero(counts[choice.of_tag >= 0])),
         'fingerprint': index.fingerprint_of(
             {'names': choice.names, 'categories': choice.categories, 'sizes': used.sizes,
              'implications': self.config_data.implications},
@@ -127,19 +128,33 @@ class Builder:
   def _sift(self, archive, tags):
     """Rows of the archive that can be used, their ratings, and the names of ratings in use."""
     rows = splits.first_of_each(archive, self.pictures, self.problems)
-    rows = rows[archive.ratings[rows] != ratings.UNKNOWN]
     totals, generals = tags.count_general(rows, self.poll)
     thin = (totals > 0) & (generals < self.settings.min_general_tags)
     self.left_out['untagged'] = int(np.count_nonzero(totals == 0))
     self.left_out['thin'] = int(np.count_nonzero(thin))
     rows = rows[(totals > 0) & ~thin]
-    rated, names = ratings.decide_ratings(archive.ratings[rows], self.settings.ratings,
-                                          FORMATS[self.found.format].letter_s)
-    unrated = np.flatnonzero(rated == 0) if names else np.zeros(0, np.int64)
-    self.problems.add_all('rating', len(unrated), (
-        (self.pictures.text(archive.pictures[row]), 'it tells no rating, while others do')
-        for row in rows[unrated].tolist()))
-    return np.delete(rows, unrated), np.delete(rated, unrated), names
+    if not self._learns_ratings(archive, rows):
+      return rows, np.zeros(len(rows), np.uint8), ()
+    codes = archive.ratings[rows]
+    for kind, code in (('rating', ratings.UNKNOWN), ('unrated', 0)):
+      useless = rows[codes == code]
+      self.problems.add_all(kind, len(useless), (
+          archive.odd_ratings.get(row, (self.pictures.text(archive.pictures[row]), ''))
+          for row in useless.tolist()))
+    known = (codes != ratings.UNKNOWN) & (codes != 0)
+    return rows[known], *ratings.decide_ratings(codes[known], self.settings.ratings,
+                                                FORMATS[self.found.format].letter_s)
+
+  def _learns_ratings(self, archive, rows):
+    """Whether ratings are wanted and told: any if a list of tags names one, else half of them."""
+    told = rows[archive.ratings[rows] != 0]
+    if self._lists.tag_list:
+      return len(told) > 0 and any(category == 'rating' for _, category in self._lists.tag_list)
+    if self.settings.most.rating < 0 or 2 * len(told) >= len(rows):
+      return self.settings.most.rating >= 0
+    self.problems.add_all('few rated', len(told), (
+        (self.pictures.text(archive.pictures[row]), '') for row in told.tolist()))
+    return False
 
   def _split(self, archive, rows, rated):
     """The pictures that are used; and whether any of their files was read."""

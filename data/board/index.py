@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-VERSION = 1  # of these files; other versions are read anew
+VERSION = 2  # of these files; other versions are read anew
 ARRAYS = ('names', 'name_starts', 'tags', 'tag_starts', 'implied')
 _META = 'index.json'
 PROBLEMS = 'problems.jsonl'
@@ -30,7 +30,8 @@ class Index:
 
   Attributes:
     meta: dict of 'tag_names', 'tag_categories', 'sizes' (pictures of each split), 'max_tags',
-      'max_ignored', 'fingerprint', 'description', 'num_records', 'problems', 'examples', 'stamp'.
+      'max_ignored', 'fingerprint', 'description', 'num_records', 'problems', 'examples', 'stamp',
+      'num_seen' (tags but ratings that a training picture has).
     names: uint8, the pictures' paths end to end; name_starts: int64 [N + 1], where each begins.
     tags: int32, the tags of all pictures end to end; tag_starts: int64 [N + 1].
     implied: int32 [P, 2], of (tag, a tag that it entails).

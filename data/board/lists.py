@@ -16,13 +16,15 @@ from errors import UserError
 
 _PAIR = ('antecedent_name', 'consequent_name')
 _CODES = CATEGORY_OF_CODE | {'9': 'rating'}  # the last as taggers write it
+
+
 class Lists(NamedTuple):
-  """All lists, read; each is empty where config.data.board names no file."""
+  """All lists, read, aliases resolved; each is empty where config.data.board names no file."""
 
   tag_list: list  # (name, category)
   tag_categories: dict  # name -> category
   aliases: dict  # name -> name
-  implications: list  # (name, the name it entails)
+  implications: list  # (name, the name it entails), as written
   blacklist: set  # names
 
 
@@ -54,11 +56,32 @@ def read_lists(paths: dict[str, str]) -> Lists:
       ('tag_list', read_tag_list, []), ('tag_categories', read_categories, {}),
       ('aliases', read_aliases, {}), ('implications', read_implications, []),
       ('blacklist', read_blacklist, set()))})
+  lists = _resolve(lists)
   for name, _ in lists.tag_list:
     if name in lists.blacklist:
       raise UserError(f"the tag '{name}' stands both in config.data.board.tag_list and in its "
                       'blacklist; take it out of one.')
   return lists
+
+
+def _resolve(lists):
+  """The lists with aliases replaced by what they stand for; ratings have none."""
+  def resolve(name):
+    return lists.aliases.get(name, name)
+
+  tag_list = {}  # name -> the name as written, category
+  for name, category in lists.tag_list:
+    final = name if category == 'rating' else resolve(name)
+    if final in tag_list:
+      raise UserError(f"config.data.board.tag_list names '{tag_list[final][0]}' and '{name}', "
+                      f"which are one tag, '{final}', by config.data.board.aliases; keep one of them.")
+    tag_list[final] = name, category
+  categories = {resolve(name): category for name, category in lists.tag_categories.items()}
+  return lists._replace(
+      tag_list=[(final, category) for final, (_, category) in tag_list.items()],
+      tag_categories=categories | {name: category for name, category
+                                   in lists.tag_categories.items() if name not in lists.aliases},
+      blacklist={resolve(name) for name in lists.blacklist})
 
 
 def read_aliases(path: str) -> dict[str, str]:
@@ -85,8 +108,16 @@ def read_aliases(path: str) -> dict[str, str]:
 
 
 def read_implications(path: str) -> list[tuple[str, str]]:
-  """(name, the name that it entails) of every row."""
-  return [(name, parent) for _, name, parent in _read_pairs(path)]
+  """(name, the name that it entails) of every row in force.
+
+  Raises:
+    UserError: there is none.
+  """
+  pairs = [(name, parent) for _, name, parent in _read_pairs(path)]
+  if not pairs:
+    raise UserError(f"the list of implications '{path}' has no row in force: expected rows of "
+                    f'{" and ".join(_PAIR)}, two names, whose status, if they have one, is active.')
+  return pairs
 
 
 def read_categories(path: str) -> dict[str, str]:
@@ -99,12 +130,15 @@ def read_tag_list(path: str) -> list[tuple[str, str]]:
   """(name, category) in the file's order; the category is '' where the file has none.
 
   Raises:
-    UserError: it is empty, a name stands in it twice, or a rating is none.
+    UserError: it is empty, a name stands in it twice, a rating is none, or may be a tag.
   """
   places, tags = {}, []
   for where, name, category in _read_named(path):
     if category == 'rating' and name not in RISING:
       raise UserError(f"{where} has '{name}' as a rating; ratings are {', '.join(RISING)}.")
+    if not category and name in RISING:
+      raise UserError(f"{where} names '{name}', which may be a rating or a tag; say which in a "
+                      "column category, with 'rating' or, for a tag, 'general'.")
     if name in places:
       raise UserError(f"{where} names the tag '{name}' again, after {places[name]}; every tag is "
                       'one output of the net, so keep one.')

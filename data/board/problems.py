@@ -4,17 +4,19 @@ import json
 from collections.abc import Iterable
 
 MOST_LISTED = 10_000  # of a kind
-WORDS = {  # of kinds; the first three make a record useless, and too many of them stop a run
+WORDS = {  # of kinds; the first four make a record useless, and too many of them stop a run
     'broken': 'broken records',
     'absent': 'records without their picture',
     'rating': 'records with an unknown rating',
+    'unrated': 'records without a rating, while most have one',
     'duplicate': 'records of a post or picture that came before',
     'unknown picture': 'pictures without a record',
     'second file': 'further files of a picture',
+    'few rated': 'ratings that are not learned, as most pictures have none',
     'name': 'tags with names that cannot be used',
     'tag': 'tags without any training picture',
 }
-USELESS = ('broken', 'absent', 'rating')
+USELESS = ('broken', 'absent', 'rating', 'unrated')
 
 
 class Problems:

@@ -33,24 +33,23 @@ def decide_ratings(ratings: np.ndarray, setting: str, letter_s: str) -> tuple[np
   """Settles what 's' stands for, and which ratings a net has to tell apart.
 
   Args:
-    ratings: uint8 [N], indices of RATINGS.
+    ratings: uint8 [N], indices of RATINGS, all told and known.
     setting: config.data.board.ratings, checked.
     letter_s: the format's meaning of 's', or ''.
 
   Returns:
-    The ratings with every 's' settled; and their names in rising order, () where none is told.
+    The ratings with every 's' settled; and the names to learn in rising order, () where N is 0.
 
   Raises:
     UserError: the archive contradicts the format.
   """
   counts = dict(zip(RATINGS, np.bincount(ratings, minlength=len(RATINGS)).tolist(), strict=True))
-  rated = sum(count for name, count in counts.items() if name)
   if setting == 'auto':
-    _check_letter(counts, rated, letter_s)
+    _check_letter(counts, len(ratings), letter_s)
   letter = setting if setting != 'auto' else letter_s or (
       'sensitive' if counts['general'] else 'safe')
   settled = np.where(ratings == RATINGS.index('s'), RATINGS.index(letter), ratings)
-  if not rated:
+  if not len(ratings):
     return settled.astype(np.uint8), ()
   present = {RATINGS[code] for code in np.unique(settled)}
   if not present & {'general', 'safe', 'sensitive'}:

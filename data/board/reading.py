@@ -16,7 +16,7 @@ import numpy as np
 from data.board import FORMATS, ratings
 from data.board.files import MD5_DTYPE, PictureFiles
 from data.board.find import Found
-from data.board.problems import Problems
+from data.board.problems import MOST_LISTED, Problems
 from data.board.records import Record, shorten
 from data.board.rows import Broken
 from data.implications import Rows
@@ -35,6 +35,7 @@ class Archive(NamedTuple):
     pictures: int32 [N], rows of the picture files.
     codes: of each record, the codes of its tags, as they were listed.
     names, categories: of each code ('': not told); code 0 stands for names that cannot be used.
+    odd_ratings: {row: (where, what)} of the first records whose rating is unknown.
     told: bool [all picture files], those that a record tells of, one left out too.
     num_records: all rows of the metadata, useless ones too.
     left_out: reason -> how many records were left out for what they say of themselves.
@@ -47,6 +48,7 @@ class Archive(NamedTuple):
   codes: Rows
   names: list
   categories: list
+  odd_ratings: dict
   told: np.ndarray
   num_records: int
   left_out: dict
@@ -60,14 +62,14 @@ def read_archive(found: Found, pictures: PictureFiles, codes_path: str, problems
     found: where they are.
     pictures: the archive's files.
     codes_path: a file that is made, for the codes of tags.
-    problems: takes note of broken records, absent pictures and ratings that nobody knows.
+    problems: takes note of broken records and absent pictures.
     poll: called often; may raise to stop.
     show: called with the number of records just read.
 
   Raises:
     UserError: a file cannot be read on from some place.
   """
-  book, left_out, num_records = _TagBook(problems), Counter(), 0
+  book, left_out, num_records, odd_ratings = _TagBook(problems), Counter(), 0, {}
   told = np.zeros(len(pictures), bool)
   ids, md5s, rated, rows, lengths = array('q'), bytearray(), bytearray(), array('i'), array('q')
   with open(codes_path, 'wb') as codes_file:
@@ -83,8 +85,8 @@ def read_archive(found: Found, pictures: PictureFiles, codes_path: str, problems
           problems.add('absent', where, _wanted(record))
           continue
         rating = ratings.code_of(record.rating)
-        if rating == ratings.UNKNOWN:
-          problems.add('rating', where, f'its rating is {shorten(record.rating)}')
+        if rating == ratings.UNKNOWN and len(odd_ratings) < MOST_LISTED:
+          odd_ratings[len(rows)] = where, f'its rating is {shorten(record.rating)}'
         ids.append(record.id)
         md5s += record.md5.ljust(16, b'\0')
         rated.append(rating)
@@ -96,7 +98,7 @@ def read_archive(found: Found, pictures: PictureFiles, codes_path: str, problems
       np.frombuffer(ids, np.int64), np.frombuffer(md5s, MD5_DTYPE),
       np.frombuffer(rated, np.uint8), np.frombuffer(rows, np.int32),
       open_rows(codes_path, np.frombuffer(lengths, np.int64)), book.names, book.categories,
-      told, num_records, dict(left_out))
+      odd_ratings, told, num_records, dict(left_out))
 
 
 def _records(found, pictures) -> Iterator[tuple[str, Record | Broken, int]]:
@@ -127,7 +129,10 @@ def _pieces(records):
 
 
 def _understood(piece, pictures, problems):
-  """[(where, record, row)] without the broken ones; paths are made relative to the folder."""
+  """[(where, record, row)] without the broken ones; paths are made relative to the folder.
+
+  A path that leads out of it is not used, but for what else tells the picture.
+  """
   kept = []
   for where, record, row in piece:
     if isinstance(record, Broken):
@@ -135,11 +140,11 @@ def _understood(piece, pictures, problems):
       continue
     if record.path and row < 0:
       path = _inside(record.path, pictures.folder)
-      if path is None:
+      if path is None and record.id < 0 and not record.md5:
         problems.add('broken', where, f'its picture {shorten(record.path)} is no path inside the '
                                       'folder')
         continue
-      record = record._replace(path=path)
+      record = record._replace(path=path or '')
     kept.append((where, record, row))
   return kept
 

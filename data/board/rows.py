@@ -6,6 +6,7 @@ A row that cannot be read comes as a `Broken` in its place; reading goes on behi
 
 import csv
 import json
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -143,22 +144,17 @@ class _Window:
 
 def _csv_rows(path):
   """Rows of a CSV file as dicts of strings; '' is what a row does not tell."""
-  lines = _CsvLines(path)
-  reader = csv.reader(lines, strict=True)
-  header = None
-  while True:
-    first = lines.number + 1
-    try:
-      cells = next(reader, None)
-    except csv.Error as error:  # of a quote that is not closed, with all the lines behind it
-      reason = Broken(f'it is no CSV ({error})')
-      yield from ((f'line {number}', reason) for number in range(first, lines.number + 1))
-      continue
-    yield from lines.take_too_long()
-    if cells is None:
-      return
+  lines, header = _CsvLines(path), None
+  while lines.next_row():
     place = f'line {lines.number}'
-    if header is None:
+    try:
+      cells = lines.read_cells(header)
+    except csv.Error as error:
+      yield place, Broken(f'it is no CSV ({error})')
+      continue
+    if cells is None:
+      yield place, _too_long()
+    elif header is None:
       header = [cell.strip().lower() for cell in cells]
     elif len(cells) != len(header):
       yield place, Broken(f'it has {len(cells)} values, the header has {len(header)}')
@@ -169,26 +165,51 @@ def _csv_rows(path):
 
 
 class _CsvLines:
-  """The lines of a file as text, for csv.reader; knows the number of the latest."""
+  """The lines of a file, taken row by row.
+
+  A row goes on over several lines where a quote is open. If that comes to no row, the quote is
+  a mistake in the first line: the lines behind it are read again, as rows of their own.
+
+  Attributes:
+    number: of the line that the row begins with.
+  """
 
   def __init__(self, path):
-    self._lines, self._too_long = _lines(path), []
-    self.number = 0
+    self._lines, self._again = _lines(path), deque()
+    self.number, self._line = 0, b''
 
-  def __iter__(self):
-    return self
+  def _take(self):
+    return self._again.popleft() if self._again else next(self._lines, None)
 
-  def __next__(self):
-    self.number, line = next(self._lines)
-    while line is None:
-      self._too_long.append(self.number)
-      self.number, line = next(self._lines)
-    return line.decode('utf-8', 'surrogateescape')
+  def next_row(self):
+    """Moves to the next row; whether there is one."""
+    taken = self._take()
+    self.number, self._line = taken or (0, b'')
+    return taken is not None
 
-  def take_too_long(self):
-    """(place, Broken) of the lines passed over since the last call."""
-    numbers, self._too_long = self._too_long, []
-    return [(f'line {number}', _too_long()) for number in numbers]
+  def read_cells(self, header):
+    """The cells of the row, None where its line is too long; csv.Error where it is none."""
+    if self._line is None:
+      return None
+    more = []
+    try:
+      cells = next(csv.reader(self._row_lines(more), strict=True))
+    except csv.Error as error:  # an open quote ends here too, at the longest field there may be
+      self._again.extendleft(reversed(more))
+      raise csv.Error('a quote is not closed' if more else error) from None
+    if more and header and len(cells) != len(header):
+      self._again.extendleft(reversed(more))
+      raise csv.Error('a quote is not closed')
+    return cells
+
+  def _row_lines(self, more):
+    """Yields the line as text, and those behind it while they are asked for, noted in `more`."""
+    yield self._line.decode('utf-8', 'surrogateescape')
+    while taken := self._take():
+      more.append(taken)
+      if taken[1] is None:
+        return
+      yield taken[1].decode('utf-8', 'surrogateescape')
 
 
 def _has_surrogate(text):

@@ -128,6 +128,9 @@ def _check_settings(config_data):
   for name in ('num_pictures', 'min_general_tags'):
     if settings[name] < 0:
       raise UserError(f'config.data.board.{name} is {settings[name]}; expected 0 or more.')
+  if settings.most.rating > 0:
+    raise UserError(f'config.data.board.most.rating is {settings.most.rating}; ratings are learned '
+                    'all (0) or not at all (-1).')
   if not 0 <= settings.bad_limit_frac <= 1:
     raise UserError(f'config.data.board.bad_limit_frac is {settings.bad_limit_frac}; it is a '
                     'share, from 0 to 1.')
@@ -190,12 +193,16 @@ def _check_index(meta, config_data, folder, place, split):
   settings, problems = config_data.board, meta['problems']
   useless = sum(problems[kind] for kind in describe.USELESS)
   if useless > settings.bad_limit_frac * meta['num_records']:
+    leave = ('by taking the ratings out of your tag_list' if settings.tag_list else
+             'with --config.data.board.most.rating=-1')
+    way_out = (f'. Records without a known rating can be used if ratings are not learned, {leave}'
+               if problems['rating'] or problems['unrated'] else '')
     raise UserError(
         f"{useless:,} of {meta['num_records']:,} records of '{folder}' cannot be used, more than "
         f'the {100 * settings.bad_limit_frac:g}% allowed: {describe.describe_useless(meta)}; all '
         f'are listed in {place / index.PROBLEMS}. Mend them, or allow more with '
         '--config.data.board.bad_limit_frac=1 (as for a folder that holds a part of the pictures '
-        'that its metadata tell of)')
+        f'that its metadata tell of){way_out}')
   for name in ('train', split):
     if not meta['sizes'][splits.SPLITS.index(name)]:
       raise UserError(f'the {name} split is empty: {meta["description"]}. Change what leaves '
@@ -203,3 +210,9 @@ def _check_index(meta, config_data, folder, place, split):
   if not meta['tag_names']:
     raise UserError(f'no tag is left to learn: {meta["description"]}. See config.data.board.most, '
                     '.least and .blacklist')
+  others = [name for name, category in zip(meta['tag_names'], meta['tag_categories'], strict=True)
+            if category != 'rating']
+  if others and not meta['num_seen']:
+    raise UserError(f'no training picture has any of the {len(others):,} tags of '
+                    f"config.data.board.tag_list '{settings.tag_list}', such as '{others[0]}'; its "
+                    f"names have to be those of the archive '{folder}'.")
