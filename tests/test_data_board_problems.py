@@ -136,7 +136,7 @@ def test_many_records_without_a_rating_are_refused_with_a_way_out_that_uses_them
   rate(folder, lambda id, old: old if id % 3 else 'x' if id % 2 else None)
   message = error_of(folder)
   assert '17 records with an unknown rating (such as posts.json, line 3: its rating' in message
-  assert '16 records without a rating, while most have one (such as 12.jpg)' in message
+  assert '16 records without a rating, while others have one (such as 6.jpg)' in message
   assert 'if ratings are not learned, with --config.data.board.most.rating=-1' in message
   train = build_train(folder, most={'rating': -1})
   assert 'rating' not in train.tag_categories and 'amiss' not in train.description

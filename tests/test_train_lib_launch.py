@@ -53,7 +53,7 @@ def test_the_real_command_ends_in_one_sentence_and_code_2():
                         capture_output=True, text=True)
   assert done.returncode == launch.EXIT_USER_ERROR
   assert done.stderr == ("oko: configs/tagger.py has no preset ':smok'; "
-                         'its presets are :demo, :smoke, :folder\n')
+                         'its presets are :demo, :smoke, :folder, :danbooru, :board\n')
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():

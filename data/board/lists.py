@@ -74,7 +74,8 @@ def _resolve(lists):
     final = name if category == 'rating' else resolve(name)
     if final in tag_list:
       raise UserError(f"config.data.board.tag_list names '{tag_list[final][0]}' and '{name}', "
-                      f"which are one tag, '{final}', by config.data.board.aliases; keep one of them.")
+                      f"which are one tag, '{final}', by config.data.board.aliases; keep one of "
+                      'them.')
     tag_list[final] = name, category
   categories = {resolve(name): category for name, category in lists.tag_categories.items()}
   return lists._replace(

@@ -8,7 +8,7 @@ WORDS = {  # of kinds; the first four make a record useless, and too many of the
     'broken': 'broken records',
     'absent': 'records without their picture',
     'rating': 'records with an unknown rating',
-    'unrated': 'records without a rating, while most have one',
+    'unrated': 'records without a rating, while others have one',
     'duplicate': 'records of a post or picture that came before',
     'unknown picture': 'pictures without a record',
     'second file': 'further files of a picture',
