@@ -30,6 +30,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     folder = records.absolute(output or workdir)
     source = build.build_source(config, 'train', poll=preemption.check)
     check_tags(trained, source)
+    source = build.build_listed_source(config, source, preemption.check)
     loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
     folder.mkdir(parents=True, exist_ok=True)
     result = report.report_on_test(

@@ -98,3 +98,42 @@ def test_training_batches_carry_ignored_tags_only_where_they_are_asked_for(tmp_p
   assert ('ignored_tags' in training.loader.make_batch(0)) == (way == 'ignored')
   for loader in build.build_evaluation_loaders(config, training.train_source).values():
     assert 'ignored_tags' not in loader.make_batch(0)
+
+
+def test_baselines_learn_from_the_tags_as_listed(tmp_path):
+  config = small_config(tmp_path)
+  plain = build.build_source(config, 'train')
+  config.data.implications = 'added'
+  added = build.build_source(config, 'train')
+  listed = build.build_listed_source(config, added, lambda: None)
+  counts = [source.count_tags(lambda: None).sum() for source in (plain, listed, added)]
+  assert counts[0] == counts[1] < counts[2]
+  assert listed.fingerprint == plain.fingerprint != added.fingerprint
+  assert config.data.implications == 'added'
+
+
+@pytest.mark.parametrize('section, key, value, words', [
+    ('loss', 'missing', 'ignore', 'choices: absent, ignored, present'),
+    ('loss', 'name', 'focall', "loss.name 'focall' is unknown"),
+    ('loss', 'over_tags', 'max', 'choices: sum, mean'),
+    ('loss', 'tag_weight_power', 1e6, 'expected 0 to 2'),
+    ('train', 'mixup_alpha', -0.1, 'expected 0 to 100'),
+    ('train', 'parallel', 'both', 'choices: jit, pmap'),
+    ('train', 'shrink', 3, 'train.shrink is 3'),
+    ('optimizer', 'name', 'adamm', "optimizer.name 'adamm' is unknown"),
+    ('net', 'name', 'resnet', "no net 'resnet'"),
+    ('net', 'dtype', 'half', "net.dtype 'half' is unknown"),
+    ('data', 'augment', ('mirro',), 'mirro'),
+])
+def test_what_cannot_be_trained_is_told_from_the_config_alone(section, key, value, words):
+  config = tagger.get_config()
+  config[section][key] = value
+  with pytest.raises(UserError, match=words):
+    build.check_config(config)
+
+
+def test_labels_of_a_persons_own_pictures_are_not_turned_round():
+  config = tagger.get_config('folder')
+  config.data.flipped_share = 0.3
+  with pytest.raises(UserError, match="data.source is 'folder', not toon"):
+    build.check_config(config)

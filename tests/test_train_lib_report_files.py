@@ -79,7 +79,7 @@ def test_pictures_are_drawn(folder):
     assert np.asarray(Image.open(folder / 'pictures' / name)).std() > 5, name
 
 
-def test_titles_of_sheets_hold_for_a_split_that_is_all_on_one_sheet(measured, tmp_path, monkeypatch):
+def test_best_and_worst_are_sorted_as_their_titles_say(measured, tmp_path, monkeypatch):
   told = {}
   monkeypatch.setattr(report_files, 'tag_sheet', lambda *_, title, captions, **__: (
       told.update({title: captions}), Image.new('RGB', (2, 2)))[1])

@@ -66,8 +66,14 @@ def build_source(config, split: str, poll: Callable[[], None] = lambda: None) ->
   return data.SOURCES[name](config.data, split, poll=poll)
 
 
-def build_listed_source(config, poll: Callable[[], None] = lambda: None) -> Source:
-  """The training split, its tags as listed, whatever training makes of missing ones."""
+def build_listed_source(config, source: Source, poll: Callable[[], None]) -> Source:
+  """The training split, its tags as listed: what the baselines learn from.
+
+  Args: source: the training split with what training makes of missing tags. It is given back where
+    it is the same, and where its tags were chosen and counted with the implied ones, as a board's.
+  """
+  if config.data.implications == 'listed' or config.data.source != 'toon':
+    return source
   listed = copy.deepcopy(config)
   listed.data.implications = 'listed'
   return build_source(listed, 'train', poll)

@@ -129,8 +129,8 @@ def _cut(lines):
   room = TEXT_LINES - 1
   given = [line for line in lines if line[0] != 'missed'][:room - min(len(missed), MISSED_LINES)]
   left, left_missed = len(lines) - room, len(missed[room - len(given):])
-  return [*given, *missed[:room - len(given)],
-          ('missed', f'and {left} more' + f', {left_missed} of them missed' * bool(left_missed))]
+  of_missed = f', {left_missed} of them missed' if left_missed else ''
+  return [*given, *missed[:room - len(given)], ('missed', f'and {left} more{of_missed}')]
 
 
 def _shortened(draw, text, font):

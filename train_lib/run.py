@@ -82,8 +82,8 @@ def _train(config, folder, preemption, given) -> Finished:
       keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
-  if given is None and config.data.implications != 'listed':
-    source = build.build_listed_source(config, preemption.check)
+  if given is None:
+    source = build.build_listed_source(config, source, preemption.check)
   loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
   with checkpoints:
     state = _first_or_saved_state(training, checkpoints)
