@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+import time
 
 import jax
 
@@ -15,6 +16,8 @@ from train_lib.trees import params_digest, state_digest
 from train_lib.workdir import now, versions
 
 __all__ = ('Checkpoints', 'NonFiniteStateError', 'SaveError', 'params_digest', 'state_digest')
+
+TRIES, TRY_AGAIN_SEC = 20, 0.1    # to clear away what a failed save has left
 
 _log = logging.getLogger(__name__)
 
@@ -214,8 +217,11 @@ class Checkpoints:
     if self._failure is None:
       return
     (step, error), self._failure = self._failure, None
-    with contextlib.suppress(OSError):
-      self._folder.remove_unfinished(step)
+    for _ in range(TRIES):                       # Orbax may still be writing into the folder
+      with contextlib.suppress(OSError):
+        self._folder.remove_unfinished(step)
+        break
+      time.sleep(TRY_AGAIN_SEC)
     newest, reason = self.steps()[-1:] or ['none'], array_files.reason(error)
     message = (f'checkpoint {step} could not be saved in {self._folder.path}: {reason} '
                f'(newest good step: {newest[0]})')
