@@ -1,11 +1,42 @@
-"""Nets: image -> (output, taps), Flax Linen modules that are pure functions of their variables."""
+"""Nets: image -> (output, taps), Flax Linen modules that are pure functions of their variables.
+
+One file is one family: docstring, blocks, net, VARIANTS (a row for each net, a `Variant` that
+extends `options.Row`) and `build(name, num_outputs, **options)`. The options are the same in every
+family, the fields of `options.NetOptions`: dtype, param_dtype, batch_norm_axis,
+batch_norm_momentum, batch_norm_epsilon, dropout_rate, drop_path_rate, head_bias_init, remat. A
+family ignores what it has no use for; a negative rate, momentum or epsilon is the row's own.
+
+    def build(name, num_outputs, **options):
+      row = VARIANTS[name]
+      return SomeNet(row=row, num_outputs=num_outputs,
+                     options=resolve_options(name, row, num_outputs, **options))
+
+A net's fields are `row`, `num_outputs` and `options`. Its call makes the constructors of its layers
+once (`layers.make_constructors(self.options, train=train)`) and hands them to its blocks, whose
+classes pass through `layers.rematerialise`; the head is `layers.apply_head`, named `head`. The
+number of input channels is that of the picture. Names of parameters are given, never counted:
+`stage1_block1/conv1/kernel`. Weights written elsewhere are found by them:
+
+    nets/timm_names/<family>.py    TIMM_NAMES {variant: timm's name}, to_timm(variant, path) -> key
+    nets/keras_names/<family>.py   KERAS_NAMES {variant: its name}, to_keras(variant, path) -> key
+
+where `path` is that of a variable without its collection, ('stage1_block1', 'conv1', 'kernel'), or
+('stem_norm', 'mean') for a statistic. The arrays' layouts follow from the kind of layer, which a
+path tells ('squeeze_excite', 'depthwise' in a layer's name); see `to_timm_array` and
+`to_keras_array` in the two folders' `layout.py`.
+"""
 
 from errors import UserError
-from nets import se_resnet
+from nets import convnext, efficientnet, hrnet, inception, se_resnet, vit
 
 # File name -> its module, which holds VARIANTS (a row for each net) and build.
 NETS = {
   'se_resnet': se_resnet,
+  'inception': inception,
+  'efficientnet': efficientnet,
+  'hrnet': hrnet,
+  'convnext': convnext,
+  'vit': vit,
 }
 
 
@@ -21,8 +52,8 @@ def get_variant(name):
     name: a variant's name, for instance 'se_resnet_tagger'.
 
   Returns:
-    A frozen dataclass with at least input_size_px, mean and std: a net takes
-    (pixels - mean) / std, all three in 0..255.
+    An `options.Row`; among others input_size_px, mean and std: a net takes (pixels - mean) / std,
+    all three in 0..255.
 
   Raises:
     UserError: when there is no such net.
@@ -36,7 +67,7 @@ def build_net(name, num_outputs, **options):
   Args:
     name: a variant's name, for instance 'se_resnet_tagger'.
     num_outputs: size of the output's last axis; 0 builds no head.
-    **options: what `build` of the net's file takes (dtype, batch_norm_axis, ...).
+    **options: fields of `options.NetOptions` (dtype, batch_norm_axis, ...).
 
   Returns:
     A Linen module, `net(image, train=...) -> (output, taps)`.

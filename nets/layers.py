@@ -1,210 +1,114 @@
 """The layers that every net of this folder is made of.
 
-All of them take `[B, H, W, C]` images. A convolution has one set of parameters (`kernel` as
-[height, width, in, out] and, if asked for, `bias`) and several ways of being computed. Which one is
-used is decided when a function is traced, by the backend, so a checkpoint never depends on it.
+All of them take `[B, H, W, C]` images. Convolutions and pools stand in `nets/conv.py` and are used
+under this file's name: `layers.Conv`, `layers.max_pool`. A net makes its constructors once, from
+its options and `train`, and hands them to its blocks, so that a block never mentions a dtype, a
+mode or a mapped axis:
 
-  plain      `lax.conv_general_dilated` and JAX's own gradient: accelerators, export, second order.
-  canonical  the same forward pass; the two convolutions of the backward pass are spelled out in the
-             one layout that XLA's CPU backend computes well wherever they stand, loops included;
-             maps of a few pixels are one matrix product.
-
-`conv_form` overrides the choice for what is traced inside it. A function that `jit` has already
-traced keeps the form it was traced with.
+    make = layers.make_constructors(self.options, train=train)
+    x = layers.ConvNormAct(64, 3, stride=2, padding=1, make=make, name='stem')(image)
 """
 
-import contextlib
-import contextvars
+import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-CONV_FORMS = ('auto', 'plain', 'canonical')
-_conv_form = contextvars.ContextVar('conv_form', default='auto')
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_FEW_POSITIONS = 4  # of the output, up to which XLA's CPU convolution is 60 times slower
-
-he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
-
-
-@contextlib.contextmanager
-def conv_form(form):
-  """Computes what is traced inside the `with` in one form, whatever the backend.
-
-  Args:
-    form: one of CONV_FORMS; 'auto' is 'canonical' on CPU and 'plain' elsewhere.
-
-  Raises:
-    ValueError: for another form.
-  """
-  if form not in CONV_FORMS:
-    raise ValueError(f'conv_form is {form!r}, expected one of {", ".join(CONV_FORMS)}.')
-  token = _conv_form.set(form)
-  try:
-    yield
-  finally:
-    _conv_form.reset(token)
+from nets.conv import (  # noqa: F401  (their place is in conv.py, their name here)
+  CONV_FORMS,
+  Conv,
+  avg_pool,
+  conv_form,
+  convolve,
+  get_conv_form,
+  he_normal,
+  max_pool,
+)
 
 
-def get_conv_form():
-  """Returns 'plain' or 'canonical': what a convolution traced now would be."""
-  form = _conv_form.get()
-  if form == 'auto':
-    return 'canonical' if jax.default_backend() == 'cpu' else 'plain'
-  return form
+@dataclasses.dataclass(frozen=True)
+class Constructors:
+  """Layers that know a net's options and mode; each is called with its own sizes and `name=`."""
+
+  conv: Callable  # Conv(features, kernel_size, stride=, padding=, groups=, use_bias=)
+  dense: Callable  # nn.Dense(features)
+  norm: Callable  # nn.BatchNorm()
+  layer_norm: Callable  # nn.LayerNorm(); its statistics are float32 whatever it returns
+  dropout: Callable  # nn.Dropout(rate)
+  drop_path: Callable  # DropPath(rate)
+  layer_scale: Callable  # LayerScale(init_value)
 
 
-def _pair(value):
-  return (value, value) if isinstance(value, int) else tuple(value)
-
-
-def _padding_pairs(padding):
-  """Returns ((top, bottom), (left, right)) from one number, one per axis, or all four."""
-  return tuple(_pair(one) for one in _pair(padding))
-
-
-def _convolve(x, kernel, stride, padding, **options):
-  return lax.conv_general_dilated(
-    x, kernel, stride, padding, dimension_numbers=_DIMENSIONS, **options)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _canonical_conv(x, kernel, stride, padding):
-  return _convolve(x, kernel, stride, padding)
-
-
-def _canonical_conv_forward(x, kernel, stride, padding):
-  return _convolve(x, kernel, stride, padding), (x, kernel)
-
-
-def _canonical_conv_backward(stride, padding, residuals, grad):
-  x, kernel = residuals
-  kernel_pads, x_pads = [], []
-  for axis in (0, 1):
-    (low, _), step, size = padding[axis], stride[axis], kernel.shape[axis]
-    last = (grad.shape[1 + axis] - 1) * step  # where the last window begins, before `low`
-    extent = x.shape[1 + axis]
-    kernel_pads.append((low, size + last - extent - low))
-    x_pads.append((size - 1 - low, extent + low - 1 - last))
-  # The picture takes the place of the batch: channels in, channels out, summed over rows.
-  kernel_grad = _convolve(
-    x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), (1, 1), kernel_pads,
-    rhs_dilation=stride).transpose(1, 2, 0, 3)
-  x_grad = _convolve(
-    grad, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), x_pads, lhs_dilation=stride)
-  return x_grad, kernel_grad
-
-
-_canonical_conv.defvjp(_canonical_conv_forward, _canonical_conv_backward)
-
-
-def _output_size(x, kernel, stride, padding):
-  return tuple((x.shape[1 + axis] + sum(padding[axis]) - kernel.shape[axis]) // stride[axis] + 1
-               for axis in (0, 1))
-
-
-def _product_conv(x, kernel, stride, padding):
-  """A convolution as one matrix product over the windows, laid side by side."""
-  height, width = _output_size(x, kernel, stride, padding)
-  x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
-  windows = [x[:, top:top + (height - 1) * stride[0] + 1:stride[0],
-               left:left + (width - 1) * stride[1] + 1:stride[1]]
-             for top in range(kernel.shape[0]) for left in range(kernel.shape[1])]
-  return jnp.concatenate(windows, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
-
-
-def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
-  """Convolves images with a kernel; every convolution of the project comes through here.
+def make_constructors(options, *, train):
+  """Returns the constructors that a net hands to its blocks.
 
   Args:
-    x: [B, H, W, C].
-    kernel: [height, width, C // groups, features], of the dtype of `x`.
-    stride: px, one number or (vertical, horizontal).
-    padding: px of zeros; one number, (vertical, horizontal), or ((top, bottom), (left, right)).
-    dilation: px between the taps of the kernel, like `stride`; 1 is a dense kernel.
-    groups: into how many independent parts the channels are split; C is depthwise.
-
-  Returns:
-    [B, h, w, features], h = (H + top + bottom - dilation * (height - 1) - 1) // stride + 1.
+    options: NetOptions, resolved.
+    train: True normalises by the batch, updates running statistics and drops; False does not.
   """
-  stride, padding, dilation = _pair(stride), _padding_pairs(padding), _pair(dilation)
-  if groups != 1 or dilation != (1, 1):  # no CPU form of their own yet
-    return _convolve(
-      x, kernel, stride, padding, rhs_dilation=dilation, feature_group_count=groups)
-  if get_conv_form() == 'canonical':
-    few = math.prod(_output_size(x, kernel, stride, padding)) <= _FEW_POSITIONS
-    return (_product_conv if few else _canonical_conv)(x, kernel, stride, padding)
-  return _convolve(x, kernel, stride, padding)
+  return Constructors(
+    conv=functools.partial(Conv, **options.dtypes),
+    dense=functools.partial(nn.Dense, **options.dtypes),
+    norm=make_batch_norm(
+      train=train, axis_name=options.batch_norm_axis, momentum=options.batch_norm_momentum,
+      epsilon=options.batch_norm_epsilon, **options.dtypes),
+    layer_norm=functools.partial(nn.LayerNorm, epsilon=1e-6, **options.dtypes),
+    dropout=functools.partial(nn.Dropout, deterministic=not train),
+    drop_path=functools.partial(DropPath, deterministic=not train),
+    layer_scale=functools.partial(LayerScale, **options.dtypes))
 
 
-class Conv(nn.Module):
-  """A convolution with parameters `kernel` and, if `use_bias`, `bias`; see `convolve`."""
+def make_batch_norm(*, train, axis_name, momentum, epsilon, dtype, param_dtype=jnp.float32):
+  """Returns the constructor of BatchNorm that a net hands to its blocks.
+
+  Args:
+    train: True normalises by the batch and updates the running statistics, False uses them.
+    axis_name: the mapped axis over which `pmap` or `shard_map` averages statistics, or None. Under
+      `jit` with sharded arrays the batch is whole already and None is right.
+    momentum: share of the old running statistic that each step keeps.
+    epsilon: added to the variance.
+    dtype: of the result; statistics are float32 whatever it is.
+    param_dtype: of scale and bias.
+  """
+  return functools.partial(
+    nn.BatchNorm, use_running_average=not train, axis_name=axis_name, momentum=momentum,
+    epsilon=epsilon, dtype=dtype, param_dtype=param_dtype)
+
+
+def rematerialise(block, options, stage):
+  """Returns the class of a stage's blocks, computed again in the backward pass if so asked."""
+  return nn.remat(block) if stage in options.remat else block
+
+
+class ConvNormAct(nn.Module):
+  """A convolution without bias (`conv`), a BatchNorm (`norm`) and an activation.
+
+  Args of construction:
+    make: the net's Constructors.
+    act: what follows the norm; None is nothing.
+    norm_options: of the BatchNorm, for instance dict(use_scale=False) or dict(scale_init=...).
+  """
 
   features: int
   kernel_size: int | tuple[int, int]
+  make: Constructors
   stride: int | tuple[int, int] = 1
   padding: Any = 0
-  dilation: int | tuple[int, int] = 1
   groups: int = 1
-  use_bias: bool = False
-  dtype: Any = jnp.float32
-  param_dtype: Any = jnp.float32
-  kernel_init: Callable = he_normal
-  bias_init: Callable = nn.initializers.zeros_init()
+  act: Callable | None = nn.relu
+  norm_options: Any = ()  # (key, value) pairs, or a dict
 
   @nn.compact
   def __call__(self, x):
-    shape = (*_pair(self.kernel_size), x.shape[-1] // self.groups, self.features)
-    kernel = self.param('kernel', self.kernel_init, shape, self.param_dtype)
-    x = convolve(
-      x.astype(self.dtype), kernel.astype(self.dtype), stride=self.stride,
-      padding=self.padding, dilation=self.dilation, groups=self.groups)
-    if self.use_bias:
-      bias = self.param('bias', self.bias_init, (self.features,), self.param_dtype)
-      x = x + bias.astype(self.dtype)
-    return x
-
-
-def _max_of_slices(x, axis, size, step, pads):
-  """Maximum over windows along one axis, as a chain of maxima of strided slices."""
-  widths = [(0, 0)] * x.ndim
-  widths[axis] = pads
-  x = jnp.pad(x, widths, constant_values=-jnp.inf)
-  count = (x.shape[axis] - size) // step + 1
-  slices = [
-    lax.slice_in_dim(x, start, start + (count - 1) * step + 1, step, axis)
-    for start in range(size)]
-  return functools.reduce(jnp.maximum, slices)
-
-
-def max_pool(x, size, *, stride, padding=0):
-  """Takes the maximum over square windows.
-
-  The value is the same on every backend. Where several pixels of a window tie, the gradient goes
-  to one of them on accelerators and is divided among them on CPU; its sum is the same.
-
-  Args:
-    x: [B, H, W, C], floating point.
-    size: px, one number or (vertical, horizontal).
-    stride: px, like `size`.
-    padding: px that never win, as in `convolve`; narrower than the window.
-
-  Returns:
-    [B, h, w, C], h = (H + top + bottom - size) // stride + 1.
-  """
-  size, stride, padding = _pair(size), _pair(stride), _padding_pairs(padding)
-  if get_conv_form() == 'canonical':
-    for axis in (0, 1):
-      x = _max_of_slices(x, 1 + axis, size[axis], stride[axis], padding[axis])
-    return x
-  return lax.reduce_window(
-    x, -jnp.inf, lax.max, (1, *size, 1), (1, *stride, 1), ((0, 0), *padding, (0, 0)))
+    x = self.make.conv(
+      self.features, self.kernel_size, stride=self.stride, padding=self.padding,
+      groups=self.groups, name='conv')(x)
+    x = self.make.norm(name='norm', **dict(self.norm_options))(x)
+    return x if self.act is None else self.act(x)
 
 
 class SqueezeExcite(nn.Module):
@@ -226,18 +130,86 @@ class SqueezeExcite(nn.Module):
     return x * scale[:, None, None, :].astype(x.dtype)
 
 
-def make_batch_norm(*, train, axis_name, momentum, epsilon, dtype, param_dtype=jnp.float32):
-  """Returns the constructor of BatchNorm that a net hands to its blocks.
+class DropPath(nn.Module):
+  """Leaves out a residual branch for a random share of the pictures, in training.
+
+  What stays is divided by the share that stays, so that the mean is that of inference. The mask
+  comes from the rng 'dropout', which Linen folds with the module's path: no two blocks share one.
+
+  Args of construction:
+    rate: share of pictures whose branch becomes zero, 0 <= rate < 1; 0 is off.
+    deterministic: True returns the input.
+
+  Source: Huang, Sun, Liu, Sedra, Weinberger, Deep Networks with Stochastic Depth, 2016,
+  arXiv 1603.09382; differs by dividing in training instead of multiplying in inference.
+  """
+
+  rate: float
+  deterministic: bool
+
+  @nn.compact
+  def __call__(self, x):
+    if self.deterministic or self.rate == 0:
+      return x
+    shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+    kept = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate, shape)
+    return jnp.where(kept, x / (1 - self.rate), 0)
+
+
+def drop_path_rates(last, depths):
+  """Returns the rate of each block of each stage, growing evenly from 0 to that of the last.
 
   Args:
-    train: True normalises by the batch and updates the running statistics, False uses them.
-    axis_name: the mapped axis over which `pmap` or `shard_map` averages statistics, or None. Under
-      `jit` with sharded arrays the batch is whole already and None is right.
-    momentum: share of the old running statistic that each step keeps.
-    epsilon: added to the variance.
-    dtype: of the result; statistics are float32 whatever it is.
-    param_dtype: of scale and bias.
+    last: the rate of the last block.
+    depths: the number of blocks in each stage.
+
+  Returns:
+    A tuple for each stage, with a number for each block.
   """
-  return functools.partial(
-    nn.BatchNorm, use_running_average=not train, axis_name=axis_name, momentum=momentum,
-    epsilon=epsilon, dtype=dtype, param_dtype=param_dtype)
+  steps = max(1, sum(depths) - 1)
+  starts = [sum(depths[:stage]) for stage in range(len(depths))]
+  return tuple(tuple(last * (start + index) / steps for index in range(depth))
+               for start, depth in zip(starts, depths, strict=True))
+
+
+class LayerScale(nn.Module):
+  """Multiplies every channel by a learned number (`gamma`) that starts small.
+
+  Source: Touvron, Cord, Sablayrolles, Synnaeve, Jegou, Going Deeper with Image Transformers, 2021,
+  arXiv 2103.17239, equation 3.
+  """
+
+  init_value: float
+  dtype: Any = jnp.float32
+  param_dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x):
+    gamma = self.param(
+      'gamma', nn.initializers.constant(self.init_value), x.shape[-1:], self.param_dtype)
+    return x * gamma.astype(self.dtype)
+
+
+def apply_head(features, num_outputs, options, *, train, name='head'):
+  """Turns features into logits; to be called inside a net's compact `__call__`.
+
+  Args:
+    features: [B, C].
+    num_outputs: 0 makes no head: the features come back.
+    options: NetOptions, resolved: dropout_rate, head_bias_init, param_dtype.
+    train: True drops features (rng 'dropout').
+    name: of the dense layer.
+
+  Returns:
+    float32 [B, num_outputs], or [B, C].
+  """
+  features = features.astype(jnp.float32)
+  if num_outputs == 0:
+    return features
+  x = nn.Dropout(options.dropout_rate, deterministic=not train, name='dropout')(features)
+  def init_bias(key, shape, dtype):
+    del key
+    return jnp.broadcast_to(jnp.asarray(options.head_bias_init, dtype), shape)
+  return nn.Dense(
+    num_outputs, dtype=jnp.float32, param_dtype=options.param_dtype, name=name,
+    kernel_init=nn.initializers.normal(0.01), bias_init=init_bias)(x)

@@ -1,7 +1,12 @@
-"""What every net promises: its published size, the taps, dtypes, and batch statistics at rest."""
+"""What every net promises: its published size and names, the taps, dtypes, statistics at rest."""
 
 import functools
+import json
+import math
+import pathlib
+import re
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,130 +14,256 @@ import pytest
 
 import nets
 from errors import UserError
+from nets import keras_names, layers, timm_names
+from nets.keras_names.layout import to_keras_array
+from nets.timm_names.layout import to_timm_array
+from tests.reference import fill
+from tests.reference.rows import COUNTED
 
-# Parameters by net and number of outputs. Those of se_resnet18, 34 and 50 are the published ones
-# (11.78, 21.96 and 28.09 M with 1000 outputs).
-COUNTS = {
-  'se_resnet18': {1000: 11_778_592},
-  'se_resnet34': {1000: 21_958_868},
-  'se_resnet50': {1000: 28_088_024},
+# {source: {variant: {params, batch_stats, names}}}, asked from timm and Keras for 1000 outputs.
+PUBLISHED = json.loads(
+  (pathlib.Path(__file__).parent / 'reference' / 'nets' / 'counts.json').read_text())
+# Parameters of the nets that neither has, by number of outputs; of the larger pose nets 28.5 and
+# 63.6 M are published.
+OWN = {
   'se_resnet_tagger': {100: 16_628_444, 0: 16_577_144},
   'se_resnet_tiny': {100: 198_764},
+  'hrnet_w18_small_pose': {17: 1_284_961},
+  'hrnet_w32_pose': {17: 28_536_113},
+  'hrnet_w48_pose': {17: 63_595_745},
 }
-SMALLEST = ('se_resnet_tiny',)  # a net of each family that is quick to run
+# A net of each family that is quick to run, and the side of its pictures.
+SMALL = {
+  'se_resnet': ('se_resnet_tiny', 64), 'inception': ('inception_v3', 75),
+  'efficientnet': ('efficientnet_b0', 64), 'hrnet': ('hrnet_w18_small', 64),
+  'convnext': ('convnext_tiny', 64), 'vit': ('vit_tiny_patch16', 64),
+}
+# How often a tap's map has been halved, roughly.
+HALVED = dict(stem=1, stage1=2, stage2=3, stage3=4, stage4=5)
+LEVELS = {
+  'se_resnet': HALVED,
+  'inception': dict(
+    stem=2, mixed_5b=3, mixed_5c=3, mixed_5d=3, mixed_6a=4, mixed_6b=4, mixed_6c=4, mixed_6d=4,
+    mixed_6e=4, mixed_7a=5, mixed_7b=5, mixed_7c=5),
+  'efficientnet': HALVED,
+  'hrnet': dict(stem=2, stage1=2, stage2=2, stage3=2, stage4=2),
+  'convnext': {**HALVED, 'stem': 2},
+  'vit': dict.fromkeys(HALVED, 4),
+}
+FURTHER_TAPS = r'stage[234]_branch[234]|aux_output'  # of some nets
+HEAVY = re.compile(r'.*efficientnet_b[2-7]|.*resnet1\d\d|hrnet_w48.*|hrnet_w32_.*|.*_(small|base)')
+
+
+def cases(rows):
+  """Marks those that take long to trace; the last value of a row is a net's name."""
+  return [pytest.param(*row, id='-'.join(map(str, row)),
+                       marks=pytest.mark.slow if HEAVY.fullmatch(row[-1]) else ())
+          for row in rows]
+
+
+ALL = [(family, name) for family, module in nets.NETS.items() for name in module.VARIANTS]
+every_net = pytest.mark.parametrize('family, name', cases(ALL))
+
+
+def abstract(net, size, *, train=False):
+  """Shapes of (output, taps) and of the variables, without computing anything."""
+  def init(key):
+    return net.init_with_output(
+      {'params': key, 'dropout': key}, jnp.zeros((2, size, size, 3)), train=train)
+  with layers.conv_form('plain'):  # the quickest to trace
+    return jax.eval_shape(init, jax.random.key(0))
 
 
 @functools.cache
-def shapes(name, num_outputs, **options):
-  """Shapes of (output, taps) and of the variables, without computing anything."""
-  net, size = nets.build_net(name, num_outputs, **options), nets.get_variant(name).input_size_px
-  return jax.eval_shape(
-    lambda key: net.init_with_output(key, jnp.zeros((2, size, size, 3)), train=False),
-    jax.random.key(0))
+def shapes(name, num_outputs):
+  """Those of a net that computes in bfloat16, at its own size."""
+  net = nets.build_net(name, num_outputs, dtype=jnp.bfloat16)
+  return abstract(net, nets.get_variant(name).input_size_px)
 
 
-@pytest.fixture(scope='module', params=SMALLEST)
-def small(request):
-  """(net, variables, image) of a small net, off its initial values."""
-  net, size = nets.build_net(request.param, 5), nets.get_variant(request.param).input_size_px
-  image = np.random.default_rng(0).normal(size=(4, size, size, 3)).astype(np.float32)
-  variables = jax.jit(functools.partial(net.init, train=False))(
-    jax.random.key(1, impl='unsafe_rbg'), image)  # quick to compile
-  variables = jax.tree.map(lambda x: x + 0.01, variables)
-  return net, variables, image
+def published_outputs(source, name):
+  return 0 if 'features_only' in COUNTED[source][name][1] else 1000
+
+
+def outputs(name):
+  """The number of outputs that a net is counted with, so that it is traced once."""
+  return next((published_outputs(source, name) or 1000 for source in PUBLISHED
+               if name in PUBLISHED[source]), max(OWN.get(name, {1000: 0})))
+
+
+def size_of(tree):
+  return sum(math.prod(x.shape) for x in jax.tree.leaves(tree))
 
 
 def test_every_net_is_counted():
-  assert list(COUNTS) == nets.list_nets()
-  for family, module in nets.NETS.items():
-    assert set(SMALLEST) & set(module.VARIANTS), family
+  assert {*PUBLISHED['timm'], *PUBLISHED['keras'], *OWN} == set(nets.list_nets())
+  assert not {*PUBLISHED['timm'], *PUBLISHED['keras']} & set(OWN)
+  assert {source: set(models) for source, models in PUBLISHED.items()} == {
+    source: set(models) for source, models in COUNTED.items()}
+  assert set(SMALL) == set(LEVELS) == set(nets.NETS)
 
 
-@pytest.mark.parametrize('name, num_outputs', [(name, k) for name in COUNTS for k in COUNTS[name]])
-def test_parameter_counts(name, num_outputs):
-  _, variables = shapes(name, num_outputs)
-  assert sum(x.size for x in jax.tree.leaves(variables['params'])) == COUNTS[name][num_outputs]
+@pytest.mark.parametrize('num_outputs, name', cases(
+  (k, name) for name in OWN for k in OWN[name]))
+def test_our_own_nets_have_as_many_parameters_as_we_say(num_outputs, name):
+  assert size_of(shapes(name, num_outputs)[1]['params']) == OWN[name][num_outputs]
+
+
+@pytest.mark.parametrize('source, name', cases(
+  (source, name) for source, models in PUBLISHED.items() for name in models))
+def test_sizes_names_and_shapes_are_the_published_ones(source, name):
+  """A bijection: a missing, doubled or surplus name, or another shape, changes the digest."""
+  _, variables = shapes(name, published_outputs(source, name))
+  published = PUBLISHED[source][name]
+  for collection in ('params', 'batch_stats'):
+    assert size_of(variables.get(collection, {})) == published[collection]
+  if source == 'timm':
+    to_key, to_array = timm_names.get_family(name).to_timm, to_timm_array
+  else:
+    to_key, to_array = keras_names.get_family(name).to_keras, to_keras_array
+  leaves = flax.traverse_util.flatten_dict(variables)
+  theirs = {to_key(name, path[1:]): to_array(path[1:], np.empty(leaf.shape, bool)).shape
+            for path, leaf in leaves.items()}
+  assert len(theirs) == len(leaves)
+  assert fill.digest(theirs) == published['names']
+
+
+def test_nets_with_published_names_are_those_that_are_counted():
+  named = {'timm': [family.TIMM_NAMES for family in timm_names.FAMILIES.values()],
+           'keras': [family.KERAS_NAMES for family in keras_names.FAMILIES.values()]}
+  for source, tables in named.items():
+    assert {variant: model for table in tables for variant, model in table.items()} == {
+      variant: model for variant, (model, _) in COUNTED[source].items()}
 
 
 def test_the_tagger_has_about_seventeen_million_parameters():
-  assert 16.5e6 < COUNTS['se_resnet_tagger'][100] < 17.7e6
+  assert 16.5e6 < OWN['se_resnet_tagger'][100] < 17.7e6
 
 
-@pytest.mark.parametrize('name', COUNTS)
-def test_taps_halve_from_stage_to_stage(name):
-  (output, taps), _ = shapes(name, 7)
+@every_net
+def test_taps_are_maps_of_the_sizes_that_their_names_promise(family, name):
+  (_, taps), _ = shapes(name, outputs(name))
   row = nets.get_variant(name)
-  assert output.shape == (2, 7)
-  size = row.input_size_px * 2 // row.stem_stride
-  divisors = dict(stem=2, stage1=4, stage2=8, stage3=16, stage4=32, features_2d=32)
-  assert set(taps) == {*divisors, 'features'}
-  for tap, divisor in divisors.items():
-    assert taps[tap].shape[:3] == (2, size // divisor, size // divisor)
-  assert taps['features'].shape == (2, taps['features_2d'].shape[-1])
+  deeper = name == 'se_resnet_tagger'  # its stem has a stride of 4
+  for tap, level in LEVELS[family].items():
+    for side in taps[tap].shape[1:3]:
+      assert round(math.log2(row.input_size_px / side)) == level + deeper, tap
+  assert taps['features_2d'].ndim == 4 and taps['features'].ndim == 2
+  assert taps['features'].shape[-1] == taps['features_2d'].shape[-1]
+  assert {x.shape[0] for x in taps.values()} == {2}
+  further = set(taps) - {*LEVELS[family], 'features', 'features_2d'}
+  assert all(re.fullmatch(FURTHER_TAPS, tap) for tap in further)
 
 
-@pytest.mark.parametrize('name', COUNTS)
-def test_output_statistics_and_parameters_stay_float32_when_computing_in_bfloat16(name):
-  (output, taps), variables = shapes(name, 7, dtype=jnp.bfloat16)
+@every_net
+def test_outputs_and_variables_stay_float32_when_computing_in_bfloat16(family, name):
+  del family
+  (output, taps), variables = shapes(name, outputs(name))
   assert output.dtype == taps['features'].dtype == jnp.float32
-  assert taps['stage2'].dtype == jnp.bfloat16
+  assert output.shape[-1] == outputs(name)
   assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
+  assert taps['stem'].dtype == taps['features_2d'].dtype == jnp.bfloat16
 
 
-@pytest.mark.parametrize('name', COUNTS)
-def test_without_outputs_there_is_no_head_and_features_come_out(name):
-  (output, taps), variables = shapes(name, 0)
-  assert 'head' not in variables['params']
-  assert output.shape == taps['features'].shape and output.dtype == jnp.float32
-
-
-@pytest.mark.parametrize('name', COUNTS)
+@pytest.mark.parametrize('name', nets.list_nets())
 def test_rows_say_how_pixels_are_normalised(name):
   row = nets.get_variant(name)
   assert len(row.mean) == len(row.std) == 3
   assert all(1 < value < 255 for value in (*row.mean, *row.std))  # in 0..255, not 0..1
 
 
-def test_train_is_keyword_only_without_default(small):
-  net, variables, image = small
-  with pytest.raises(TypeError):
-    net.apply(variables, image)
-  with pytest.raises(TypeError):
-    net.apply(variables, image, True)
-
-
-def test_batch_statistics_move_in_training_only(small):
-  net, variables, image = small
-  for train in (False, True):
-    apply = jax.jit(functools.partial(net.apply, train=train, mutable=['batch_stats']))
-    _, after = apply(variables, image, rngs={'dropout': jax.random.key(2)})
-    same = jax.tree.map(lambda one, two: bool((one == two).all()), variables['batch_stats'],
-                        after['batch_stats'])
-    assert set(jax.tree.leaves(same)) == {not train}
-
-
-def test_rows_do_not_see_each_other_outside_training(small):
-  net, variables, image = small
-  apply = jax.jit(functools.partial(net.apply, train=False))
-  together, _ = apply(variables, image)
-  alone, _ = apply(variables, image[2:3])
-  np.testing.assert_allclose(together[2:3], alone, atol=1e-4)
-  assert jnp.abs(together[0] - together[1]).max() > 1e-3
-
-
-def test_every_parameter_gets_a_finite_gradient_that_is_not_zero(small):
-  net, variables, image = small
-  @jax.jit
-  @jax.grad
-  def gradients(params):
-    (output, _), _ = net.apply({**variables, 'params': params}, image, train=True,
-                               mutable=['batch_stats'], rngs={'dropout': jax.random.key(2)})
-    return (output ** 2).sum()
-  for path, gradient in jax.tree.leaves_with_path(gradients(variables['params'])):
-    assert jnp.isfinite(gradient).all() and gradient.any(), jax.tree_util.keystr(path)
-
-
 def test_an_unknown_net_is_told_the_choices():
   for function in (nets.get_variant, lambda name: nets.build_net(name, 3)):
     with pytest.raises(UserError, match="'resnet'.*se_resnet18.*se_resnet_tiny"):
       function('resnet')
+
+
+# One small net of each family, traced ------------------------------------------------------------
+
+small_nets = pytest.mark.parametrize('name, size', SMALL.values(), ids=SMALL)
+
+
+@small_nets
+def test_without_outputs_there_is_no_head_and_features_come_out(name, size):
+  (output, taps), variables = abstract(nets.build_net(name, 0), size)
+  assert 'head' not in variables['params']
+  assert output.shape == taps['features'].shape and output.dtype == jnp.float32
+
+
+@small_nets
+def test_the_number_of_input_channels_is_the_pictures(name, size):
+  net = nets.build_net(name, 3)
+  with layers.conv_form('plain'):
+    (output, _), _ = jax.eval_shape(
+      lambda key: net.init_with_output(key, jnp.zeros((2, size, size, 5)), train=False),
+      jax.random.key(0))
+  assert output.shape == (2, 3)
+
+
+@small_nets
+def test_statistics_stay_float32_in_training_in_bfloat16(name, size):
+  net = nets.build_net(name, 3, dtype=jnp.bfloat16)
+  _, variables = abstract(net, size)
+  with layers.conv_form('plain'):
+    (output, _), after = jax.eval_shape(
+      functools.partial(net.apply, train=True, mutable=['batch_stats']), variables,
+      jnp.zeros((2, size, size, 3)), rngs={'dropout': jax.random.key(0)})
+  assert output.dtype == jnp.float32
+  assert {x.dtype for x in jax.tree.leaves(after)} <= {jnp.dtype('float32')}
+
+
+@small_nets
+def test_what_lies_behind_the_wanted_tap_is_not_computed(name, size):
+  net, image = nets.build_net(name, 3), jnp.zeros((1, size, size, 3))
+  _, variables = abstract(net, size)
+  def cost(function):
+    with layers.conv_form('plain'):
+      lowered = jax.jit(lambda variables: function(
+        *net.apply(variables, image, train=False))).lower(variables)
+    return lowered.cost_analysis()['flops']
+  early = 'mixed_5b' if name.startswith('inception') else 'stage1'
+  whole, part = cost(lambda output, taps: output), cost(lambda output, taps: taps[early])
+  assert 0.01 * whole < part < 0.7 * whole
+
+
+@small_nets
+def test_rematerialisation_keeps_the_variables_and_marks_the_blocks_of_its_stages(name, size):
+  stages = nets.get_variant(name).stages
+  variables = abstract(nets.build_net(name, 3), size)[1]
+  marks = []
+  for remat in ((), stages[:1], stages):
+    net = nets.build_net(name, 3, remat=remat)
+    assert jax.tree.map(jnp.shape, abstract(net, size)[1]) == jax.tree.map(jnp.shape, variables)
+    with layers.conv_form('plain'):
+      trace = jax.make_jaxpr(functools.partial(net.apply, train=False))(
+        variables, jnp.zeros((1, size, size, 3)))
+    marks.append(sum('remat' in eqn.primitive.name or 'checkpoint' in eqn.primitive.name
+                     for eqn in trace.eqns))
+  assert marks[0] == 0 < marks[1] < marks[2]
+
+
+@small_nets
+def test_rematerialisation_keeps_less_for_the_backward_pass(name, size):
+  """In values; XLA for CPUs may keep more than it is asked to, so nothing is compiled here."""
+  image = jnp.zeros((4, size, size, 3))
+
+  def kept(remat):
+    net = nets.build_net(name, 3, remat=remat)
+    def backward(variables):
+      def loss(params):
+        (output, _), _ = net.apply({**variables, 'params': params}, image, train=True,
+                                   mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)})
+        return output.sum()
+      return jax.vjp(loss, variables['params'])[1]
+    variables = abstract(net, size)[1]
+    with layers.conv_form('plain'):
+      return size_of(jax.eval_shape(backward, variables)) - size_of(variables['params'])
+
+  stages = nets.get_variant(name).stages
+  assert kept(stages) < kept(stages[:1]) < kept(())
+  assert kept(stages) < 0.7 * kept(())
+
+
+def test_a_stage_that_a_net_does_not_have_is_told_its_own():
+  with pytest.raises(UserError, match="'stage1'.*no stage of inception_v3.*mixed_5b, .*mixed_7c"):
+    nets.build_net('inception_v3', 3, remat=('stage1',))

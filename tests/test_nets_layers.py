@@ -1,183 +1,18 @@
-"""The convolution and the pool equal lax in every form; gates and norms do what they say."""
+"""Gates, norms, dropped paths, scales and heads do what they say; options take the row's own."""
 
-import re
-from pathlib import Path
+import dataclasses
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 
+from errors import UserError
 from nets import layers
+from nets.options import NetOptions, Row, resolve_options
 
-# height, width, channels, kernel [h, w], features, stride, padding
-CONVOLUTIONS = {
-  'same 3x3': (9, 8, 3, (3, 3), 4, 1, 1),
-  'stem 7x7': (17, 16, 3, (7, 7), 5, 2, 3),
-  'stride 2 even': (8, 10, 4, (3, 3), 6, 2, 1),
-  'stride 2 odd': (9, 7, 4, (3, 3), 6, 2, 1),
-  'projection': (8, 9, 4, (1, 1), 6, 2, 0),
-  'valid': (9, 9, 2, (3, 3), 3, 2, 0),
-  'rows': (8, 9, 3, (1, 7), 4, 1, (0, 3)),
-  'columns': (8, 9, 3, (7, 1), 4, 1, (3, 0)),
-  'lopsided padding': (8, 9, 3, (3, 3), 4, 2, ((0, 1), (1, 0))),
-  'lopsided stride': (11, 12, 3, (3, 5), 4, (3, 2), (1, 2)),
-  'even kernel': (8, 8, 3, (4, 2), 4, 2, 1),
-  'more padding than kernel': (5, 6, 2, (3, 3), 3, 1, 4),
-  'stride beyond kernel': (11, 10, 2, (2, 2), 3, 3, 0),
-  'few positions': (2, 2, 3, (3, 3), 4, 1, 1),
-  'few positions, stride 2': (4, 3, 3, (3, 3), 4, 2, ((0, 1), (1, 1))),
-  'few positions, projection': (3, 4, 2, (1, 1), 4, 2, 0),
-  'one position': (3, 5, 2, (3, 5), 4, 1, 0),
-}
-
-
-def operands(case):
-  height, width, channels, size, features, stride, padding = CONVOLUTIONS[case]
-  rng = np.random.default_rng(0)
-  x = jnp.float32(rng.normal(size=(2, height, width, channels)))
-  kernel = jnp.float32(rng.normal(size=(*size, channels, features)) / 3)
-  return x, kernel, dict(stride=stride, padding=padding)
-
-
-def output_and_gradients(form, x, kernel, options):
-  """The gradient of the output differs from pixel to pixel, so that a shifted one shows."""
-  with layers.conv_form(form):
-    y, pullback = jax.vjp(lambda x, kernel: layers.convolve(x, kernel, **options), x, kernel)
-    return y, *pullback(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
-
-
-def assert_close(ours, theirs):
-  for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * max(1, np.abs(other).max()))
-
-
-@pytest.mark.parametrize('case', CONVOLUTIONS)
-def test_canonical_convolution_equals_lax(case):
-  x, kernel, options = operands(case)
-  ours, theirs = jax.jit(lambda *args: [
-    output_and_gradients(form, *args, options) for form in ('canonical', 'plain')])(x, kernel)
-  assert_close(ours, theirs)
-
-
-def test_canonical_convolution_equals_lax_inside_scan():
-  x, kernel, options = operands('stride 2 odd')
-  xs = jnp.stack([x, 2 * x, x - 1])
-
-  def gradients(kernel):
-    def body(total, x):
-      return total + (layers.convolve(x, kernel, **options) ** 2).sum(), None
-    return lax.scan(body, 0.0, xs)[0]
-
-  results = []
-  for form in ('canonical', 'plain'):
-    with layers.conv_form(form):
-      results.append(jax.jit(jax.value_and_grad(gradients))(kernel))
-  assert_close(*results)
-
-
-def test_canonical_convolution_equals_lax_under_vmap():
-  x, kernel, options = operands('lopsided padding')
-  kernels = jnp.stack([kernel, -2 * kernel])
-  results = []
-  for form in ('canonical', 'plain'):
-    with layers.conv_form(form):
-      results.append(jax.jit(jax.vmap(jax.grad(
-        lambda kernel: (layers.convolve(x, kernel, **options) ** 2).sum())))(kernels))
-  assert_close(*results)
-
-
-def test_groups_and_dilation_reach_lax():
-  x = jax.random.normal(jax.random.key(0), (1, 8, 8, 4))
-  kernel = jax.random.normal(jax.random.key(1), (3, 3, 1, 8))
-  with layers.conv_form('canonical'):
-    ours = layers.convolve(x, kernel, padding=2, dilation=2, groups=4)
-  for channel in range(8):
-    alone = layers.convolve(
-      x[..., channel // 2, None], kernel[..., channel, None], padding=2, dilation=2)
-    np.testing.assert_allclose(ours[..., channel, None], alone, atol=1e-5)
-  wide = jnp.zeros((5, 5, 1, 8)).at[::2, ::2].set(kernel)
-  np.testing.assert_allclose(ours, layers.convolve(x, wide, padding=2, groups=4), atol=1e-5)
-
-
-@pytest.mark.parametrize('backend, form', [('cpu', 'canonical'), ('tpu', 'plain'),
-                                           ('gpu', 'plain')])
-def test_the_backend_chooses_the_form(monkeypatch, backend, form):
-  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
-  assert layers.get_conv_form() == form
-  with layers.conv_form('plain'):
-    assert layers.get_conv_form() == 'plain'
-    with layers.conv_form('canonical'):
-      assert layers.get_conv_form() == 'canonical'
-    assert layers.get_conv_form() == 'plain'
-  assert layers.get_conv_form() == form
-
-
-def test_plain_form_leaves_no_custom_gradient_in_the_trace():
-  x, kernel, options = operands('same 3x3')
-  for form, present in (('canonical', True), ('plain', False)):
-    with layers.conv_form(form):
-      trace = jax.make_jaxpr(lambda x: layers.convolve(x, kernel, **options))(x)
-    assert ('custom_vjp' in str(trace)) is present
-
-
-def test_an_unknown_form_is_refused():
-  with pytest.raises(ValueError, match='auto, plain, canonical'):
-    with layers.conv_form('fast'):
-      pass
-
-
-def test_conv_has_the_same_parameters_in_every_form():
-  conv = layers.Conv(6, (3, 5), stride=2, padding=(1, 2), use_bias=True,
-                     bias_init=nn.initializers.ones)
-  x = jax.random.normal(jax.random.key(0), (2, 9, 8, 3))
-  variables, outputs = {}, {}
-  for form in ('canonical', 'plain'):
-    with layers.conv_form(form):
-      outputs[form], variables[form] = conv.init_with_output(jax.random.key(1), x)
-  shapes = jax.tree.map(jnp.shape, variables['plain'])
-  assert shapes == {'params': {'kernel': (3, 5, 3, 6), 'bias': (6,)}}
-  jax.tree.map(np.testing.assert_array_equal, variables['plain'], variables['canonical'])
-  assert_close(outputs['canonical'], outputs['plain'])
-
-
-def test_conv_computes_in_dtype_and_stores_in_param_dtype():
-  conv = layers.Conv(4, 3, padding=1, dtype=jnp.bfloat16)
-  y, variables = conv.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 3)))
-  assert y.dtype == jnp.bfloat16 and variables['params']['kernel'].dtype == jnp.float32
-
-
-def test_convolutions_are_made_in_layers_alone():
-  pattern = re.compile(r'nn\.Conv\b|conv_general_dilated|lax\.conv|nn\.max_pool|reduce_window')
-  files = [path for path in Path(layers.__file__).parent.glob('*.py') if path.stem != 'layers']
-  assert files
-  assert [path.name for path in files if pattern.search(path.read_text())] == []
-
-
-@pytest.mark.parametrize('height, size, stride, padding', [
-  (8, 3, 2, 1), (9, 3, 2, 1), (9, 3, 2, 0), (8, 2, 2, 0), (7, 3, 1, 1), (9, (3, 2), (2, 1), 1),
-  (8, 3, 2, ((0, 1), (0, 1)))])
-def test_max_pool_is_the_same_in_both_forms(height, size, stride, padding):
-  x = jax.random.normal(jax.random.key(0), (2, height, 10, 3)) - 2  # no ties, mostly negative
-  def pool(x):
-    y = layers.max_pool(x, size, stride=stride, padding=padding)
-    return (y * jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)).sum(), y
-  results = []
-  for form in ('canonical', 'plain'):
-    with layers.conv_form(form):
-      results.append(jax.jit(jax.value_and_grad(pool, has_aux=True))(x))
-  np.testing.assert_array_equal(results[0][0][1], results[1][0][1])
-  np.testing.assert_allclose(results[0][1], results[1][1], atol=1e-6)
-
-
-@pytest.mark.parametrize('form', ['canonical', 'plain'])
-def test_max_pool_keeps_the_sum_of_the_gradient_where_pixels_tie(form):
-  with layers.conv_form(form):
-    gradient = jax.grad(lambda x: layers.max_pool(x, 3, stride=2, padding=1).sum())(
-      jnp.zeros((1, 8, 8, 2)))
-  assert (gradient >= 0).all() and gradient.sum() == 4 * 4 * 2
+OPTIONS = resolve_options('a net', Row(), 3)
 
 
 def test_squeeze_excite_scales_whole_channels_by_their_means():
@@ -205,3 +40,86 @@ def test_batch_norm_over_an_axis_sees_the_whole_batch():
   np.testing.assert_allclose(halves.reshape(whole.shape), whole, atol=1e-5)
   jax.tree.map(lambda one, two: np.testing.assert_allclose(one[0], two, atol=1e-6), stats,
                whole_stats)
+
+
+def test_a_convolution_its_norm_and_its_activation_have_names_of_their_own():
+  make = layers.make_constructors(OPTIONS, train=False)
+  block = layers.ConvNormAct(4, (1, 3), padding=(0, 1), make=make, norm_options=dict(
+    use_scale=False))
+  x = jax.random.normal(jax.random.key(0), (2, 5, 5, 3))
+  y, variables = block.init_with_output(jax.random.key(1), x)
+  assert jax.tree.map(jnp.shape, variables) == {
+    'params': {'conv': {'kernel': (1, 3, 3, 4)}, 'norm': {'bias': (4,)}},
+    'batch_stats': {'norm': {'mean': (4,), 'var': (4,)}}}
+  bare, _ = dataclasses.replace(block, act=None).init_with_output(jax.random.key(1), x)
+  assert y.min() == 0 > bare.min()
+  np.testing.assert_array_equal(y, nn.relu(bare))
+
+
+class Paths(nn.Module):
+  """The masks of two drop paths that blocks of the same class hold."""
+
+  rate: float
+  train: bool
+
+  @nn.compact
+  def __call__(self, x):
+    class Block(nn.Module):
+      drop_path: callable
+
+      @nn.compact
+      def __call__(self, x):
+        return self.drop_path(name='drop_path')(x)
+
+    make = layers.make_constructors(OPTIONS, train=self.train)
+    def drop_path(name):
+      return make.drop_path(self.rate, name=name)
+    return [Block(drop_path, name=f'block{number}')(x) for number in (1, 2)]
+
+
+def test_drop_path_leaves_out_whole_pictures_and_keeps_the_mean():
+  x = jnp.ones((4000, 2, 2, 3))
+  one, two = Paths(0.25, True).apply({}, x, rngs={'dropout': jax.random.key(0)})
+  for y in (one, two):
+    assert set(np.unique(np.asarray(y, np.float64).round(4))) == {0, 1.3333}
+    assert (y == y[:, :1, :1, :1]).all()
+    assert abs(y.mean() - 1) < 0.03
+  assert 0.5 < (one == two).mean() < 0.75  # two independent masks agree on 0.625
+
+
+def test_drop_path_does_nothing_in_inference_and_without_a_rate():
+  x = jnp.ones((50, 2))
+  for rate, train in ((0.5, False), (0.0, True)):
+    for y in Paths(rate, train).apply({}, x):
+      np.testing.assert_array_equal(y, x)
+
+
+def test_drop_path_rates_grow_evenly_over_all_blocks():
+  rates = layers.drop_path_rates(0.3, (1, 2, 1))
+  assert [len(stage) for stage in rates] == [1, 2, 1]
+  np.testing.assert_allclose(np.concatenate(rates), [0, 0.1, 0.2, 0.3])
+  assert layers.drop_path_rates(0.3, (1,)) == ((0.0,),)
+
+
+def test_layer_scale_starts_small_and_keeps_the_dtype():
+  x = jnp.ones((2, 3, 3, 4), jnp.bfloat16)
+  layer = layers.LayerScale(1e-3, dtype=jnp.bfloat16)
+  y, variables = layer.init_with_output(jax.random.key(0), x)
+  gamma = variables['params']['gamma']
+  assert gamma.shape == (4,) and gamma.dtype == jnp.float32 and y.dtype == jnp.bfloat16
+  np.testing.assert_allclose(np.float32(y), 1e-3, rtol=1e-2)
+
+
+def test_options_that_are_negative_are_the_rows_own():
+  row = Row(dropout_rate=0.2, drop_path_rate=0.1, batch_norm_momentum=0.99, batch_norm_epsilon=1e-3)
+  own = resolve_options('a net', row, 3)
+  assert own == NetOptions(dropout_rate=0.2, drop_path_rate=0.1, batch_norm_momentum=0.99,
+                           batch_norm_epsilon=1e-3)
+  given = resolve_options('a net', row, 3, dropout_rate=0.0, batch_norm_epsilon=1e-5)
+  assert given == dataclasses.replace(own, dropout_rate=0.0, batch_norm_epsilon=1e-5)
+  hash(given)  # static under jit
+
+
+def test_prior_logits_of_another_length_are_refused():
+  with pytest.raises(UserError, match=r'a net has shape \(2,\).*\(3,\)'):
+    resolve_options('a net', Row(), 3, head_bias_init=(0.0, 1.0))

@@ -88,8 +88,9 @@ def test_dropout_acts_before_the_head_in_training_only():
 
 
 def test_a_negative_dropout_rate_takes_the_rows_own():
-  assert build_net('se_resnet_tagger', 3).dropout_rate == VARIANTS['se_resnet_tagger'].dropout_rate
-  assert build_net('se_resnet_tagger', 3, dropout_rate=0.0).dropout_rate == 0
+  own = VARIANTS['se_resnet_tagger'].dropout_rate
+  assert build_net('se_resnet_tagger', 3).options.dropout_rate == own > 0
+  assert build_net('se_resnet_tagger', 3, dropout_rate=0.0).options.dropout_rate == 0
 
 
 def test_a_block_whose_branch_is_zero_gives_its_input():

@@ -1,0 +1,259 @@
+"""Convolutions and pools: one meaning, several ways of being computed.
+
+All of them take `[B, H, W, C]` images. A convolution has one set of parameters (`kernel` as
+[height, width, in, out] and, if asked for, `bias`). How it is computed is decided when a function
+is traced, by the backend, so a checkpoint never depends on it.
+
+  plain      `lax.conv_general_dilated` and JAX's own gradient: accelerators, export, second order.
+  canonical  the same forward pass; the two convolutions of the backward pass are spelled out in the
+             one layout that XLA's CPU backend computes well wherever they stand, loops included;
+             maps of a few pixels are one matrix product, depthwise convolutions are sums of
+             shifted maps (nets/depthwise.py), pools are chains of strided slices.
+
+`conv_form` overrides the choice for what is traced inside it. A function that `jit` has already
+traced keeps the form it was traced with.
+"""
+
+import contextlib
+import contextvars
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from nets.depthwise import convolve_depthwise
+
+CONV_FORMS = ('auto', 'plain', 'canonical')
+_conv_form = contextvars.ContextVar('conv_form', default='auto')
+_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+_FEW_POSITIONS = 4  # of the output, up to which XLA's CPU convolution is 60 times slower
+
+he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
+
+
+@contextlib.contextmanager
+def conv_form(form):
+  """Computes what is traced inside the `with` in one form, whatever the backend.
+
+  Args:
+    form: one of CONV_FORMS; 'auto' is 'canonical' on CPU and 'plain' elsewhere.
+
+  Raises:
+    ValueError: for another form.
+  """
+  if form not in CONV_FORMS:
+    raise ValueError(f'conv_form is {form!r}, expected one of {", ".join(CONV_FORMS)}.')
+  token = _conv_form.set(form)
+  try:
+    yield
+  finally:
+    _conv_form.reset(token)
+
+
+def get_conv_form():
+  """Returns 'plain' or 'canonical': what a convolution traced now would be."""
+  form = _conv_form.get()
+  if form == 'auto':
+    return 'canonical' if jax.default_backend() == 'cpu' else 'plain'
+  return form
+
+
+def _pair(value):
+  return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def _padding_pairs(padding):
+  """Returns ((top, bottom), (left, right)) from one number, one per axis, or all four."""
+  return tuple(_pair(one) for one in _pair(padding))
+
+
+def _convolve(x, kernel, stride, padding, **options):
+  return lax.conv_general_dilated(
+    x, kernel, stride, padding, dimension_numbers=_DIMENSIONS, **options)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _canonical_conv(x, kernel, stride, padding):
+  return _convolve(x, kernel, stride, padding)
+
+
+def _canonical_conv_forward(x, kernel, stride, padding):
+  return _convolve(x, kernel, stride, padding), (x, kernel)
+
+
+def _canonical_conv_backward(stride, padding, residuals, grad):
+  x, kernel = residuals
+  kernel_pads, x_pads = [], []
+  for axis in (0, 1):
+    (low, _), step, size = padding[axis], stride[axis], kernel.shape[axis]
+    last = (grad.shape[1 + axis] - 1) * step  # where the last window begins, before `low`
+    extent = x.shape[1 + axis]
+    kernel_pads.append((low, size + last - extent - low))
+    x_pads.append((size - 1 - low, extent + low - 1 - last))
+  # The picture takes the place of the batch: channels in, channels out, summed over rows.
+  kernel_grad = _convolve(
+    x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), (1, 1), kernel_pads,
+    rhs_dilation=stride).transpose(1, 2, 0, 3)
+  x_grad = _convolve(
+    grad, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), x_pads, lhs_dilation=stride)
+  return x_grad, kernel_grad
+
+
+_canonical_conv.defvjp(_canonical_conv_forward, _canonical_conv_backward)
+
+
+def _output_size(x, size, stride, padding):
+  return tuple((x.shape[1 + axis] + sum(padding[axis]) - size[axis]) // stride[axis] + 1
+               for axis in (0, 1))
+
+
+def _windows(x, size, stride, padding):
+  """Yields (row, column, map): what each place of a kernel sees of the padded picture."""
+  height, width = _output_size(x, size, stride, padding)
+  x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pads, 0) for pads in padding), (0, 0, 0)))
+  for top in range(size[0]):
+    for left in range(size[1]):
+      yield top, left, lax.slice(
+        x, (0, top, left, 0),
+        (x.shape[0], top + (height - 1) * stride[0] + 1, left + (width - 1) * stride[1] + 1,
+         x.shape[3]), (1, *stride, 1))
+
+
+def _product_conv(x, kernel, stride, padding):
+  """A convolution as one matrix product over the windows, laid side by side."""
+  windows = [window for _, _, window in _windows(x, kernel.shape[:2], stride, padding)]
+  return jnp.concatenate(windows, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
+  """Convolves images with a kernel; every convolution of the project comes through here.
+
+  Args:
+    x: [B, H, W, C].
+    kernel: [height, width, C // groups, features], of the dtype of `x`.
+    stride: px, one number or (vertical, horizontal).
+    padding: px of zeros; one number, (vertical, horizontal), or ((top, bottom), (left, right)).
+    dilation: px between the taps of the kernel, like `stride`; 1 is a dense kernel.
+    groups: into how many independent parts the channels are split; C is depthwise.
+
+  Returns:
+    [B, h, w, features], h = (H + top + bottom - dilation * (height - 1) - 1) // stride + 1.
+  """
+  stride, padding, dilation = _pair(stride), _padding_pairs(padding), _pair(dilation)
+  if (get_conv_form() == 'canonical' and dilation == (1, 1)
+      and groups == x.shape[-1] == kernel.shape[-1] > 1):
+    return convolve_depthwise(x, kernel, stride, padding)
+  if groups != 1 or dilation != (1, 1):  # no CPU form of their own yet
+    return _convolve(
+      x, kernel, stride, padding, rhs_dilation=dilation, feature_group_count=groups)
+  if get_conv_form() == 'canonical':
+    few = math.prod(_output_size(x, kernel.shape, stride, padding)) <= _FEW_POSITIONS
+    return (_product_conv if few else _canonical_conv)(x, kernel, stride, padding)
+  return _convolve(x, kernel, stride, padding)
+
+
+class Conv(nn.Module):
+  """A convolution with parameters `kernel` and, if `use_bias`, `bias`; see `convolve`."""
+
+  features: int
+  kernel_size: int | tuple[int, int]
+  stride: int | tuple[int, int] = 1
+  padding: Any = 0
+  dilation: int | tuple[int, int] = 1
+  groups: int = 1
+  use_bias: bool = False
+  dtype: Any = jnp.float32
+  param_dtype: Any = jnp.float32
+  kernel_init: Callable = he_normal
+  bias_init: Callable = nn.initializers.zeros_init()
+
+  @nn.compact
+  def __call__(self, x):
+    shape = (*_pair(self.kernel_size), x.shape[-1] // self.groups, self.features)
+    kernel = self.param('kernel', self.kernel_init, shape, self.param_dtype)
+    x = convolve(
+      x.astype(self.dtype), kernel.astype(self.dtype), stride=self.stride,
+      padding=self.padding, dilation=self.dilation, groups=self.groups)
+    if self.use_bias:
+      bias = self.param('bias', self.bias_init, (self.features,), self.param_dtype)
+      x = x + bias.astype(self.dtype)
+    return x
+
+
+def _reduce_slices(x, axis, size, step, pads, function, fill):
+  """Maximum or sum over windows along one axis, as a chain over strided slices."""
+  widths = [(0, 0)] * x.ndim
+  widths[axis] = pads
+  x = jnp.pad(x, widths, constant_values=fill)
+  count = (x.shape[axis] - size) // step + 1
+  slices = [
+    lax.slice_in_dim(x, start, start + (count - 1) * step + 1, step, axis)
+    for start in range(size)]
+  return functools.reduce(function, slices)
+
+
+def max_pool(x, size, *, stride, padding=0):
+  """Takes the maximum over square windows.
+
+  The value is the same on every backend. Where several pixels of a window tie, the gradient goes
+  to one of them on accelerators and is divided among them on CPU; its sum is the same.
+
+  Args:
+    x: [B, H, W, C], floating point.
+    size: px, one number or (vertical, horizontal).
+    stride: px, like `size`.
+    padding: px that never win, as in `convolve`; narrower than the window.
+
+  Returns:
+    [B, h, w, C], h = (H + top + bottom - size) // stride + 1.
+  """
+  size, stride, padding = _pair(size), _pair(stride), _padding_pairs(padding)
+  if get_conv_form() == 'canonical':
+    for axis in (0, 1):
+      x = _reduce_slices(
+        x, 1 + axis, size[axis], stride[axis], padding[axis], jnp.maximum, -jnp.inf)
+    return x
+  return lax.reduce_window(
+    x, -jnp.inf, lax.max, (1, *size, 1), (1, *stride, 1), ((0, 0), *padding, (0, 0)))
+
+
+def avg_pool(x, size, *, stride, padding=0, count_padding=True):
+  """Takes the mean over square windows.
+
+  Args:
+    x: [B, H, W, C], floating point.
+    size: px, one number or (vertical, horizontal).
+    stride: px, like `size`.
+    padding: px of zeros, as in `convolve`; narrower than the window.
+    count_padding: True divides every sum by the size of the window, False by the number of its
+      pixels that lie in the picture.
+
+  Returns:
+    [B, h, w, C], h = (H + top + bottom - size) // stride + 1.
+  """
+  size, stride, padding = _pair(size), _pair(stride), _padding_pairs(padding)
+  shape = x.shape
+  if get_conv_form() == 'canonical':
+    for axis in (0, 1):
+      x = _reduce_slices(x, 1 + axis, size[axis], stride[axis], padding[axis], jnp.add, 0)
+  else:
+    x = lax.reduce_window(
+      x, np.zeros((), x.dtype), lax.add, (1, *size, 1), (1, *stride, 1),
+      ((0, 0), *padding, (0, 0)))
+  counts = [_counts(shape[1 + axis], size[axis], stride[axis], padding[axis])
+            if count_padding is False else np.full(x.shape[1 + axis], size[axis])
+            for axis in (0, 1)]
+  # known when traced: nothing is left for XLA to fold
+  return x * (1 / np.multiply.outer(*counts))[..., None].astype(x.dtype)
+
+
+def _counts(extent, size, step, pads):
+  """How many pixels of the picture lie in each window along one axis."""
+  starts = np.arange((extent + sum(pads) - size) // step + 1) * step - pads[0]
+  return np.minimum(starts + size, extent) - np.maximum(starts, 0)

@@ -1,0 +1,52 @@
+"""How other libraries name and lay out the weights of a net: what reads their files asks here."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from nets import NETS, keras_names, timm_names
+from nets.keras_names import layout as keras_layout
+from nets.timm_names import layout as timm_layout
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightNames:
+  """One library's view of one net.
+
+  Attributes:
+    library: 'timm' or 'keras'.
+    model: what the library calls this net; '' where it has only others of the family.
+    to_key: names of a variable without its collection, ('stage1_block1', 'conv1', 'kernel'), -> the
+      library's key.
+    to_array, from_array: (those names, array) -> the array in the library's layout, in ours.
+    get_pixels: (mean, variance) that a file of weights holds -> (mean, std) of pixels in 0..255
+      that its net was trained with; None where files say nothing of it.
+  """
+  library: str
+  model: str
+  to_key: Callable
+  to_array: Callable
+  from_array: Callable
+  get_pixels: Callable | None = None
+
+
+def get_weight_names(variant):
+  """Returns {'timm': WeightNames, 'keras': WeightNames}, without a library that has no such family.
+
+  Nets that timm does not have, such as a pose net, are named as their family there, so that they
+  can take over the parts that they share with it.
+  """
+  found = {}
+  for family in (name for name, module in NETS.items() if variant in module.VARIANTS):
+    if family in timm_names.FAMILIES:
+      theirs = timm_names.FAMILIES[family]
+      found['timm'] = WeightNames(
+        'timm', theirs.TIMM_NAMES.get(variant, ''), functools.partial(theirs.to_timm, variant),
+        timm_layout.to_timm_array, timm_layout.from_timm_array)
+    theirs = keras_names.FAMILIES.get(family)
+    if variant in getattr(theirs, 'KERAS_NAMES', ()):
+      found['keras'] = WeightNames(
+        'keras', theirs.KERAS_NAMES[variant], functools.partial(theirs.to_keras, variant),
+        keras_layout.to_keras_array, keras_layout.from_keras_array,
+        getattr(theirs, 'get_pixel_constants', None))
+  return found
