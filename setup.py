@@ -24,6 +24,7 @@ setup(
         'optax>=0.2.8',
         'orbax-checkpoint>=0.12.8,<1',
         'pillow>=11',
+        'safetensors>=0.5',
         'scikit-learn>=1.5',
         'scipy>=1.13',
         'tensorboardX>=2.6',
@@ -34,6 +35,8 @@ setup(
         'cpu': [],
         'cuda13': ['jax[cuda13]'],
         'tpu': ['jax[tpu]'],
-        'test': ['hypothesis>=6.100', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.12'],
+        'keras': ['h5py>=3.12'],
+        'hub': ['huggingface_hub>=0.30'],
+        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.12'],
     },
 )

@@ -21,7 +21,15 @@ def get_config(arg: str = '') -> ConfigDict:
       name='se_resnet_tagger',    # a variant of nets.NETS
       dropout_rate=-1.0,          # before the head; negative: the net's own
       dtype='auto',               # computes in: auto (bfloat16 on TPU and GPU), float32, bfloat16
+      drop_path_rate=-1.0,        # of the last residual branch; negative: the net's own
+      batch_norm_momentum=-1.0,   # share of the old statistics kept in a step; negative: its own
       batch_norm_sync=True,       # statistics of the global batch; False: of each device
+      remat=(),                   # stages computed again in the backward pass: ('stage1', 'stage2')
+      init_from='',               # weights to start from: a run's folder, .safetensors in timm's
+                                  # names, .h5 or .npz in Keras', hf-hub:timm/NAME
+      init_head='auto',           # its head: auto (where it fits), keep (must fit), fresh
+      init_partial=False,         # may it lack parts of the net?
+      init_checkpoint='latest',   # of a run: latest or best
   ))
   config.loss = ConfigDict(dict(
       name='focal',               # losses.LOSSES
@@ -46,6 +54,9 @@ def get_config(arg: str = '') -> ConfigDict:
       shrink_frac=0.0,            # ... in the first part of the run, a share of its steps
       mixup_alpha=0.0,            # pictures and tags are mixed by shares of Beta(alpha, alpha)
       ema_decay=0.0,              # average of the weights, used for evaluation; 0: off
+      freeze=(),                  # patterns of parameters that never learn: ('*', '!head')
+      freeze_first=(),            # patterns of those that do not in the first part of the run ...
+      freeze_first_frac=0.0,      # ... a share of its steps
       parallel='jit',             # jit (sharded arrays) or pmap
   ))
   config.eval = ConfigDict(dict(
@@ -134,6 +145,7 @@ def optimizer_section() -> ConfigDict:
       decay=0.9,                  # of RMSprop's average of squares
       epsilon=1e-8,
       clip_norm=0.0,              # global norm of the gradient; 0: off
+      lr_factors=(),              # (pattern of parameters, factor), ...; the last that fits counts
   ))
 
 

@@ -5,7 +5,7 @@ import copy
 import jax
 
 from errors import Diverged, UserError
-from train_lib import build, devices, plots, records, report, study
+from train_lib import check, devices, plots, records, report, study
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.lock import Lock
@@ -70,7 +70,7 @@ def _finished_results(runs, folder) -> dict:
   """
   results, fingerprints = {one.name: {} for one in runs}, {}
   for one in runs:
-    build.check_config(one.config)
+    check.check_config(one.config)
     if not one.workdir.exists():
       continue
     workdir_lib.open_workdir(one.workdir, one.config, named=folder)

@@ -17,7 +17,8 @@ ARROWS = {
     'data': {'numpy', 'cv2', 'PIL', 'tensorflow_datasets', 'array_record', 'tqdm', 'errors'},
     'nets': {'flax', 'jax', 'numpy', 'errors'},
     'train_lib': {'jax', 'flax', 'optax', 'orbax', 'numpy', 'etils', 'ml_collections', 'absl',
-                  'sklearn', 'scipy', 'matplotlib', 'cv2', 'PIL', 'tqdm', 'tensorboardX', 'errors'},
+                  'sklearn', 'scipy', 'matplotlib', 'cv2', 'PIL', 'tqdm', 'tensorboardX', 'errors',
+                  'safetensors', 'h5py', 'huggingface_hub'},
     'jobs': {'jax', 'numpy', 'etils', 'errors', 'train_lib'},
     'main.py': {'absl', 'ml_collections', 'errors', 'configs', 'train_lib', 'jobs'},
     'errors.py': set(),
@@ -61,7 +62,7 @@ def test_tables_equal_their_folders():
   assert set(SOURCES) == files('data/sources', 'pictures')
   assert set(JOBS) == files('jobs')
   assert set(LOSSES) == files('losses')
-  assert set(NETS) == files('nets', 'layers')
+  assert set(NETS) == files('nets', 'layers', 'conv', 'depthwise', 'options', 'weight_names')
   assert set(TASKS) == files('train_lib/tasks', 'reductions', 'missing_tags', 'mixing')
 
 

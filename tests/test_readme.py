@@ -10,6 +10,7 @@ from jobs import JOBS
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
+FOLDERS = ('data/toon/', 'data/board/', 'nets/timm_names/', 'nets/keras_names/')
 
 
 def files_of_the_tree():
@@ -17,13 +18,12 @@ def files_of_the_tree():
   rooms = ('configs', 'data', 'jobs', 'losses', 'nets', 'train_lib')
   paths = [path.relative_to(ROOT) for room in rooms for path in (ROOT / room).rglob('*.py')]
   return [path.as_posix() for path in paths
-          if path.name != '__init__.py' and path.parts[:2] not in (('data', 'toon'),
-                                                                   ('data', 'board'))]
+          if path.name != '__init__.py' and f'{path.parent.as_posix()}/' not in FOLDERS]
 
 
-@pytest.mark.parametrize('path', [*files_of_the_tree(), 'main.py', 'setup.py', 'data/toon/',
-                                  'data/board/', 'benchmarks/', 'tests/', 'docs/', 'Makefile',
-                                  'constraints.txt', 'errors.py'])
+@pytest.mark.parametrize('path', [
+    *files_of_the_tree(), *FOLDERS, 'main.py', 'setup.py', 'errors.py', 'constraints.txt',
+    'Makefile', 'benchmarks/', 'tests/', 'docs/'])
 def test_the_tree_has_a_line_for_every_file(path):
   assert f'| `{path}` | ' in README
   assert (ROOT / path).exists()

@@ -5,7 +5,8 @@ import pytest
 
 from configs import tagger
 from errors import UserError
-from train_lib import build
+from train_lib import build, check
+from train_lib.training import build_training
 
 
 def small_config(folder):
@@ -20,7 +21,7 @@ def small_config(folder):
 def small_training(folder, seed):
   config = small_config(folder)
   config.seed = seed
-  return build.build_training(config)
+  return build_training(config)
 
 
 def test_seeds_share_their_programs_and_differ_in_their_numbers(tmp_path):
@@ -28,7 +29,7 @@ def test_seeds_share_their_programs_and_differ_in_their_numbers(tmp_path):
   for seed in (0, 1):
     training = small_training(tmp_path, seed)
     batch = {key: value for key, value in training.loader.make_batch(0).items() if key != 'id'}
-    lowered = training.full_step.lower(training.abstract_state, batch, training.key)
+    lowered = training.steps[False, False].lower(training.abstract_state, batch, training.key)
     programs.append((training.init_state.lower(training.key).as_text(), lowered.as_text()))
     kernels.append(np.asarray(training.init_state(training.key).params['head']['kernel']))
   assert programs[0] == programs[1]
@@ -70,7 +71,7 @@ def test_a_power_of_zero_weighs_alike_and_counts_nothing():
 
 
 def test_the_bar_for_missing_tags_stands_on_the_shares_of_the_training_split(tmp_path):
-  training = build.build_training(small_config(tmp_path))
+  training = build_training(small_config(tmp_path))
   shares = training.train_source.count_tags() / len(training.train_source)
   often = shares.argmax()
   settings = training.task.treatment.keywords
@@ -87,14 +88,14 @@ def test_senseless_numbers_are_told_by_name(tmp_path, section, key, value):
   config = small_config(tmp_path)
   config[section][key] = value
   with pytest.raises(UserError, match=f'{section}.{key} is'):
-    build.build_training(config)
+    build_training(config)
 
 
 @pytest.mark.parametrize('way', ['listed', 'added', 'ignored'])
 def test_training_batches_carry_ignored_tags_only_where_they_are_asked_for(tmp_path, way):
   config = small_config(tmp_path)
   config.data.implications = way
-  training = build.build_training(config)
+  training = build_training(config)
   assert ('ignored_tags' in training.loader.make_batch(0)) == (way == 'ignored')
   for loader in build.build_evaluation_loaders(config, training.train_source).values():
     assert 'ignored_tags' not in loader.make_batch(0)
@@ -129,11 +130,11 @@ def test_what_cannot_be_trained_is_told_from_the_config_alone(section, key, valu
   config = tagger.get_config()
   config[section][key] = value
   with pytest.raises(UserError, match=words):
-    build.check_config(config)
+    check.check_config(config)
 
 
 def test_labels_of_a_persons_own_pictures_are_not_turned_round():
   config = tagger.get_config('folder')
   config.data.flipped_share = 0.3
   with pytest.raises(UserError, match="data.source is 'folder', not toon"):
-    build.check_config(config)
+    check.check_config(config)

@@ -51,7 +51,7 @@ class Loop:
       clock.restart(start)
       for step, batch in enumerate(device_batches(training, start, total), start + 1):
         state, metrics = training.step_function(step)(state, batch, training.key)
-        compiled = step in (start + 1, training.small_steps + 1)
+        compiled = step == start + 1 or training.step_kind(step) != training.step_kind(step - 1)
         if one_by_one or compiled:
           jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
         if step == start + 1 + TIMED_STEPS:

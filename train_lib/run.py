@@ -8,11 +8,12 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import build, evaluation, loop, records
+from train_lib import build, evaluation, freezing, loop, records
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.lock import Lock
 from train_lib.reporting import say
+from train_lib.training import build_training, load_initial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
 
 def _train(config, folder, preemption, given) -> Finished:
   started = time.monotonic()
-  training = build.build_training(config, preemption.check, given)
+  training = build_training(config, preemption.check, given)
   source = training.train_source
   say(source.description)
   workdir_lib.check_fingerprint(folder, source.fingerprint)
@@ -86,7 +87,7 @@ def _train(config, folder, preemption, given) -> Finished:
     source = build.build_listed_source(config, source, preemption.check)
   loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
   with checkpoints:
-    state = _first_or_saved_state(training, checkpoints)
+    state = _saved_state(training, checkpoints) or _first_state(training, folder)
     run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder)
     try:
       state = run.run(state)
@@ -104,18 +105,31 @@ def _add_goodput(folder, productive_sec: float, total_sec: float) -> None:
       'total_sec': round(before['total_sec'] + total_sec, 1)})
 
 
-def _first_or_saved_state(training, checkpoints):
-  """The newest whole checkpoint, or a fresh state where there has never been one."""
-  abstract = training.abstract_state
-  restored = checkpoints.restore_latest(abstract)
+def _saved_state(training, checkpoints):
+  """The newest whole checkpoint, or None where there has never been one."""
+  restored = checkpoints.restore_latest(training.abstract_state)
   if restored is None:
-    count = sum(leaf.size for leaf in jax.tree.leaves(abstract.params))
-    say(f'{training.config.net.name}: {count / 1e6:.2f} M parameters, '
-        f'{training.num_steps} steps; compiling')
-    return training.init_state(training.key)
+    return None
   state, step = restored
   if step > training.num_steps:
     raise UserError(f'the newest checkpoint is step {step}, beyond the last of this config, '
                     f'{training.num_steps}')
   say(f'going on from step {step} of {training.num_steps}')
+  return state
+
+
+def _first_state(training, folder):
+  """A fresh state, or one with the weights that the config names, which `folder` then tells of."""
+  params = training.abstract_state.params
+  count = sum(leaf.size for leaf in jax.tree.leaves(params))
+  say(f'{training.config.net.name}: {count / 1e6:.2f} M parameters, {training.num_steps} steps; '
+      'compiling')
+  for line in freezing.describe_plan(training.plan, params):
+    say(line)
+  state = training.init_state(training.key)
+  if not training.config.net.init_from:
+    return state
+  state, account = load_initial(training, state)
+  say(str(account))
+  records.write_text(folder / 'initial_weights.txt', f'{account}\n')
   return state

@@ -19,15 +19,18 @@ OPTIMIZERS = {
 DECOUPLED = ('adamw',)            # these take the decay themselves
 
 
-def build_optimizer(config, num_steps: int):
+def build_optimizer(config, num_steps: int, arrange=lambda make: make(0)):
   """Returns (optax transformation, schedule: step -> learning rate).
 
   Args:
     config: the `optimizer` section.
     num_steps: length of the run, which the schedule and its warm-up are fractions of.
+    arrange: (make) -> transformation, where make(before) is the optimizer of parameters that begin
+      to learn after so many steps; `freezing.Plan.optimizer` gives parts of a net one each.
   """
   if config.name not in OPTIMIZERS:
     raise UserError(f"optimizer.name '{config.name}' is unknown; choices: {', '.join(OPTIMIZERS)}")
   schedule = build_schedule(config, num_steps)
-  inner = OPTIMIZERS[config.name](schedule, config)
+  inner = arrange(
+      lambda before: OPTIMIZERS[config.name](lambda count: schedule(count + before), config))
   return gradient_chain(inner, config, coupled_decay=config.name not in DECOUPLED), schedule

@@ -67,7 +67,7 @@ class Tagging:
         variables, self._pixels(image), train=True, rngs=rngs, mutable=['batch_stats'])
     targets, certain = self.treatment(logits, labels)
     losses = self._losses(logits, targets, weights * certain * self.tag_weights)
-    return masked_mean(losses, batch['mask']), changed['batch_stats']
+    return masked_mean(losses, batch['mask']), changed.get('batch_stats', {})
 
   def tally(self, variables: dict, batch: dict) -> dict:
     """Sums over real rows: 'loss', plain, and 'examples', their number."""

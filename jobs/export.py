@@ -1,0 +1,38 @@
+"""--job=export: what was trained, as files that other programs read."""
+
+import jax
+
+from errors import UserError
+from train_lib import build, devices, records
+from train_lib.preemption import Preemption
+from train_lib.reporting import say
+from train_lib.trained import open_trained
+from train_lib.weights import save_weights
+
+
+def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
+  """Writes `model.safetensors`: the net's weights in timm's names and layouts.
+
+  timm loads it with `strict=True` where it has the net; a net of ours alone is named as its family
+  is there. `net.init_from` reads it too.
+
+  Args:
+    config: of the workdir; `checkpoint` picks latest or best.
+    workdir: of the run.
+    config_path, input: not of this job.
+    output: a folder; '' is `<workdir>/export`.
+
+  Raises:
+    UserError: no such run, or the file cannot be written.
+  """
+  del config_path
+  with Preemption():
+    if input:
+      raise UserError('--job=export reads the run of --workdir alone; leave --input out')
+    devices.set_up_jax(config.runtime.cache_dir)
+    trained = open_trained(config, workdir, config.checkpoint)
+    folder = records.absolute(output) if output else records.absolute(workdir) / 'export'
+    names = build.build_weight_names(config)['timm']
+    save_weights(folder / 'model.safetensors', jax.device_get(trained.variables), names)
+    named = f" in the names of timm's {names.model}" if names.model else ''
+    say(f'the net of step {trained.step} is in {folder}/model.safetensors{named}')

@@ -1,0 +1,59 @@
+"""Tests of jobs/export.py: the files of a trained run that other programs read."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from configs import tagger
+from errors import UserError
+from jobs import export, train
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """(config, workdir) of a run of two steps."""
+  folder = tmp_path_factory.mktemp('export')
+  config = tagger.get_config('smoke')
+  config.data.dir = str(folder / 'data')
+  config.data.image_size_px = 32
+  config.data.num_train, config.data.num_valid, config.data.num_test = 16, 8, 8
+  config.train.batch_size = config.eval.batch_size = 8
+  config.train.num_steps = 2
+  config.runtime.workers = 0
+  config.runtime.tensorboard = False
+  run(train, config, folder / 'run')
+  return config, folder / 'run'
+
+
+def run(job, config, workdir, output='', input=''):
+  job.run(config, str(workdir), config_path='configs/tagger.py:smoke', input=input,
+          output=str(output))
+
+
+def test_the_weights_are_written_and_another_run_starts_from_them(trained, tmp_path):
+  config, workdir = trained
+  run(export, config, workdir)
+  arrays = load_file(workdir / 'export' / 'model.safetensors')
+  assert arrays['fc.weight'].shape[0] == len(arrays['fc.bias'])
+  second = config.copy_and_resolve_references()
+  second.net.init_from = str(workdir / 'export' / 'model.safetensors')
+  second.optimizer.learning_rate = 0.0
+  second.train.freeze = ('*', '!head')
+  run(train, second, tmp_path / 'second')
+  run(export, second, tmp_path / 'second', output=tmp_path / 'out')
+  again = load_file(tmp_path / 'out' / 'model.safetensors')
+  assert arrays.keys() == again.keys()
+  for key, value in arrays.items():
+    np.testing.assert_array_equal(again[key], value, err_msg=key)
+  account = (tmp_path / 'second' / 'initial_weights.txt').read_text()
+  assert f'loaded: {len(arrays)} of {len(arrays)} arrays' in account
+
+
+def test_a_folder_without_a_run_is_told(trained, tmp_path):
+  with pytest.raises(UserError, match='is not the folder of a run'):
+    run(export, trained[0], tmp_path)
+
+
+def test_an_input_is_not_ignored(trained):
+  with pytest.raises(UserError, match='leave --input out'):
+    run(export, *trained, input='photos')

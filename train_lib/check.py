@@ -1,0 +1,72 @@
+"""What cannot be trained, told from the config alone, before data are touched."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+
+from errors import UserError
+from train_lib import build, freezing, optimizers, parallel, weights
+from train_lib.tasks import get_task, missing_tags
+
+
+def check_config(config) -> None:
+  """Raises UserError for what cannot be trained, as far as the config alone can tell."""
+  _check_numbers(config)
+  check_shrink(config)
+  get_task(config.task)
+  check_net(config)
+  build.build_loss(config.loss)
+  missing_tags.check_missing(config.loss)
+  parallel.check_choice(config.train.parallel)
+  optimizers.build_optimizer(config.optimizer, num_steps=1)
+  build.build_pipeline(config.data, train=True)
+  if config.loss.over_tags not in ('sum', 'mean'):
+    raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
+  if config.data.flipped_share and config.data.source != 'toon':
+    raise UserError("data.flipped_share turns labels of drawn pictures round; data.source is "
+                    f"'{config.data.source}', not toon")
+
+
+def _check_numbers(config) -> None:
+  for name, value, least, most in (
+      ('seed', config.seed, 0, math.inf),
+      ('data.image_size_px', config.data.image_size_px, 32, math.inf),
+      ('train.num_steps', config.train.num_steps, 0, math.inf),
+      ('train.accumulate_steps', config.train.accumulate_steps, 1, math.inf),
+      ('train.mixup_alpha', config.train.mixup_alpha, 0, 100),
+      ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
+      ('eval.every_steps', config.eval.every_steps, 0, math.inf),
+      ('runtime.workers', config.runtime.workers, 0, math.inf)):
+    if not least <= value <= most:
+      wanted = f'at least {least}' if most == math.inf else f'{least} to {most}'
+      raise UserError(f'{name} is {value}; expected {wanted}')
+  if not config.train.num_steps and config.train.num_epochs <= 0:
+    raise UserError(f'train.num_epochs is {config.train.num_epochs} and train.num_steps 0; there '
+                    'is nothing to train')
+  for name, value in (('net.dropout_rate', config.net.dropout_rate),
+                      ('train.ema_decay', config.train.ema_decay)):
+    if value >= 1:
+      raise UserError(f'{name} is {value}; expected below 1')
+
+
+def check_net(config) -> None:
+  """Raises UserError for a net, weights to start from or parts to freeze that there are not."""
+  net = build.build_net(config, num_outputs=1)
+  weights.check_source(config.net.init_from, head=config.net.init_head,
+                       checkpoint=config.net.init_checkpoint)
+  if config.train.freeze or config.train.freeze_first or config.optimizer.lr_factors:
+    side = config.data.image_size_px
+    picture = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    variables = jax.eval_shape(functools.partial(net.init, train=False), jax.random.key(0), picture)
+    freezing.plan_of_config(config, config.train.num_steps or 1000, variables['params'])
+
+
+def check_shrink(config) -> int:
+  """The factor; UserError unless it divides the pictures' side."""
+  shrink, side_px = config.train.shrink, config.data.image_size_px
+  if shrink < 1 or side_px % shrink or not 0 <= config.train.shrink_frac <= 1:
+    raise UserError(f'train.shrink is {shrink} and train.shrink_frac {config.train.shrink_frac}; '
+                    f'expected a divisor of data.image_size_px, {side_px}, and a share of 0 to 1')
+  return shrink

@@ -1,0 +1,62 @@
+"""What became of the weights that were read into a net, in words."""
+
+import dataclasses
+import re
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+  """What became of a net's arrays and of a file's; `str(account)` is for people.
+
+  Attributes:
+    source, library: where the weights come from, and whose names they bear.
+    loaded: {name of ours: its key there}.
+    adapted: {name of ours: how}, of some of the loaded ones.
+    initial: {name of ours: why it kept its initial value}.
+    unused: keys of the source that nothing was loaded from.
+    sizes: {name of ours: number of values}.
+  """
+  source: str
+  library: str
+  loaded: dict[str, str]
+  adapted: dict[str, str]
+  initial: dict[str, str]
+  unused: tuple[str, ...]
+  sizes: dict[str, int]
+
+  def __str__(self):
+    values = sum(self.sizes[name] for name in self.loaded)
+    lines = [f'weights from {plain(self.source, most=1000)}, in the names of {self.library}:',
+             f'  loaded: {len(self.loaded)} of {len(self.sizes)} arrays, {values:,} of '
+             f'{sum(self.sizes.values()):,} values']
+    lines += [f'  adapted: {name}: {how}' for name, how in self.adapted.items()]
+    for reason in dict.fromkeys(self.initial.values()):
+      names = [name for name, why in self.initial.items() if why == reason]
+      lines.append(f'  left at initial values: {grouped(names)}: {reason}')
+    if self.unused:
+      lines.append(f'  not used from the file: {grouped(self.unused)}')
+    return '\n'.join(lines)
+
+
+def plain(text, most=80):
+  """Returns a name from a file so that a terminal can show it."""
+  text = text if len(text) <= most else f'{text[:most - 3]}...'
+  return text if text.isprintable() else repr(text)[1:-1]
+
+
+def few(texts, join=', ', most=3):
+  """Returns the first texts, joined, and how many more there are."""
+  more = f'{join}and {len(texts) - most} more' if len(texts) > most else ''
+  return join.join(texts[:most]) + more
+
+
+def grouped(names, most=24):
+  """Returns names by their outermost module: 'stage1_block1 (12), head (2)'."""
+  groups = {}
+  for name in names:
+    name = re.sub('^(params|batch_stats)/', '', name)
+    groups.setdefault(re.split('[/.]', name)[0], []).append(name)
+  texts = [plain(inside[0]) if len(inside) == 1 else f'{plain(group)} ({len(inside)})'
+           for group, inside in groups.items()]
+  more = f' and {len(texts) - most} more' if len(texts) > most else ''
+  return ', '.join(texts[:most]) + more

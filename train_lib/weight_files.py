@@ -1,0 +1,223 @@
+"""Files of weights: what is in them by name, its shapes first and its values on demand.
+
+A file may come from anyone. Nothing in it is run: no pickle is read, and no library that builds
+models opens it. A value is read only when somebody who has seen its shape asks for it.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import re
+import shlex
+import zipfile
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from errors import UserError
+
+HUB = 'hf-hub:'
+PICKLES = ('.pth', '.pt', '.ckpt', '.bin', '.pkl', '.pickle', '.tar')
+CONVERT = ('python -c "import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], '
+           'weights_only=True); d = d.get(\'state_dict\', d); s.save_file({k: v.contiguous() for '
+           'k, v in d.items() if hasattr(v, \'numpy\')}, sys.argv[2])"')
+_NUMBERED = re.compile(r'(conv2d|batch_normalization)(?:_(\d+))?$')  # by Keras, as layers are made
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredArray:
+  """An array in an open file. Attributes: read: () -> numpy array of that shape."""
+  shape: tuple[int, ...]
+  dtype: str
+  read: Callable[[], np.ndarray]
+
+
+@contextlib.contextmanager
+def open_weights(path) -> Iterator[tuple[str, dict[str, StoredArray]]]:
+  """Opens a file of weights.
+
+  Args:
+    path: a local .safetensors in timm's names; .npz, .h5 or .hdf5 in Keras' layer names; or
+      'hf-hub:owner/name', whose model.safetensors is fetched (once, into that library's cache).
+
+  Yields:
+    ('timm' or 'keras', {key: StoredArray}), whose arrays can be read inside the `with`.
+
+  Raises:
+    UserError: when there is no such file, it is of another kind, or it is damaged.
+  """
+  check_path(path)
+  path = pathlib.Path(_fetch(str(path)) if str(path).startswith(HUB) else path).expanduser()
+  library, opener = _OPENERS[path.suffix]
+  with contextlib.ExitStack() as stack:
+    try:
+      arrays = opener(path, stack)
+    except UserError:
+      raise
+    except Exception as error:  # every library raises its own, and a damaged file any of them
+      raise _damaged(path, error) from error
+    yield library, _keras_keys(path, arrays) if library == 'keras' else arrays
+
+
+def check_path(path) -> None:
+  """Raises UserError when `open_weights` would not take a path; reads and fetches nothing."""
+  if str(path).startswith(HUB):
+    _repository(str(path))
+    return
+  path = pathlib.Path(path).expanduser()
+  if path.suffix in PICKLES:
+    old, new = (shlex.quote(str(one)) for one in (path, path.with_suffix('.safetensors')))
+    raise UserError(f'{path} is a pickle, which can run any code when it is opened, so it is not '
+                    f'read here; convert it where you have torch: {CONVERT} {old} {new}')
+  if path.suffix not in _OPENERS:
+    raise UserError(f'{path} is no file of weights that can be read; expected '
+                    f'{", ".join(_OPENERS)}, the folder of a run, or hf-hub:timm/NAME.')
+  if not path.is_file():
+    raise UserError(f'there is no file of weights {path}.')
+
+
+def read_array(path, key: str, array: StoredArray) -> np.ndarray:
+  """Reads one array, of floating point numbers, all finite.
+
+  Raises:
+    UserError: when it is not, or the file is damaged there.
+  """
+  try:
+    value = array.read()
+  except Exception as error:
+    raise _damaged(path, error) from error
+  if value.shape != array.shape:
+    raise _damaged(path, f'{key} is not of the shape that it is said to be')
+  value = value.astype(np.float32)
+  if not np.isfinite(value).all():
+    raise UserError(f'{key} in {path} holds NaN or infinite values; the file is of no use.')
+  return value
+
+
+def _damaged(path, error):
+  text = str(error).strip() or type(error).__name__
+  return UserError(f'{path} is damaged or no file of its kind: {text.splitlines()[0]}.')
+
+
+# Kinds of files ---------------------------------------------------------------------------------
+
+
+def _open_safetensors(path, stack):
+  from safetensors import safe_open
+  file = stack.enter_context(safe_open(path, framework='numpy'))
+  arrays = {}
+  for key in file.keys():  # noqa: SIM118  (it is no dict)
+    part = file.get_slice(key)
+    arrays[key] = StoredArray(tuple(part.get_shape()), part.get_dtype(),
+                              lambda key=key: file.get_tensor(key))
+  return arrays
+
+
+def _open_npz(path, stack):
+  archive = stack.enter_context(zipfile.ZipFile(path))
+  arrays = {}
+  for name in archive.namelist():
+    with archive.open(name) as member:
+      shape, dtype = _npy_header(member)
+    if dtype.kind in 'fiu':
+      arrays[name.removesuffix('.npy')] = StoredArray(
+        shape, str(dtype), lambda name=name: _read_npy(archive, name))
+  return arrays
+
+
+def _npy_header(member):
+  version = np.lib.format.read_magic(member)
+  reader = (np.lib.format.read_array_header_1_0 if version == (1, 0)
+            else np.lib.format.read_array_header_2_0)
+  shape, _, dtype = reader(member)
+  return shape, dtype
+
+
+def _read_npy(archive, name):
+  with archive.open(name) as member:
+    return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _open_h5(path, stack):
+  try:
+    import h5py
+  except ImportError as error:
+    raise UserError(f"to read {path}, install the extra 'keras': pip install -e '.[keras]'."
+                    ) from error
+  arrays = {}
+
+  def visit(name, item):  # links that lead elsewhere are not followed
+    if isinstance(item, h5py.Dataset) and not name.startswith('optimizer'):
+      if item.external or item.is_virtual:
+        raise UserError(f'{name} in {path} lies in another file, which is not read.')
+      if item.dtype.kind in 'fiu':
+        arrays[name] = StoredArray(item.shape, str(item.dtype), lambda: item[()])
+
+  stack.enter_context(h5py.File(path, 'r')).visititems(visit)
+  return arrays
+
+
+_OPENERS = {
+  '.safetensors': ('timm', _open_safetensors),
+  '.npz': ('keras', _open_npz),
+  '.h5': ('keras', _open_h5),
+  '.hdf5': ('keras', _open_h5),
+}
+
+
+def _keras_keys(path, arrays):
+  """Returns the arrays by 'layer/variable', layers numbered from the first on, as in a new Keras.
+
+  Keras counts layers without a name over all models of a session, and in former years from 1 on:
+  the lowest number in a file is that of its first layer.
+  """
+  if arrays and all('/vars/' in key for key in arrays):
+    raise UserError(f'{path} is in the form of Keras 3, which keeps no names of layers; load it in '
+                    "Keras and write it again with model.save('weights.h5').")
+  lowest = {}
+  for key in arrays:
+    if match := _NUMBERED.match(_layer(key)):
+      base, number = match[1], int(match[2] or 0)
+      lowest[base] = min(lowest.get(base, number), number)
+  named = {}
+  for key, array in arrays.items():
+    layer, variable = _layer(key), key.rpartition('/')[2].partition(':')[0]
+    if match := _NUMBERED.match(layer):
+      number = int(match[2] or 0) - lowest[match[1]]
+      layer = f'{match[1]}_{number}' if number else match[1]
+    name = f'{layer}/{variable.replace("depthwise_kernel", "kernel")}'
+    if name in named:
+      raise UserError(f'{path} holds {name} twice; write the weights of one net to a file.')
+    named[name] = array
+  return named
+
+
+def _layer(key):
+  return ('/' + key).split('/')[-2]
+
+
+# Files from elsewhere ---------------------------------------------------------------------------
+
+
+def _repository(source):
+  name = source.removeprefix(HUB)
+  if not re.fullmatch(r'[\w.-]+/[\w.-]+', name):
+    raise UserError(f"'{source}' names no model; expected {HUB}owner/name, such as "
+                    f'{HUB}timm/hrnet_w32.ms_in1k.')
+  return name
+
+
+def _fetch(source):
+  """Returns the local path of 'hf-hub:owner/name', fetched if it is not there yet."""
+  repository = _repository(source)
+  try:
+    import huggingface_hub
+  except ImportError as error:
+    raise UserError(f"to fetch {source}, install the extra 'hub' (pip install -e '.[hub]'), or "
+                    'fetch its model.safetensors yourself and name that file.') from error
+  try:
+    return huggingface_hub.hf_hub_download(repository, 'model.safetensors')
+  except Exception as error:  # of its own, of its HTTP library, or of the network
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    raise UserError(f'{source} could not be fetched ({text}); without a network, fetch its '
+                    'model.safetensors elsewhere and name that file.') from error
