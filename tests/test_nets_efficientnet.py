@@ -18,7 +18,7 @@ MAP = np.random.default_rng(0).normal(size=(2, 9, 8, 16)).astype(np.float32)
 def block(*, width=16, stride=1, same=False, train=False, expansion=6, drop_path_rate=0.0):
   make = layers.make_constructors(
     NetOptions(batch_norm_momentum=0.9, batch_norm_epsilon=1e-3), train=train)
-  return MBConv(Group(1, width, 5, stride, expansion), stride, same, make, drop_path_rate)
+  return MBConv(Group(1, width, 5, stride, expansion, 'stage1'), stride, same, make, drop_path_rate)
 
 
 @functools.cache
