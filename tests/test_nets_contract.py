@@ -242,7 +242,9 @@ def test_rematerialisation_keeps_the_variables_and_marks_the_blocks_of_its_stage
   assert marks[0] == 0 < marks[1] < marks[2]
 
 
-@small_nets
+@pytest.mark.parametrize('name, size', [
+  pytest.param(*row, id=family, marks=() if family == 'se_resnet' else pytest.mark.slow)
+  for family, row in SMALL.items()])
 def test_rematerialisation_keeps_less_for_the_backward_pass(name, size):
   """In values; XLA for CPUs may keep more than it is asked to, so nothing is compiled here."""
   image = jnp.zeros((4, size, size, 3))
