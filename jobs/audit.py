@@ -1,8 +1,6 @@
 """--job=audit: labels suspected wrong, ranked, as a table and a sheet of pictures."""
 
-import csv
 import dataclasses
-import io
 from collections import Counter
 from typing import Any
 
@@ -116,7 +114,7 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[_Part]
           f'{len(judged):,} others')
       place = folder / f'fold-{number}-of-{count}'
       record = run_lib.train(config, place, preemption, config_path=config_path, source=others,
-                             finish=lambda finished: {})
+                             finish=lambda finished: {}, named=workdir)
       if record['fingerprint'] != others.fingerprint:
         raise UserError(f'the data changed since {place} was trained; move the folders '
                         f'{folder}/fold-* away, so that nets are trained on what there is now')
@@ -170,11 +168,7 @@ def _write(config, folder, parts, scored, ids, audit, poll) -> None:
         part.trained.tag_categories[tag], 'yes' if listed else 'no',
         'false' if listed else 'missing', round(float(suspect['probability']), 4),
         round(1 - float(suspect['ratio']), 4)), strict=True)))
-  table = io.StringIO()
-  writer = csv.DictWriter(table, COLUMNS, lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  records.write_text(folder / 'audit.csv', table.getvalue())
+  records.write_csv(folder / 'audit.csv', COLUMNS, (row.values() for row in rows))
   records.write_json(folder / 'audit.json', _summary(config, parts, audit, rows))
   shown = _shown(config, parts, audit.suspects['row'], rows, poll)
   _write_sheet(folder / 'audit.png', shown)

@@ -1,9 +1,11 @@
-"""JSON and JSON Lines files that a crash cannot leave half written.
+"""JSON, JSON Lines and CSV files that a crash cannot leave half written.
 
 Paths may be local or anything that `etils.epath` opens (gs:// and the like).
 """
 
 import contextlib
+import csv
+import io
 import json
 import logging
 import math
@@ -48,6 +50,20 @@ def write_text(path, text: str) -> None:
 def write_json(path, obj) -> None:
   """Writes strict JSON, whole or not at all; numbers that are not finite become null."""
   write_text(path, json.dumps(plain(obj), indent=2, allow_nan=False) + '\n')
+
+
+def write_csv(path, titles, rows) -> None:
+  """Writes a CSV file, whole or not at all; None is written as nothing.
+
+  Args:
+    titles: of the columns.
+    rows: sequences of as many values.
+  """
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(titles)
+  writer.writerows(rows)
+  write_text(path, text.getvalue())
 
 
 def read_json(path):
