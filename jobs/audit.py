@@ -18,6 +18,7 @@ from train_lib.pictures import suspect_sheet
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import check_tags, open_trained
+from train_lib.weight_sources import is_run
 
 IN_MEMORY = 2 ** 27               # labels (6 bytes each) to keep; beyond, the nets judge twice
 SHEET_PICTURES, SHEET_OF_TAG = 40, 5  # in all, and of one tag
@@ -101,6 +102,10 @@ def _held_out_parts(config, workdir, preemption) -> list[_Part]:
 
 
 def _fold_parts(config, workdir, folder, config_path, preemption) -> list[_Part]:
+  if is_run(config.net.init_from):
+    raise UserError(f"the nets of --job=audit would start from the run net.init_from names, "
+                    f"'{config.net.init_from}', which may have learned from the pictures that they "
+                    "are to judge; add --config.net.init_from=''")
   if not (records.absolute(workdir) / 'config.json').exists():  # else the workdir of a run
     workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
   folder.mkdir(parents=True, exist_ok=True)

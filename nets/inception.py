@@ -29,6 +29,7 @@ from errors import UserError
 from nets import layers
 from nets.options import HALF_RANGE, NetOptions, Row, resolve_options
 
+_LEAST_PX = 75
 _AUX_SIDE = 17  # of mixed_6e: its head has a 5x5 window of 5x5 averages, 3 px apart
 
 
@@ -201,6 +202,9 @@ class InceptionV3(nn.Module):
 
   @nn.compact
   def __call__(self, image, *, train):
+    if min(image.shape[1:3]) < _LEAST_PX:
+      raise UserError(f'Inception v3 takes pictures of at least {_LEAST_PX} px a side, got '
+                      f'{image.shape[1]} x {image.shape[2]}.')
     make = layers.make_constructors(self.options, train=train)
     conv = functools.partial(
       layers.ConvNormAct, make=make, norm_options=(('use_scale', self.row.norm_scale),))

@@ -28,15 +28,20 @@ def absolute(path) -> epath.Path:
 
 def write_text(path, text: str) -> None:
   """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
+  write_bytes(path, text.encode())
+
+
+def write_bytes(path, content: bytes) -> None:
+  """Writes a file as `write_text` does."""
   path = epath.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   if _is_remote(path):
-    path.write_text(text)  # object stores replace a whole object
+    path.write_bytes(content)  # object stores replace a whole object
     return
   handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.tmp-', dir=os.fspath(path.parent))
   try:
-    with os.fdopen(handle, 'w', encoding='utf-8') as file:
-      file.write(text)
+    with os.fdopen(handle, 'wb') as file:
+      file.write(content)
       file.flush()
       os.fsync(file.fileno())
     os.chmod(temporary, 0o666 & ~_umask())

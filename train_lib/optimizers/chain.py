@@ -15,5 +15,6 @@ def gradient_chain(inner, config, *, coupled_decay: bool):
 
 
 def decay_mask(params):
-  """True for kernels (two axes or more): biases and the scales of norms are never decayed."""
-  return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+  """True for kernels: biases, the scales of norms, tokens and positions are never decayed."""
+  return jax.tree_util.tree_map_with_path(
+      lambda path, leaf: jax.tree_util.keystr(path[-1:], simple=True) == 'kernel', params)
