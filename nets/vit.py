@@ -23,7 +23,7 @@ import numpy as np
 
 from errors import UserError
 from nets import layers
-from nets.options import HALF_RANGE, NetOptions, Row, resolve_options
+from nets.options import HALF_RANGE, NetOptions, Row
 
 _truncated_normal = nn.initializers.truncated_normal(0.02)
 
@@ -182,18 +182,4 @@ VARIANTS = {
   for size, width, num_heads in (('tiny', 192, 3), ('small', 384, 6), ('base', 768, 12))
 }
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits; 0 builds no head.
-    **options: fields of `options.NetOptions`; those of BatchNorm have no effect.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return ViT(row=row, num_outputs=num_outputs,
-             options=resolve_options(name, row, num_outputs, **options))
+NET = ViT
