@@ -17,51 +17,10 @@ def get_config(arg: str = '') -> ConfigDict:
   config.small_page = ''          # what to run instead where there is no accelerator
   config.checkpoint = 'latest'    # of a trained run: latest or best (by the validation split)
   config.data = data_section()
-  config.net = ConfigDict(dict(
-      name='se_resnet_tagger',    # a variant of nets.NETS
-      dropout_rate=-1.0,          # before the head; negative: the net's own
-      mean=(),                    # of the pixels, in 0..255, that are subtracted; (): the net's own
-      std=(),                     # ... that are divided by
-      dtype='auto',               # computes in: auto (bfloat16 on TPU and GPU), float32, bfloat16
-      drop_path_rate=-1.0,        # of the last residual branch; negative: the net's own
-      batch_norm_momentum=-1.0,   # share of the old statistics kept in a step; negative: its own
-      batch_norm_sync=True,       # statistics of the global batch; False: of each device
-      remat=(),                   # stages computed again in the backward pass: ('stage1', 'stage2')
-      init_from='',               # weights to start from: a run's folder, .safetensors in timm's
-                                  # names, .h5 or .npz in Keras', hf-hub:timm/NAME
-      init_head='auto',           # its head: auto (where it fits), keep (must fit), fresh
-      init_partial=False,         # may it lack parts of the net?
-      init_checkpoint='latest',   # of a run: latest or best
-  ))
-  config.loss = ConfigDict(dict(
-      name='focal',               # losses.LOSSES
-      over_tags='sum',            # an example's loss: sum or mean over its tags
-      focal_alpha=-1.0,           # weight of positives, 0..1; negative: off
-      focal_gamma=2.0,            # 0: plain cross-entropy
-      gamma_positive=0.0,         # asymmetric loss
-      gamma_negative=4.0,
-      clip=0.05,
-      auxiliary_weight=0.4,       # of a net's auxiliary head, where it has one
-      tag_weight_power=0.0,       # a tag weighs (1 / its share of pictures) ** power; 0: all alike
-      negative_smoothing=0.0,     # target of a tag that is not listed
-      missing='absent',           # a tag not listed but found above missing_threshold counts as ...
-      missing_threshold=0.6,      # ... absent, ignored or present
-  ))
+  config.net = net_section()
+  config.loss = loss_section()
   config.optimizer = optimizer_section()
-  config.train = ConfigDict(dict(
-      batch_size=128,             # of one optimizer step, over all devices
-      num_epochs=40.0,
-      num_steps=0,                # 0: from num_epochs
-      accumulate_steps=1,         # parts of a batch computed one after another
-      shrink=1,                   # pictures are this many times smaller ...
-      shrink_frac=0.0,            # ... in the first part of the run, a share of its steps
-      mixup_alpha=0.0,            # pictures and tags are mixed by shares of Beta(alpha, alpha)
-      ema_decay=0.0,              # average of the weights, used for evaluation; 0: off
-      freeze=(),                  # patterns of parameters that never learn: ('*', '!head')
-      freeze_first=(),            # patterns of those that do not in the first part of the run ...
-      freeze_first_frac=0.0,      # ... a share of its steps
-      parallel='jit',             # jit (sharded arrays) or pmap
-  ))
+  config.train = train_section()
   config.eval = ConfigDict(dict(
       batch_size=128,
       every_steps=0,              # 0: about ten times in a run
@@ -131,6 +90,62 @@ def board_section() -> ConfigDict:
       least=ConfigDict(dict(      # training pictures that a tag must have
           general=1, character=1, copyright=1, artist=1, meta=1)),
       bad_limit_frac=0.05,        # of records that are broken or lack their picture
+  ))
+
+
+def net_section() -> ConfigDict:
+  """Which net, what it computes in, and the weights that it starts from."""
+  return ConfigDict(dict(
+      name='se_resnet_tagger',    # a variant of nets.NETS
+      dropout_rate=-1.0,          # before the head; negative: the net's own
+      mean=(),                    # of the pixels, in 0..255, that are subtracted; (): the net's own
+      std=(),                     # ... that are divided by
+      dtype='auto',               # computes in: auto (bfloat16 on TPU and GPU), float32, bfloat16
+      drop_path_rate=-1.0,        # of the last residual branch; negative: the net's own
+      batch_norm_momentum=-1.0,   # share of the old statistics kept in a step; negative: its own
+      batch_norm_sync=True,       # statistics of the global batch; False: of each device
+      remat=(),                   # stages computed again in the backward pass: ('stage1', 'stage2')
+      init_from='',               # weights to start from: a run's folder, .safetensors in timm's
+                                  # names, .h5 or .npz in Keras', hf-hub:timm/NAME
+      init_head='auto',           # its head: auto (where it fits), keep (must fit), fresh
+      init_partial=False,         # may it lack parts of the net?
+      init_checkpoint='latest',   # of a run: latest or best
+  ))
+
+
+def loss_section() -> ConfigDict:
+  """What a training step makes smaller."""
+  return ConfigDict(dict(
+      name='focal',               # losses.LOSSES
+      over_tags='sum',            # an example's loss: sum or mean over its tags
+      focal_alpha=-1.0,           # weight of positives, 0..1; negative: off
+      focal_gamma=2.0,            # 0: plain cross-entropy
+      gamma_positive=0.0,         # asymmetric loss
+      gamma_negative=4.0,
+      clip=0.05,
+      auxiliary_weight=0.4,       # of a net's auxiliary head, where it has one
+      tag_weight_power=0.0,       # a tag weighs (1 / its share of pictures) ** power; 0: all alike
+      negative_smoothing=0.0,     # target of a tag that is not listed
+      missing='absent',           # a tag not listed but found above missing_threshold counts as ...
+      missing_threshold=0.6,      # ... absent, ignored or present
+  ))
+
+
+def train_section() -> ConfigDict:
+  """How long and how a run trains."""
+  return ConfigDict(dict(
+      batch_size=128,             # of one optimizer step, over all devices
+      num_epochs=40.0,
+      num_steps=0,                # 0: from num_epochs
+      accumulate_steps=1,         # parts of a batch computed one after another
+      shrink=1,                   # pictures are this many times smaller ...
+      shrink_frac=0.0,            # ... in the first part of the run, a share of its steps
+      mixup_alpha=0.0,            # pictures and tags are mixed by shares of Beta(alpha, alpha)
+      ema_decay=0.0,              # average of the weights, used for evaluation; 0: off
+      freeze=(),                  # patterns of parameters that never learn: ('*', '!head')
+      freeze_first=(),            # patterns of those that do not in the first part of the run ...
+      freeze_first_frac=0.0,      # ... a share of its steps
+      parallel='jit',             # jit (sharded arrays) or pmap
   ))
 
 

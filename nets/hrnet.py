@@ -206,12 +206,10 @@ class HRNet(nn.Module):
     return BiasedConvNormAct(LAST_WIDTH, 1, make, name='merge_last')(x)
 
   def _heatmaps(self, x):
-    def init_bias(key, shape, dtype):
-      del key
-      return jnp.broadcast_to(jnp.asarray(self.options.head_bias_init, dtype), shape)
     return layers.Conv(
       self.num_outputs, 1, use_bias=True, dtype=jnp.float32, param_dtype=self.options.param_dtype,
-      kernel_init=nn.initializers.normal(0.001), bias_init=init_bias, name='head')(x)
+      kernel_init=nn.initializers.normal(0.001), bias_init=layers.make_bias_init(self.options),
+      name='head')(x)
 
 
 def _check_size(image):

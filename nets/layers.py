@@ -207,9 +207,14 @@ def apply_head(features, num_outputs, options, *, train, name='head'):
   if num_outputs == 0:
     return features
   x = nn.Dropout(options.dropout_rate, deterministic=not train, name='dropout')(features)
+  return nn.Dense(
+    num_outputs, dtype=jnp.float32, param_dtype=options.param_dtype, name=name,
+    kernel_init=nn.initializers.normal(0.01), bias_init=make_bias_init(options))(x)
+
+
+def make_bias_init(options):
+  """Returns the initialiser of a head's bias: the logits that the options name."""
   def init_bias(key, shape, dtype):
     del key
     return jnp.broadcast_to(jnp.asarray(options.head_bias_init, dtype), shape)
-  return nn.Dense(
-    num_outputs, dtype=jnp.float32, param_dtype=options.param_dtype, name=name,
-    kernel_init=nn.initializers.normal(0.01), bias_init=init_bias)(x)
+  return init_bias

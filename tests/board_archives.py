@@ -163,6 +163,18 @@ def build(folder, cache, **changes):
   return {split: build_board(config, split) for split in ('train', 'valid', 'test')}
 
 
+def write_archive(tmp_path, writer, posts=None):
+  """Writes posts in the form of a writer of this file to the folder that `build_archive` reads."""
+  folder = tmp_path / 'archive'
+  folder.mkdir()
+  globals()[f'write_{writer}'](folder, posts or make_posts())
+  return folder
+
+
+def build_archive(tmp_path, **changes):
+  return build(tmp_path / 'archive', tmp_path / 'cache', **changes)
+
+
 def contents(source, names=None):
   """{content of a picture: its tags' names}, which is what a training set comes to."""
   return {source[i]['image_bytes']: {source.tag_names[tag] for tag in source[i]['tags']}

@@ -6,18 +6,7 @@ from data.board import captions
 from data.board.files import parse_stem
 from data.sources.board import build_board
 from tests import board_archives as archives
-
-
-def write(tmp_path, writer, posts=None):
-  folder = tmp_path / 'archive'
-  folder.mkdir()
-  getattr(archives, f'write_{writer}')(folder, posts or archives.make_posts())
-  return folder
-
-
-def build(tmp_path, **changes):
-  return archives.build(tmp_path / 'archive', tmp_path / 'cache', **changes)
-
+from tests.board_archives import build_archive, write_archive
 
 MD5 = '0123456789abcdef' * 2
 
@@ -39,7 +28,7 @@ def test_a_sidecar_s_tags_may_have_blanks_brackets_and_other_prefixes(tmp_path):
     archives.write_pictures(folder, archives.make_posts(1, start=id))
     (folder / f'{id}.txt').write_text(
         '1girl, long hair , miku \\(append\\)\r\nseries:vocaloid, character: miku, re:zero, :d,,')
-  train = build(tmp_path)['train']
+  train = build_archive(tmp_path)['train']
   assert dict(zip(train.tag_names, train.tag_categories, strict=True)) == {
       '1girl': 'general', 'long_hair': 'general', 'miku_(append)': 'general', ':d': 'general',
       're:zero': 'general', 'vocaloid': 'copyright', 'miku': 'character'}
@@ -54,10 +43,10 @@ def test_hashtags_of_a_caption(caption, tags):
 
 
 def test_a_few_texts_with_a_hash_are_still_tags(tmp_path):
-  folder = write(tmp_path, 'sidecars')
+  folder = write_archive(tmp_path, 'sidecars')
   for path in sorted(folder.rglob('*.txt'))[:10]:
     path.write_text(path.read_text() + ', #unicus')
-  assert 'tags in .txt files' in build(tmp_path)['train'].description
+  assert 'tags in .txt files' in build_archive(tmp_path)['train'].description
   chosen = archives.make_config(folder, tmp_path / 'cache', format='captions')
   assert build_board(chosen, 'train').tag_names == ('unicus',)
 
@@ -70,13 +59,13 @@ def test_a_path_leads_to_the_picture_before_md5_and_number_do(tmp_path):
   rows = [archives.new_row(post) | {'file': f"any/../any/picture {post['id']}x.jpg"}
           for post in posts]
   archives.write_lines(folder / 'posts.jsonl', rows)
-  train = build(tmp_path)['train']
+  train = build_archive(tmp_path)['train']
   assert all(train[i]['id'].startswith('any/picture ') for i in range(len(train)))
 
 
 def test_of_two_sizes_of_a_picture_the_first_folder_s_is_taken(tmp_path):
-  folder = write(tmp_path, 'danbooru2021')
+  folder = write_archive(tmp_path, 'danbooru2021')
   archives.write_pictures(folder, archives.make_posts(), 'original/{bucket}/{id}.png')
-  train = build(tmp_path)['train']
+  train = build_archive(tmp_path)['train']
   assert all(train[i]['id'].startswith('512px/') for i in range(len(train)))
   assert '60 further files of a picture' in train.description

@@ -8,6 +8,7 @@ import pytest
 from data.board import FORMATS, posts, rows
 from errors import UserError
 from tests import board_archives as archives
+from tests.board_archives import build_archive, write_archive
 
 # writer -> format found, what it cannot tell
 WRITERS = {
@@ -24,20 +25,9 @@ WRITERS = {
 RATINGS = {'g': 'general', 's': 'sensitive', 'q': 'questionable', 'e': 'explicit'}
 
 
-def write(tmp_path, writer, posts=None):
-  folder = tmp_path / 'archive'
-  folder.mkdir()
-  getattr(archives, f'write_{writer}')(folder, posts or archives.make_posts())
-  return folder
-
-
-def build(tmp_path, **changes):
-  return archives.build(tmp_path / 'archive', tmp_path / 'cache', **changes)
-
-
 def error_of(tmp_path, **changes):
   with pytest.raises(UserError) as raised:
-    build(tmp_path, **changes)
+    build_archive(tmp_path, **changes)
   return str(raised.value)
 
 
@@ -56,8 +46,8 @@ def test_every_format_has_an_archive_here():
 @pytest.mark.parametrize('writer', WRITERS)
 def test_the_same_pictures_give_the_same_training_set_through_every_format(tmp_path, writer):
   posts = archives.make_posts()
-  write(tmp_path, writer, posts)
-  splits = build(tmp_path)
+  write_archive(tmp_path, writer, posts)
+  splits = build_archive(tmp_path)
   name, lacking = WRITERS[writer]
   assert FORMATS[name].words in splits['train'].description
   wanted = {split: {post['content']: expected(post, lacking) for post in posts
@@ -74,8 +64,8 @@ def place(post):
 
 @pytest.mark.parametrize('writer', [name for name, (_, lacking) in WRITERS.items() if not lacking])
 def test_ratings_come_first_then_each_category_by_falling_count_then_name(tmp_path, writer):
-  write(tmp_path, writer)
-  train = build(tmp_path)['train']
+  write_archive(tmp_path, writer)
+  train = build_archive(tmp_path)['train']
   counts = Counter((category, name) for post in archives.make_posts() if place(post) == 'train'
                    for category, names in post['tags'].items() for name in names)
   wanted = [('rating', name) for name in RATINGS.values()]
@@ -90,9 +80,9 @@ def test_ratings_come_first_then_each_category_by_falling_count_then_name(tmp_pa
                                              ('post_files', 'sensitive')])
 def test_the_letter_s_is_safe_in_one_and_sensitive_in_the_other(tmp_path, writer, meaning):
   posts = [post | {'rating': 's' if post['id'] % 2 else 'e'} for post in archives.make_posts()]
-  write(tmp_path, writer, posts)
+  write_archive(tmp_path, writer, posts)
   ratings = {'general', 'safe', 'sensitive', 'explicit'}
-  found = {name for tags in archives.contents(build(tmp_path)['train']).values()
+  found = {name for tags in archives.contents(build_archive(tmp_path)['train']).values()
            for name in tags & ratings}
   assert found == {meaning, 'explicit'}
 
@@ -109,66 +99,67 @@ def test_in_a_database_s_is_sensitive_where_there_is_g_and_else_safe(tmp_path):
 @pytest.mark.parametrize('writer', ['danbooru2021', 'posts'])
 def test_a_setting_overrides_what_s_means(tmp_path, writer):
   posts = [post | {'rating': 's'} for post in archives.make_posts()]
-  write(tmp_path, writer, posts)
+  write_archive(tmp_path, writer, posts)
   for meaning in ('safe', 'sensitive'):
-    train = build(tmp_path, ratings=meaning)['train']
+    train = build_archive(tmp_path, ratings=meaning)['train']
     assert all(meaning in tags for tags in archives.contents(train).values())
 
 
 def test_ratings_that_contradict_the_format_are_asked_about(tmp_path):
   posts = archives.make_posts(120)
-  write(tmp_path, 'posts', [post | {'rating': 's'} for post in posts])
+  write_archive(tmp_path, 'posts', [post | {'rating': 's'} for post in posts])
   message = error_of(tmp_path)
   assert "120 pictures are rated 's', which is sensitive in metadata of this format" in message
   assert '--config.data.board.ratings=safe or =sensitive' in message
   rows = [archives.old_row(post) | {'rating': 'gs'[post['id'] % 2]} for post in posts]
   archives.write_lines(tmp_path / 'archive/posts.json', rows)
   assert "60 are rated 'g', beside which it is sensitive" in error_of(tmp_path)
-  assert build(tmp_path, ratings='sensitive')['train'].tag_names[:2] == ('general', 'sensitive')
+  names = build_archive(tmp_path, ratings='sensitive')['train'].tag_names
+  assert names[:2] == ('general', 'sensitive')
   assert "ratings is 'secret'; it says what 's' stands for" in error_of(tmp_path, ratings='secret')
 
 
 def test_all_four_ratings_are_outputs_even_if_no_picture_has_one(tmp_path):
-  write(tmp_path, 'posts', [post | {'rating': 'g'} for post in archives.make_posts()])
-  train = build(tmp_path)['train']
+  write_archive(tmp_path, 'posts', [post | {'rating': 'g'} for post in archives.make_posts()])
+  train = build_archive(tmp_path)['train']
   assert train.tag_names[:4] == ('general', 'sensitive', 'questionable', 'explicit')
   assert train.count_tags()[:4].tolist() == [len(train), 0, 0, 0]
 
 
 def test_without_any_rating_there_is_no_rating_output(tmp_path):
-  write(tmp_path, 'posts')
+  write_archive(tmp_path, 'posts')
   rows = [archives.new_row(post) | {'rating': None} for post in archives.make_posts()]
   archives.write_lines(tmp_path / 'archive/posts.json', rows)
-  assert 'rating' not in build(tmp_path)['train'].tag_categories
+  assert 'rating' not in build_archive(tmp_path)['train'].tag_categories
 
 
 # Which format ------------------------------------------------------------------------------------
 
 
 def test_two_formats_are_asked_about_with_the_choices(tmp_path):
-  write(tmp_path, 'posts')
+  write_archive(tmp_path, 'posts')
   archives.write_sqlite(tmp_path / 'archive', archives.make_posts())
   message = error_of(tmp_path)
   assert "'sqlite' (a database of posts: danbooru.sqlite)" in message
   assert "'posts' (posts of the API since 2022: posts.json)" in message
   assert '--config.data.board.format=' in message
-  assert 'danbooru.sqlite' in build(tmp_path, format='sqlite')['train'].description
-  assert 'posts.json' in build(tmp_path, metadata='posts.json')['train'].description
+  assert 'danbooru.sqlite' in build_archive(tmp_path, format='sqlite')['train'].description
+  assert 'posts.json' in build_archive(tmp_path, metadata='posts.json')['train'].description
 
 
 def test_files_beside_the_pictures_and_a_metadata_file_are_asked_about(tmp_path):
-  folder = write(tmp_path, 'sidecars')
+  folder = write_archive(tmp_path, 'sidecars')
   archives.write_lines(folder / 'posts.jsonl', map(archives.new_row, archives.make_posts()))
   message = error_of(tmp_path)
   assert "can be read as 'posts'" in message and "or 'sidecars'" in message
 
 
 def test_a_downloader_s_own_json_files_are_no_second_format(tmp_path):
-  folder = write(tmp_path, 'sqlite')
+  folder = write_archive(tmp_path, 'sqlite')
   for picture in folder.rglob('*.jpg'):
     picture.with_name(f'{picture.stem}-danbooru.json').write_text(
         json.dumps(archives.new_row(archives.make_posts(1)[0])))
-  assert 'a database of posts' in build(tmp_path)['train'].description
+  assert 'a database of posts' in build_archive(tmp_path)['train'].description
 
 
 @pytest.mark.parametrize('changes, words', [
@@ -177,7 +168,7 @@ def test_a_downloader_s_own_json_files_are_no_second_format(tmp_path):
     ({'metadata': 'nothing.json'}, "metadata is 'nothing.json', but there is no"),
 ])
 def test_a_wrong_choice_is_told_with_the_choices(tmp_path, changes, words):
-  write(tmp_path, 'posts')
+  write_archive(tmp_path, 'posts')
   assert words in error_of(tmp_path, **changes)
 
 
@@ -197,11 +188,11 @@ def test_metadata_may_lie_elsewhere_and_in_several_files(tmp_path):
   archives.write_pictures(folder, posts)
   archives.write_lines(tmp_path / 'dumps/a.json', map(archives.new_row, posts[:30]))
   (tmp_path / 'dumps/b.json').write_text(json.dumps(list(map(archives.new_row, posts[30:]))))
-  assert sum(map(len, build(tmp_path, metadata='../dumps').values())) == 60
+  assert sum(map(len, build_archive(tmp_path, metadata='../dumps').values())) == 60
 
 
 def test_a_database_without_posts_names_its_tables(tmp_path):
-  folder = write(tmp_path, 'posts')
+  folder = write_archive(tmp_path, 'posts')
   (folder / 'posts.json').unlink()
   database = sqlite3.connect(folder / 'my.db')
   database.execute('CREATE TABLE albums (id, name)')
@@ -211,18 +202,18 @@ def test_a_database_without_posts_names_its_tables(tmp_path):
 
 
 def test_a_damaged_database_is_named(tmp_path):
-  folder = write(tmp_path, 'sqlite')
+  folder = write_archive(tmp_path, 'sqlite')
   data = (folder / 'danbooru.sqlite').read_bytes()
   (folder / 'danbooru.sqlite').write_bytes(data[:4096] + b'\xff' * (len(data) - 4096))
   assert "danbooru.sqlite' cannot be read" in error_of(tmp_path)
 
 
 def test_a_database_is_opened_read_only_and_nothing_is_written_beside_it(tmp_path):
-  folder = write(tmp_path, 'sqlite')
+  folder = write_archive(tmp_path, 'sqlite')
   for path in (folder / 'danbooru.sqlite', folder):
     path.chmod(path.stat().st_mode & ~0o222)
   before = sorted(path.name for path in folder.iterdir())
-  assert len(build(tmp_path)['train'])
+  assert len(build_archive(tmp_path)['train'])
   assert sorted(path.name for path in folder.iterdir()) == before
   folder.chmod(0o755)
 
@@ -239,7 +230,7 @@ def test_a_database_without_categories_or_ratings_is_read(tmp_path):
   database.close()
   (folder / 'categories.csv').write_text(
       'id,name,category\n1,series_a,3\n2,character_1,character\n')
-  train = build(tmp_path, tag_categories='categories.csv')['train']
+  train = build_archive(tmp_path, tag_categories='categories.csv')['train']
   categories = dict(zip(train.tag_names, train.tag_categories, strict=True))
   assert categories['series_a'] == 'copyright' and categories['character_1'] == 'character'
   assert categories['general_1'] == categories['series_b'] == 'general'
@@ -252,14 +243,15 @@ def test_posts_of_other_boards_have_one_string_of_tags_and_words_as_ratings(tmp_
   archives.write_lines(tmp_path / 'archive/posts.jsonl', [
       {'id': post['id'], 'tags': ' '.join(post['tags']['general']),
        'rating': 'Safe' if post['id'] % 2 else 'explicit'} for post in posts])
-  assert build(tmp_path)['train'].tag_names[:4] == ('safe', 'questionable', 'explicit', 'general_1')
+  names = build_archive(tmp_path)['train'].tag_names
+  assert names[:4] == ('safe', 'questionable', 'explicit', 'general_1')
 
 
 @pytest.mark.parametrize('writer, file', [
     ('posts', 'posts.json'), ('posts_array', 'posts.json'), ('posts_csv', 'posts.csv')])
 def test_a_metadata_file_is_never_whole_in_memory(tmp_path, monkeypatch, writer, file):
   monkeypatch.setattr(rows, '_PIECE', 1 << 16)
-  folder = write(tmp_path, writer, [
+  folder = write_archive(tmp_path, writer, [
       post | {'tags': post['tags'] | {'meta': ['x' * 99] * 100}}
       for post in archives.make_posts(600)])
   size = (folder / file).stat().st_size

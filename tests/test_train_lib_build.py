@@ -88,7 +88,7 @@ def test_senseless_numbers_are_told_by_name(tmp_path, section, key, value):
   config = small_config(tmp_path)
   config[section][key] = value
   with pytest.raises(UserError, match=f'{section}.{key} is'):
-    build_training(config)
+    check.check_config(config)
 
 
 @pytest.mark.parametrize('way', ['listed', 'added', 'ignored'])

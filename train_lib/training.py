@@ -51,11 +51,10 @@ def build_training(config, poll: Callable[[], None] = lambda: None,
   """Prepares everything up to the compiled step.
 
   Args:
-    config: the whole config.
+    config: the whole config, one that `check.check_config` takes.
     poll: called often while data are prepared; may raise to stop.
     source: what to train on; None: the training split that the config names.
   """
-  check.check_config(config)
   mesh = parallel.make_mesh()
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)

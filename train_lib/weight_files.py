@@ -65,7 +65,7 @@ def open_weights(path) -> Iterator[StoredWeights]:
   Raises:
     UserError: when there is no such file, it is of another kind, or it is damaged.
   """
-  check_path(path)
+  _check_path(path)
   fetched = _fetch(str(path)) if str(path).startswith(HUB) else path
   path = pathlib.Path(fetched).expanduser()
   opener = _OPENERS[path.suffix.lower()]
@@ -77,27 +77,6 @@ def open_weights(path) -> Iterator[StoredWeights]:
     except Exception as error:  # every library raises its own, and a damaged file any of them
       raise _damaged(path, error) from error
     yield stored
-
-
-def check_path(path) -> None:
-  """Raises UserError when `open_weights` would not take a path; reads and fetches nothing."""
-  if str(path).startswith(HUB):
-    _repository(str(path))
-    return
-  if '://' in str(path):
-    raise UserError(f'{path} is an address; fetch the file and name the path that it has here.')
-  path = pathlib.Path(path).expanduser()
-  if not path.exists():
-    raise UserError(f'there is no file of weights and no run {path}.')
-  if path.suffix.lower() in PICKLES:
-    old, new = (shlex.quote(str(one)) for one in (path, path.with_suffix('.safetensors')))
-    raise UserError(f'{path} is a pickle, which can run any code when it is opened, so it is not '
-                    f'read here; convert it where you have torch: {CONVERT} {old} {new}')
-  if path.suffix == '.keras':
-    raise _without_names(path)
-  if path.suffix.lower() not in _OPENERS or not path.is_file():
-    raise UserError(f'{path} is no file of weights that can be read; expected '
-                    f'{", ".join(_OPENERS)}, the folder of a run, or hf-hub:timm/NAME.')
 
 
 def read_array(path, key: str, array: StoredArray) -> np.ndarray:
@@ -118,6 +97,27 @@ def read_array(path, key: str, array: StoredArray) -> np.ndarray:
   if not np.isfinite(value).all():
     raise UserError(f'{key} in {path} holds NaN or infinite values; the file is of no use.')
   return value
+
+
+def _check_path(path) -> None:
+  """Raises UserError for a path that is not there or not of a kind that is read."""
+  if str(path).startswith(HUB):
+    _repository(str(path))
+    return
+  if '://' in str(path):
+    raise UserError(f'{path} is an address; fetch the file and name the path that it has here.')
+  path = pathlib.Path(path).expanduser()
+  if not path.exists():
+    raise UserError(f'there is no file of weights and no run {path}.')
+  if path.suffix.lower() in PICKLES:
+    old, new = (shlex.quote(str(one)) for one in (path, path.with_suffix('.safetensors')))
+    raise UserError(f'{path} is a pickle, which can run any code when it is opened, so it is not '
+                    f'read here; convert it where you have torch: {CONVERT} {old} {new}')
+  if path.suffix == '.keras':
+    raise _without_names(path)
+  if path.suffix.lower() not in _OPENERS or not path.is_file():
+    raise UserError(f'{path} is no file of weights that can be read; expected '
+                    f'{", ".join(_OPENERS)}, the folder of a run, or hf-hub:timm/NAME.')
 
 
 def _damaged(path, error):
