@@ -72,3 +72,10 @@ def part_rows(source: Source, num_parts: int, poll=lambda: None) -> list[np.ndar
     raise UserError(f'{len(source):,} pictures, {len(contents):,} of them different, cannot be '
                     f'dealt out to {num_parts} parts; take fewer parts.')
   return [np.flatnonzero(numbers % num_parts == part) for part in range(num_parts)]
+
+
+def check_shares(valid_frac: float, test_frac: float) -> None:
+  """Raises UserError unless the shares of splits that are cut out leave something for training."""
+  if min(valid_frac, test_frac) < 0 or valid_frac + test_frac >= 1:
+    raise UserError(f'config.data.valid_frac is {valid_frac} and test_frac is {test_frac}; they '
+                    'are shares, 0 or more, that leave something for training.')

@@ -1,8 +1,6 @@
 """--job=audit: labels suspected wrong, ranked, as a table and a sheet of pictures."""
 
-import csv
 import dataclasses
-import io
 from collections import Counter
 from typing import Any
 
@@ -20,6 +18,7 @@ from train_lib.pictures import suspect_sheet
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import check_tags, open_trained
+from train_lib.weight_sources import is_run
 
 IN_MEMORY = 2 ** 27               # labels (6 bytes each) to keep; beyond, the nets judge twice
 SHEET_PICTURES, SHEET_OF_TAG = 40, 5  # in all, and of one tag
@@ -103,6 +102,10 @@ def _held_out_parts(config, workdir, preemption) -> list[_Part]:
 
 
 def _fold_parts(config, workdir, folder, config_path, preemption) -> list[_Part]:
+  if is_run(config.net.init_from):
+    raise UserError(f"the nets of --job=audit would start from the run net.init_from names, "
+                    f"'{config.net.init_from}', which may have learned from the pictures that they "
+                    "are to judge; add --config.net.init_from=''")
   if not (records.absolute(workdir) / 'config.json').exists():  # else the workdir of a run
     workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
   folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +119,7 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[_Part]
           f'{len(judged):,} others')
       place = folder / f'fold-{number}-of-{count}'
       record = run_lib.train(config, place, preemption, config_path=config_path, source=others,
-                             finish=lambda finished: {})
+                             finish=lambda finished: {}, named=workdir)
       if record['fingerprint'] != others.fingerprint:
         raise UserError(f'the data changed since {place} was trained; move the folders '
                         f'{folder}/fold-* away, so that nets are trained on what there is now')
@@ -170,11 +173,7 @@ def _write(config, folder, parts, scored, ids, audit, poll) -> None:
         part.trained.tag_categories[tag], 'yes' if listed else 'no',
         'false' if listed else 'missing', round(float(suspect['probability']), 4),
         round(1 - float(suspect['ratio']), 4)), strict=True)))
-  table = io.StringIO()
-  writer = csv.DictWriter(table, COLUMNS, lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  records.write_text(folder / 'audit.csv', table.getvalue())
+  records.write_csv(folder / 'audit.csv', COLUMNS, (row.values() for row in rows))
   records.write_json(folder / 'audit.json', _summary(config, parts, audit, rows))
   shown = _shown(config, parts, audit.suspects['row'], rows, poll)
   _write_sheet(folder / 'audit.png', shown)

@@ -11,10 +11,12 @@ from train_lib.weights import save_weights
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
-  """Writes `model.safetensors`: the net's weights in timm's names and layouts.
+  """Writes the net's weights in timm's names and layouts, and what one must know to use them.
 
-  timm loads it with `strict=True` where it has the net; a net of ours alone is named as its family
-  is there. `net.init_from` reads it too.
+  `model.safetensors`: timm loads it with `strict=True` where it has the net; a net of ours alone is
+  named as its family is there. `net.init_from` reads it too. `model.json`: the net, the size and
+  normalisation of its pictures (RGB, 0..255), the outputs in order, and what makes them
+  probabilities.
 
   Args:
     config: of the workdir; `checkpoint` picks latest or best.
@@ -33,6 +35,14 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     trained = open_trained(config, workdir, config.checkpoint)
     folder = records.absolute(output) if output else records.absolute(workdir) / 'export'
     names = build.build_weight_names(config)['timm']
-    save_weights(folder / 'model.safetensors', jax.device_get(trained.variables), names)
-    named = f" in the names of timm's {names.model}" if names.model else ''
-    say(f'the net of step {trained.step} is in {folder}/model.safetensors{named}')
+    mean, std = trained.task.mean, trained.task.deviation
+    save_weights(folder / 'model.safetensors', jax.device_get(trained.variables), names,
+                 net=config.net.name, pixels=(mean, std), outputs=trained.tag_names)
+    records.write_json(folder / 'model.json', {
+        'net': config.net.name, 'timm': names.model, 'step': trained.step,
+        'image_size_px': config.data.image_size_px, 'pad': config.data.pad, 'mean': mean,
+        'std': std, 'outputs': trained.tag_names, 'activation': 'sigmoid'})
+    known = (f"timm's {names.model} with num_classes={len(trained.tag_names)} loads it"
+             if names.model else 'timm has no such net: its arrays are named as their family is '
+             'there')
+    say(f'the net of step {trained.step} is in {folder}/model.safetensors ({known})')

@@ -1,7 +1,5 @@
 """--job=predict: the tags of a folder of pictures."""
 
-import csv
-import io
 import json
 import os
 
@@ -88,11 +86,8 @@ def _threshold(wanted: float, trained) -> float:
 
 def _write(folder, rows, unreadable) -> None:
   records.write_text(folder / 'predictions.jsonl', _json_lines(rows))
-  table = io.StringIO()
-  writer = csv.writer(table, lineterminator='\n')
-  writer.writerow(['path', 'rating', 'tags'])
-  writer.writerows([row['path'], row['rating'], ', '.join(row['tags'])] for row in rows)
-  records.write_text(folder / 'predictions.csv', table.getvalue())
+  records.write_csv(folder / 'predictions.csv', ['path', 'rating', 'tags'],
+                    ([row['path'], row['rating'], ', '.join(row['tags'])] for row in rows))
   if unreadable:
     records.write_text(folder / 'unreadable.jsonl', _json_lines(unreadable))
   else:

@@ -103,9 +103,13 @@ def _finished_results(runs, folder) -> dict:
   """
   results, fingerprints = {one.name: {} for one in runs}, {}
   for one in runs:
-    check.check_config(one.config)
-    if not one.workdir.exists():
-      continue
+    try:
+      check.check_config(one.config)
+      if not one.workdir.exists():
+        check.check_start(one.config)
+        continue
+    except UserError as error:
+      raise UserError(f"the study's row '{one.name}': {error}") from None
     workdir_lib.open_workdir(one.workdir, one.config, named=folder)
     record = workdir_lib.read_run(one.workdir)
     if record.get('finished'):

@@ -1,16 +1,10 @@
 """Nets: image -> (output, taps), Flax Linen modules that are pure functions of their variables.
 
 One file is one family: docstring, blocks, net, VARIANTS (a row for each net, a `Variant` that
-extends `options.Row`) and `build(name, num_outputs, **options)`. The options are the same in every
-family, the fields of `options.NetOptions`: dtype, param_dtype, batch_norm_axis,
-batch_norm_momentum, batch_norm_epsilon, dropout_rate, drop_path_rate, head_bias_init, remat,
-activation. A family ignores what it has no use for; a negative rate, momentum or epsilon is the
-row's own.
-
-    def build(name, num_outputs, **options):
-      row = VARIANTS[name]
-      return SomeNet(row=row, num_outputs=num_outputs,
-                     options=resolve_options(name, row, num_outputs, **options))
+extends `options.Row`) and NET, the module's class. The options are the same in every family, the
+fields of `options.NetOptions`: dtype, param_dtype, batch_norm_axis, batch_norm_momentum,
+batch_norm_epsilon, dropout_rate, drop_path_rate, head_bias_init, remat, activation. A family
+ignores what it has no use for; a negative rate, momentum or epsilon is the row's own.
 
 A net's fields are `row`, `num_outputs` and `options`. Its call makes the constructors of its layers
 once (`layers.make_constructors(self.options, train=train)`) and hands them to its blocks, whose
@@ -29,8 +23,9 @@ path tells ('squeeze_excite', 'depthwise' in a layer's name); see `to_timm_array
 
 from errors import UserError
 from nets import convnext, efficientnet, hrnet, inception, se_resnet, vit
+from nets.options import resolve_options
 
-# File name -> its module, which holds VARIANTS (a row for each net) and build.
+# File name -> its module, which holds VARIANTS (a row for each net) and NET.
 NETS = {
   'se_resnet': se_resnet,
   'inception': inception,
@@ -74,9 +69,12 @@ def build_net(name, num_outputs, **options):
     A Linen module, `net(image, train=...) -> (output, taps)`.
 
   Raises:
-    UserError: when there is no such net.
+    UserError: when there is no such net, or an option does not fit it.
   """
-  return _find_module(name).build(name, num_outputs, **options)
+  module = _find_module(name)
+  row = module.VARIANTS[name]
+  return module.NET(row=row, num_outputs=num_outputs,
+                    options=resolve_options(name, row, num_outputs, **options))
 
 
 def _find_module(name):

@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from nets import layers
-from nets.options import NetOptions, Row, resolve_options
+from nets.options import NetOptions, Row
 
 _truncated_normal = nn.initializers.truncated_normal(0.02)
 _gelu = functools.partial(nn.gelu, approximate=False)
@@ -101,18 +101,4 @@ VARIANTS = {
   'convnext_base': Variant((3, 3, 27, 3), (128, 256, 512, 1024), drop_path_rate=0.5),
 }
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits; 0 builds no head.
-    **options: fields of `options.NetOptions`; those of BatchNorm have no effect.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return ConvNeXt(row=row, num_outputs=num_outputs,
-                  options=resolve_options(name, row, num_outputs, **options))
+NET = ConvNeXt

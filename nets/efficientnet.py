@@ -25,7 +25,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from nets import layers
-from nets.options import NetOptions, Row, resolve_options
+from nets.options import NetOptions, Row
 
 _depthwise_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')  # of one channel
 SE_RATIO = 4  # channels that enter a block over the inner channels of its gate
@@ -178,18 +178,4 @@ VARIANTS = {
   for name, (width, depth, size, rate) in _SCALES.items()
 }
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits; 0 builds no head.
-    **options: fields of `options.NetOptions`.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return EfficientNet(row=row, num_outputs=num_outputs,
-                      options=resolve_options(name, row, num_outputs, **options))
+NET = EfficientNet

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 
 from errors import UserError
 from nets import layers
-from nets.options import NetOptions, Row, resolve_options
+from nets.options import NetOptions, Row
 
 MULTIPLE_PX = 32  # the smallest branch has this many times fewer rows than the picture
 MERGE_WIDTHS = (32, 64, 128, 256)  # of the classifier's bottlenecks; four times that comes out
@@ -242,19 +242,4 @@ VARIANTS = {
     Variant(kind=kind, input_size_px=_SIZES_PX[kind], **sizes)
   for kind in KINDS for trunk, sizes in _TRUNKS.items()}
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits, or heatmaps of a pose net; 0 builds no head.
-    **options: fields of `nets.options.NetOptions`. `drop_path_rate` changes nothing: published
-      HRNets have no drop paths; `dropout_rate` has no use in a pose net.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return HRNet(
-    row=row, num_outputs=num_outputs, options=resolve_options(name, row, num_outputs, **options))
+NET = HRNet

@@ -27,8 +27,9 @@ import jax.numpy as jnp
 
 from errors import UserError
 from nets import layers
-from nets.options import HALF_RANGE, NetOptions, Row, resolve_options
+from nets.options import HALF_RANGE, NetOptions, Row
 
+_LEAST_PX = 75
 _AUX_SIDE = 17  # of mixed_6e: its head has a 5x5 window of 5x5 averages, 3 px apart
 
 
@@ -201,6 +202,9 @@ class InceptionV3(nn.Module):
 
   @nn.compact
   def __call__(self, image, *, train):
+    if min(image.shape[1:3]) < _LEAST_PX:
+      raise UserError(f'Inception v3 takes pictures of at least {_LEAST_PX} px a side, got '
+                      f'{image.shape[1]} x {image.shape[2]}.')
     make = layers.make_constructors(self.options, train=train)
     conv = functools.partial(
       layers.ConvNormAct, make=make, norm_options=(('use_scale', self.row.norm_scale),))
@@ -235,18 +239,4 @@ VARIANTS = {
   'inception_v3_keras': Variant(norm_scale=False, count_padding=False, batch_norm_momentum=0.99),
 }
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits; 0 builds no head.
-    **options: fields of `options.NetOptions`; there are no drop paths.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return InceptionV3(row=row, num_outputs=num_outputs,
-                     options=resolve_options(name, row, num_outputs, **options))
+NET = InceptionV3

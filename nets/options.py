@@ -1,4 +1,4 @@
-"""What every net's `build` takes and what every row of VARIANTS holds."""
+"""What every net is built with and what every row of VARIANTS holds."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ class Row:
   """What a row of VARIANTS says in every family; a family's own `Variant` adds its sizes.
 
   The rates and the BatchNorm settings are those the variant was published with; options of
-  `build` that are negative leave them as they are.
+  `NetOptions` that are negative leave them as they are.
   """
 
   input_size_px: int = 224
@@ -36,7 +36,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetOptions:
-  """The keywords of every family's `build(name, num_outputs, **options)`.
+  """The keywords of `nets.build_net(name, num_outputs, **options)`.
 
   A family ignores what it has no use for: BatchNorm's settings in a net of LayerNorms, drop paths
   in a net without residual branches.

@@ -29,7 +29,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from nets import layers
-from nets.options import HALF_RANGE, NetOptions, Row, resolve_options
+from nets.options import HALF_RANGE, NetOptions, Row
 
 
 class BasicBlock(nn.Module):
@@ -180,18 +180,4 @@ VARIANTS = {
     input_size_px=64, mean=HALF_RANGE, std=HALF_RANGE),
 }
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits; 0 builds no head.
-    **options: fields of `options.NetOptions`.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return SEResNet(row=row, num_outputs=num_outputs,
-                  options=resolve_options(name, row, num_outputs, **options))
+NET = SEResNet

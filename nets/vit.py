@@ -19,10 +19,11 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from errors import UserError
 from nets import layers
-from nets.options import HALF_RANGE, NetOptions, Row, resolve_options
+from nets.options import HALF_RANGE, NetOptions, Row
 
 _truncated_normal = nn.initializers.truncated_normal(0.02)
 _gelu = functools.partial(nn.gelu, approximate=False)
@@ -158,23 +159,28 @@ def resize_positions(positions, size):
   return jax.image.resize(positions, (1, *size, positions.shape[-1]), 'bicubic')
 
 
+class PositionResize:
+  """Makes the position embedding of one size of pictures, [1, 1 + n * n, C], that of another."""
+
+  def describe(self, stored, wanted):
+    """What it does, in words, from two shapes; '' where it cannot."""
+    sides = [round((shape[1] - 1) ** 0.5) if len(shape) == 3 else 0 for shape in (stored, wanted)]
+    if not all(sides) or stored[2] != wanted[2] or any(
+        shape[1] != 1 + side ** 2 for shape, side in zip((stored, wanted), sides, strict=True)):
+      return ''
+    return f'positions of {sides[0]} x {sides[0]} patches to {sides[1]} x {sides[1]}'
+
+  def __call__(self, array, wanted):
+    """Returns an array of the wanted shape; the class token's position stays as it is."""
+    side = round((wanted[1] - 1) ** 0.5)
+    patches = resize_positions(jnp.asarray(array[:, 1:]), (side, side))
+    return np.concatenate([array[:, :1], np.asarray(patches).reshape(1, side ** 2, -1)], axis=1)
+
+
+RESIZE = {'position_embedding': PositionResize()}
 VARIANTS = {
   f'vit_{size}_patch16': Variant(width, num_heads, mean=HALF_RANGE, std=HALF_RANGE)
   for size, width, num_heads in (('tiny', 192, 3), ('small', 384, 6), ('base', 768, 12))
 }
 
-
-def build(name, num_outputs, **options):
-  """Builds one variant.
-
-  Args:
-    name: a key of VARIANTS.
-    num_outputs: logits; 0 builds no head.
-    **options: fields of `options.NetOptions`; those of BatchNorm have no effect.
-
-  Raises:
-    UserError: when head_bias_init is neither one number nor one for each output.
-  """
-  row = VARIANTS[name]
-  return ViT(row=row, num_outputs=num_outputs,
-             options=resolve_options(name, row, num_outputs, **options))
+NET = ViT

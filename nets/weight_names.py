@@ -19,6 +19,7 @@ class WeightNames:
     to_key: names of a variable without its collection, ('stage1_block1', 'conv1', 'kernel'), -> the
       library's key.
     to_array, from_array: (those names, array) -> the array in the library's layout, in ours.
+    resize: {own name of a parameter: what makes one of another size of pictures fit}.
     get_pixels: (mean, variance) that a file of weights holds -> (mean, std) of pixels in 0..255
       that its net was trained with; None where files say nothing of it.
   """
@@ -28,6 +29,7 @@ class WeightNames:
   to_array: Callable
   from_array: Callable
   get_pixels: Callable | None = None
+  resize: dict = dataclasses.field(default_factory=dict)
 
 
 def get_weight_names(variant):
@@ -42,7 +44,8 @@ def get_weight_names(variant):
       theirs = timm_names.FAMILIES[family]
       found['timm'] = WeightNames(
         'timm', theirs.TIMM_NAMES.get(variant, ''), functools.partial(theirs.to_timm, variant),
-        timm_layout.to_timm_array, timm_layout.from_timm_array)
+        timm_layout.to_timm_array, timm_layout.from_timm_array,
+        resize=getattr(NETS[family], 'RESIZE', {}))
     theirs = keras_names.FAMILIES.get(family)
     if variant in getattr(theirs, 'KERAS_NAMES', ()):
       found['keras'] = WeightNames(

@@ -270,3 +270,10 @@ def test_data_without_validation_are_told(trained, folder, own_pictures):
   config = own_config(folder, own_pictures, **{'audit.folds': 0, 'data.valid_frac': 0.0})
   with pytest.raises(UserError, match='the valid split of .* is empty'):
     run('audit', config, trained)
+
+
+def test_nets_that_would_start_from_a_run_do_not_judge(trained, folder):
+  config = saved.get_config(str(trained))
+  config.audit.folds, config.net.init_from = 2, str(trained)
+  with pytest.raises(UserError, match=f"net.init_from names, '{trained}', which may have learned"):
+    run('audit', config, folder / 'biased')

@@ -1,5 +1,8 @@
 """Tests of jobs/export.py: the files of a trained run that other programs read."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -47,6 +50,28 @@ def test_the_weights_are_written_and_another_run_starts_from_them(trained, tmp_p
     np.testing.assert_array_equal(again[key], value, err_msg=key)
   account = (tmp_path / 'second' / 'initial_weights.txt').read_text()
   assert f'loaded: {len(arrays)} of {len(arrays)} arrays' in account
+  said = json.loads((workdir / 'export' / 'model.json').read_text())
+  assert said['net'] == config.net.name and len(said['outputs']) == len(arrays['fc.bias'])
+  assert said['mean'] == [127.5] * 3 and said['image_size_px'] == 32
+
+
+def test_a_run_goes_on_when_the_weights_it_started_from_are_gone(trained, tmp_path):
+  config, workdir = trained
+  run(export, config, workdir, output=tmp_path / 'out')
+  config = config.copy_and_resolve_references()
+  config.net.init_from = str(tmp_path / 'out' / 'model.safetensors')
+  (tmp_path / 'out' / 'model.safetensors').rename(tmp_path / 'moved')
+  with pytest.raises(UserError, match='there is no file of weights'):
+    run(train, config, tmp_path / 'run')
+  assert not (tmp_path / 'run' / 'config.json').exists()
+  (tmp_path / 'moved').rename(tmp_path / 'out' / 'model.safetensors')
+  run(train, config, tmp_path / 'run')
+  (tmp_path / 'out' / 'model.safetensors').unlink()
+  for name in ('run.json', 'evaluation'):
+    path = tmp_path / 'run' / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+  run(train, config, tmp_path / 'run')
+  assert json.loads((tmp_path / 'run' / 'run.json').read_text())['finished']
 
 
 def test_a_folder_without_a_run_is_told(trained, tmp_path):

@@ -15,8 +15,7 @@ import pytest
 import nets
 from errors import UserError
 from nets import keras_names, layers, timm_names
-from nets.keras_names.layout import to_keras_array
-from nets.timm_names.layout import to_timm_array
+from nets.weight_names import get_weight_names
 from tests.reference import fill
 from tests.reference.rows import COUNTED
 
@@ -117,19 +116,17 @@ def test_sizes_names_and_shapes_are_the_published_ones(source, name):
   published = PUBLISHED[source][name]
   for collection in ('params', 'batch_stats'):
     assert size_of(variables.get(collection, {})) == published[collection]
-  if source == 'timm':
-    to_key, to_array = timm_names.get_family(name).to_timm, to_timm_array
-  else:
-    to_key, to_array = keras_names.get_family(name).to_keras, to_keras_array
+  names = get_weight_names(name)[source]
   leaves = flax.traverse_util.flatten_dict(variables)
-  theirs = {to_key(name, path[1:]): to_array(path[1:], np.empty(leaf.shape, bool)).shape
+  theirs = {names.to_key(path[1:]): names.to_array(path[1:], np.empty(leaf.shape, bool)).shape
             for path, leaf in leaves.items()}
   assert len(theirs) == len(leaves)
   assert fill.digest(theirs) == published['names']
 
 
 def test_nets_with_published_names_are_those_that_are_counted():
-  named = {'timm': [family.TIMM_NAMES for family in timm_names.FAMILIES.values()],
+  named = {'timm': [table for family in timm_names.FAMILIES.values()
+                    for table in (family.TIMM_NAMES, getattr(family, 'PARTS', {}))],
            'keras': [family.KERAS_NAMES for family in keras_names.FAMILIES.values()]}
   for source, tables in named.items():
     assert {variant: model for table in tables for variant, model in table.items()} == {

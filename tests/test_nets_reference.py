@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 
 import nets
-from nets import keras_names, timm_names
-from nets.keras_names import layout as keras_layout
-from nets.timm_names import layout as timm_layout
+from nets.weight_names import get_weight_names
 from tests.reference import fill
 from tests.reference.rows import REFERENCES
 
@@ -27,13 +25,8 @@ NUM_OUTPUTS = 1000
 
 def naming(row):
   """Returns (path -> key, to the reference's layout, from it) of a row's source."""
-  if row.source == 'keras':
-    family = keras_names.get_family(row.variant)
-    return (functools.partial(family.to_keras, row.variant), keras_layout.to_keras_array,
-            keras_layout.from_keras_array)
-  family = timm_names.get_family(row.variant)
-  return (functools.partial(family.to_timm, row.variant), timm_layout.to_timm_array,
-          timm_layout.from_timm_array)
+  names = get_weight_names(row.variant)[row.source]
+  return names.to_key, names.to_array, names.from_array
 
 
 def flatten(variables):
@@ -140,6 +133,4 @@ def test_every_family_has_two_references_and_one_that_is_fast():
 
 def test_models_named_here_are_those_that_the_names_belong_to():
   for row in REFERENCES.values():
-    names = (timm_names.get_family(row.variant).TIMM_NAMES if row.source == 'timm'
-             else keras_names.get_family(row.variant).KERAS_NAMES)
-    assert names[row.variant] == row.model
+    assert get_weight_names(row.variant)[row.source].model == row.model

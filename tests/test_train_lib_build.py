@@ -131,6 +131,16 @@ def test_baselines_learn_from_the_tags_as_listed(tmp_path):
     ('net', 'name', 'resnet', "no net 'resnet'"),
     ('net', 'activation', 'swish', "no activation 'swish'; choose one of relu, leaky_relu"),
     ('net', 'dtype', 'half', "net.dtype 'half' is unknown"),
+    ('net', 'drop_path_rate', 1.5, 'net.drop_path_rate is 1.5; expected below 1'),
+    ('net', 'batch_norm_momentum', 1.0, 'net.batch_norm_momentum is 1.0; expected below 1'),
+    ('net', 'remat', ('stage9',), "'stage9', which is no stage of se_resnet_tagger"),
+    ('net', 'mean', (0.5, 0.5), 'net.mean is .*expected three numbers'),
+    ('net', 'std', (0.0, 1.0, 1.0), 'net.std is'),
+    ('net', 'init_partial', True, 'net.init_from names no weights'),
+    ('net', 'name', 'hrnet_w18_small_pose', "'tagging' wants 2; choose a net of another kind"),
+    ('train', 'freeze_first_frac', -0.5, 'train.freeze_first_frac is -0.5; expected 0 to 1'),
+    ('train', 'freeze', ('stagx*',), "train.freeze: 'stagx\\*' fits no parameter"),
+    ('optimizer', 'lr_factors', ('stage1*', 0.1), 'optimizer.lr_factors: .* is no pair'),
     ('data', 'augment', ('mirro',), 'mirro'),
 ])
 def test_what_cannot_be_trained_is_told_from_the_config_alone(section, key, value, words):
@@ -151,6 +161,27 @@ def test_a_taggers_squared_error_is_that_of_its_probabilities():
   loss = build.build_loss(config.loss, 'tagging')
   np.testing.assert_allclose(loss(np.float32([0, 50, -50]), np.float32([1, 1, 1])), [0.25, 0, 1],
                              atol=1e-6)
+
+
+@pytest.mark.parametrize('net, side, shrink, words', [
+    ('inception_v3', 64, 1, 'at least 75 px a side, got 64 x 64'),
+    ('inception_v3', 96, 2, 'at least 75 px a side, got 48 x 48'),
+    ('vit_tiny_patch16', 72, 1, 'multiples of 16 px, got 72'),
+    ('hrnet_w18_small', 96, 2, 'multiples of 32 px and got 48')])
+def test_sizes_that_a_net_cannot_take_are_told_from_the_config_alone(net, side, shrink, words):
+  config = tagger.get_config()
+  config.net.name, config.data.image_size_px = net, side
+  config.train.shrink, config.train.shrink_frac = shrink, 0.5 * (shrink > 1)
+  with pytest.raises(UserError, match=words):
+    check.check_config(config)
+
+
+def test_the_net_s_pixels_can_be_others_than_its_own(tmp_path):
+  config = small_config(tmp_path)
+  assert build.pixel_constants(config.net) == ((127.5,) * 3, (127.5,) * 3)
+  config.net.mean, config.net.std = (1.0, 2.0, 3.0), (4.0, 5.0, 6.0)
+  task = build.build_task(config, ('general',))
+  assert (task.mean, task.deviation) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
 
 
 def test_labels_of_a_persons_own_pictures_are_not_turned_round():

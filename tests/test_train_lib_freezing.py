@@ -259,10 +259,14 @@ def test_an_empty_plan_changes_nothing():
 @pytest.mark.parametrize('options, message', [
   (dict(freeze=('*',)), 'train.freeze freezes every parameter'),
   (dict(freeze=('head',), freeze_first=('trunk',), first_steps=3), 'train.freeze_first freezes ev'),
-  (dict(freeze_first=('trunk',)), 'set both, or neither'),
+  (dict(freeze=('!head',)), r"'!head' takes back what no .* everything else is \('\*', '!head'\)"),
+  (dict(freeze=(1,)), 'train.freeze: 1 is no pattern'),
+  (dict(freeze_first=('trunk',)), '0 steps long; set a larger share'),
   (dict(first_steps=3), 'set both, or neither'),
-  (dict(factors=(('trunk', -1.0),)), "factor of 'trunk' is -1.0; expected 0 or more"),
-  (dict(factors=(('trunk', float('nan')),)), "factor of 'trunk' is nan"),
+  *((dict(factors=factors), r'no pair of a pattern and a factor of at least 0; expected \(\(')
+    for factors in ((('trunk', -1.0),), (('trunk', float('nan')),), ('trunk', 0.1),
+                    (('trunk', 'a'),), (('trunk', 1, 2),))),
+  (dict(factors=((('a', 'b'), 0.1),)), 'is no pattern'),
   (dict(factors=(('trunc', 1.0),)), "optimizer.lr_factors: 'trunc' fits no parameter.*trunk"),
 ])
 def test_plans_that_mean_nothing_are_refused(options, message):

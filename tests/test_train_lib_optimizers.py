@@ -57,11 +57,13 @@ def first_update(config, grads, params):
 
 @pytest.mark.parametrize('name', OPTIMIZERS)
 def test_decay_pulls_kernels_and_leaves_biases(name):
-  params = {'kernel': jnp.full((2, 2), 3.0), 'bias': jnp.full(2, 3.0)}
+  params = {'kernel': jnp.full((2, 2), 3.0), 'bias': jnp.full(2, 3.0),
+            'class_token': jnp.full((1, 1, 2), 3.0), 'position_embedding': jnp.full((1, 5, 2), 3.0)}
   nothing = jax.tree.map(jnp.zeros_like, params)
   update = first_update(section(name=name, weight_decay=0.1, learning_rate=0.5), nothing, params)
   assert np.all(update['kernel'] < 0)
-  assert np.all(update['bias'] == 0)
+  for other in ('bias', 'class_token', 'position_embedding'):
+    assert np.all(update[other] == 0)
   if name in DECOUPLED:                                 # exactly learning rate * decay * value
     np.testing.assert_allclose(update['kernel'], -0.5 * 0.1 * 3.0, rtol=1e-6)
 

@@ -14,12 +14,16 @@ from train_lib.tasks.tagging import Tagging, multi_hot, multi_hot_on_host
 class FixedLogits(nn.Module):
   """A net with fixed answers, so that every figure can be worked out by hand."""
   logits: tuple
+  auxiliary: tuple = ()
 
   @nn.compact
   def __call__(self, image, *, train):
     del train
     self.variable('batch_stats', 'unused', jnp.zeros, ())
-    return jnp.broadcast_to(jnp.array(self.logits), (len(image), len(self.logits))), {}
+    def rows(logits):
+      return jnp.broadcast_to(jnp.array(logits), (len(image), len(logits)))
+    taps = {'aux_output': rows(self.auxiliary)} if self.auxiliary else {}
+    return rows(self.logits), taps
 
 
 def make_task(logits=(10.0, -10.0, 10.0), over_tags='sum', scored=(False, True, True)):
@@ -49,6 +53,16 @@ def test_loss_and_tally_agree_on_real_rows():
   assert float(sums['loss']) == pytest.approx(5.0) and float(sums['examples']) == 2
   mean, _ = dataclasses.replace(task, over_tags='mean').loss(variables, BATCH, {})
   assert float(mean) == pytest.approx(2.5 / 3)
+
+
+def test_an_auxiliary_head_adds_its_share_to_the_training_loss_alone():
+  task = make_task()
+  net = FixedLogits(task.net.logits, auxiliary=(-10.0, 10.0, -10.0))
+  task = dataclasses.replace(task, net=net, auxiliary_weight=0.4)
+  variables = task.init(jax.random.key(0), BATCH)
+  # the auxiliary head: row 0: |-1-1| + |1-0| + |-1-1| = 5; row 1: |-1-0| + |1-1| + |-1-0| = 2
+  assert float(task.loss(variables, BATCH, {})[0]) == pytest.approx(2.5 + 0.4 * 3.5)
+  assert float(task.tally(variables, BATCH)['loss']) == pytest.approx(5.0)
 
 
 def test_measure_is_about_the_scored_tags_alone():

@@ -17,13 +17,15 @@ from errors import UserError
 from train_lib import weight_files
 from train_lib.weight_files import open_weights, read_array
 
+COUNTER = 'num_batches_tracked'
 ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
 def read_all(path):
   """(library, {key: values}) of a file."""
-  with open_weights(path) as (library, arrays):
-    return library, {key: read_array(path, key, array) for key, array in arrays.items()}
+  with open_weights(path) as stored:
+    return stored.library, {key: read_array(path, key, array)
+                            for key, array in stored.arrays.items() if COUNTER not in key}
 
 
 def safetensors(header, data=b''):
@@ -48,7 +50,7 @@ def test_safetensors_of_every_float_come_as_float32(tmp_path, dtype):
   save_file({'a.weight': ARRAY.astype(dtype), 'a.num_batches_tracked': np.array(3)},
             tmp_path / 'w.safetensors')
   library, arrays = read_all(tmp_path / 'w.safetensors')
-  assert library == 'timm' and list(arrays) == ['a.num_batches_tracked', 'a.weight']
+  assert library == 'timm' and list(arrays) == ['a.weight']
   assert arrays['a.weight'].dtype == np.float32
   np.testing.assert_array_equal(arrays['a.weight'], ARRAY)
 
@@ -109,13 +111,37 @@ def test_a_pickle_is_not_opened_and_the_way_to_convert_it_is_told(tmp_path, suff
 
 
 @pytest.mark.parametrize('name, message', [
-  ('nowhere.safetensors', 'no file of weights'),
   ('picture.jpg', 'no file of weights that can be read; expected .safetensors, .npz, .h5'),
-  ('model.keras', 'expected .safetensors'),
+  ('model.keras', 'keeps no names of layers.*model.save'),
 ])
 def test_other_files_are_refused(tmp_path, name, message):
+  (tmp_path / name).write_bytes(b'')
   with pytest.raises(UserError, match=message):
     read_all(tmp_path / name)
+
+
+def test_what_is_not_there_or_lies_elsewhere_is_told(tmp_path):
+  with pytest.raises(UserError, match='there is no file of weights and no run .*nothing_here'):
+    read_all(tmp_path / 'nothing_here')
+  with pytest.raises(UserError, match='https://a.b/c.safetensors is an address; fetch the file'):
+    read_all('https://a.b/c.safetensors')
+
+
+def test_the_case_of_a_suffix_does_not_matter(tmp_path):
+  save_file({'a.weight': ARRAY}, tmp_path / 'W.SAFETENSORS')
+  assert list(read_all(tmp_path / 'W.SAFETENSORS')[1]) == ['a.weight']
+
+
+@pytest.mark.parametrize('prefix', ['module.', '_orig_mod.'])
+def test_the_names_that_torch_wraps_a_net_in_are_taken_off(tmp_path, prefix):
+  save_file({f'{prefix}a.weight': ARRAY, f'{prefix}module.b': ARRAY}, tmp_path / 'w.safetensors')
+  assert list(read_all(tmp_path / 'w.safetensors')[1]) == ['a.weight', 'module.b']
+
+
+def test_whole_numbers_are_no_weights(tmp_path):
+  save_file({'a.weight': ARRAY.astype(np.int64)}, tmp_path / 'w.safetensors')
+  with pytest.raises(UserError, match='a.weight in .* holds int64, no floating point numbers'):
+    read_all(tmp_path / 'w.safetensors')
 
 
 def test_a_h5_without_its_reader_names_what_to_install(tmp_path, monkeypatch):
@@ -163,7 +189,8 @@ def test_an_npz_that_is_no_zip_and_a_h5_that_is_none(tmp_path):
 def test_a_shape_is_known_before_anything_of_its_size_is_made(tmp_path):
   path = tmp_path / 'w.npz'
   write_zip(path, {'stem/kernel.npy': npy(f'({1 << 20}, {1 << 20})')})
-  with open_weights(path) as (_, arrays):
+  with open_weights(path) as stored:
+    arrays = stored.arrays
     assert arrays['stem/kernel'].shape == (1 << 20, 1 << 20)  # 4 TiB, of which nothing is read
 
 
@@ -197,7 +224,8 @@ def test_a_file_may_lie_about_an_array_only_until_it_is_read(tmp_path):
   stream = io.BytesIO()
   np.save(stream, ARRAY)
   write_zip(path, {'stem/kernel.npy': stream.getvalue()[:-4]})
-  with open_weights(path) as (_, arrays):
+  with open_weights(path) as stored:
+    arrays = stored.arrays
     assert arrays['stem/kernel'].shape == (2, 3)
     with pytest.raises(UserError, match='damaged'):
       read_array(path, 'stem/kernel', arrays['stem/kernel'])
@@ -214,9 +242,13 @@ def test_hf_hub_fetches_the_safetensors_of_the_repository(tmp_path, monkeypatch)
     return str(tmp_path / 'w.safetensors')
   monkeypatch.setitem(
     sys.modules, 'huggingface_hub', types.SimpleNamespace(hf_hub_download=download))
-  library, arrays = read_all('hf-hub:timm/hrnet_w32.ms_in1k')
-  assert library == 'timm' and list(arrays) == ['a.weight']
-  assert calls == [('timm/hrnet_w32.ms_in1k', 'model.safetensors')]
+  (tmp_path / 'config.json').write_text(json.dumps({
+    'architecture': 'hrnet_w32', 'pretrained_cfg': {'mean': [0.5] * 3, 'std': [0.25] * 3}}))
+  with open_weights('hf-hub:timm/hrnet_w32.ms_in1k') as stored:
+    assert stored.library == 'timm' and list(stored.arrays) == ['a.weight']
+    assert stored.net == 'hrnet_w32' and stored.pixels == ((127.5,) * 3, (63.75,) * 3)
+  assert calls == [('timm/hrnet_w32.ms_in1k', 'config.json'),
+                   ('timm/hrnet_w32.ms_in1k', 'model.safetensors')]
 
 
 def test_hf_hub_without_its_package_or_network_says_what_to_do(monkeypatch):

@@ -17,11 +17,12 @@ from errors import UserError
 from nets.keras_names import efficientnet as keras_efficientnet
 from nets.layers import convolve
 from nets.weight_names import WeightNames, get_weight_names
-from train_lib import workdir
+from train_lib import records, workdir
 from train_lib.checkpoints import Checkpoints
 from train_lib.state import create_state
 from train_lib.trees import flatten_names, params_digest
-from train_lib.weights import adapt_channels, load_weights, save_weights
+from train_lib.weight_matching import adapt_channels
+from train_lib.weights import check_weights, load_weights, save_weights
 
 NET = 'se_resnet_tiny'
 NAMES = get_weight_names(NET)
@@ -35,9 +36,9 @@ def shapes(name, num_outputs, channels=3):
 
 
 def random_variables(name=NET, num_outputs=5, channels=3, *, seed):
-  """Variables in which no two arrays are alike."""
+  """Variables in which no two arrays are alike; positive, as variances are."""
   rng = np.random.default_rng(seed)
-  return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32),
+  return jax.tree.map(lambda leaf: rng.uniform(0.1, 1, size=leaf.shape).astype(np.float32),
                       shapes(name, num_outputs, channels))
 
 
@@ -173,7 +174,7 @@ def test_what_was_not_used_is_told_but_for_counters(stored):
 def test_a_shape_that_does_not_fit_names_both_sides(stored):
   path, _ = stored
   rewrite(path, lambda arrays: arrays.update({'layer2.0.bn1.weight': np.zeros(31, np.float32)}))
-  with pytest.raises(UserError, match=r'is of another net: layer2.0.bn1.weight \[31\] is for '
+  with pytest.raises(UserError, match=r'does not fit: layer2.0.bn1.weight \[31\] is for '
                                       r'params/stage2_block1/norm1/scale \[32\]'):
     load_weights(path, random_variables(seed=2), names=NAMES, partial=True)
 
@@ -269,6 +270,81 @@ def test_a_run_gives_its_weights_by_its_folder(tmp_path, use_ema):
   assert differing(loaded, random_variables(num_outputs=7, seed=2)) == set(account.loaded)
   kernel = loaded['params']['stem_conv']['kernel']
   np.testing.assert_array_equal(kernel, variables['params']['stem_conv']['kernel'])
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+  """(folder of a run of `random_variables(seed=1)`, whose outputs are a to e)."""
+  config = base.get_config()
+  config.net.name = NET
+  workdir.save_config(tmp_path / 'run' / 'config.json', config)
+  records.write_json(tmp_path / 'run' / 'tags.json', {'names': list('abcde')})
+  state = create_state(jax.tree.map(jnp.asarray, random_variables(seed=1)), optax.sgd(1.0),
+                       use_ema=False)
+  with Checkpoints(tmp_path / 'run' / 'checkpoints', config_digest='', keep_last=1) as checkpoints:
+    checkpoints.save(1, state)
+  return tmp_path / 'run'
+
+
+def test_a_head_whose_outputs_mean_something_else_is_left_and_told(run_folder):
+  fresh = random_variables(seed=2)
+  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('abcde'))
+  assert not account.initial
+  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('bcdea'))
+  assert set(flatten_names(fresh)) - differing(loaded, fresh) == HEAD
+  assert 'head (2): outputs of other meanings' in str(account)
+  with pytest.raises(UserError, match='outputs of other meanings .a, b, c.* against b, c, d'):
+    load_weights(run_folder, fresh, names=NAMES, outputs=tuple('bcdea'), head='keep')
+
+
+def test_what_a_file_of_ours_says_of_itself_is_compared(tmp_path):
+  save_weights(tmp_path / 'w.safetensors', random_variables(seed=1), NAMES['timm'], net='other_net',
+               pixels=((0.0,) * 3, (255.0,) * 3), outputs=tuple('abcde'))
+  def load(**options):
+    return load_weights(tmp_path / 'w.safetensors', random_variables(seed=2), names=NAMES,
+                        **options)[1]
+  account = load(net=NET, outputs=tuple('edcba'), pixels=((0.0,) * 3, (255.0,) * 3))
+  assert 'they are of other_net: what the two nets compute may differ' in str(account)
+  assert set(account.initial) == HEAD
+  assert 'they are of' not in str(load(net='other_net'))
+  with pytest.raises(UserError, match=r'add --config.net.mean="\(0.0, 0.0, 0.0\)"'):
+    load(pixels=((127.5,) * 3, (127.5,) * 3))
+
+
+def test_weights_can_be_checked_before_the_number_of_outputs_is_known(stored, run_folder):
+  options = dict(head='keep', partial=False, checkpoint='latest', pixels=())
+  for source in (stored[0], run_folder):
+    check_weights(source, shapes(NET, 1), names=NAMES, **options)
+    with pytest.raises(UserError, match='does not fit|holds nothing|lacks'):
+      check_weights(source, shapes('se_resnet18', 1), names=get_weight_names('se_resnet18'),
+                    **options)
+
+
+def test_variances_below_zero_are_refused(stored):
+  rewrite(stored[0], lambda arrays: arrays.update({'bn1.running_var': -arrays['bn1.running_var']}))
+  with pytest.raises(UserError, match='bn1.running_var .* variances below zero'):
+    load_weights(stored[0], random_variables(seed=2), names=NAMES)
+
+
+def test_positions_of_other_sizes_of_pictures_are_resized_and_told(tmp_path):
+  name = 'vit_tiny_patch16'
+  names, variables = get_weight_names(name), random_variables(name, seed=1)
+  rng = np.random.default_rng(0)
+  rows, columns = np.linspace(0, 1, 24)[:, None, None], np.linspace(0, 2, 24)[:, None]
+  smooth = rows + columns + rng.normal(size=192)
+  stored = np.concatenate([np.full((1, 192), 7), smooth.reshape(576, 192)])[None]
+  larger = {**variables, 'params': {**variables['params'],
+                                    'position_embedding': np.float32(stored)}}
+  save_weights(tmp_path / 'w.safetensors', larger, names['timm'])
+  loaded, account = load_weights(tmp_path / 'w.safetensors', variables, names=names)
+  assert account.adapted == {
+    'params/position_embedding': 'positions of 24 x 24 patches to 14 x 14'}
+  ours = loaded['params']['position_embedding']
+  assert ours.shape == (1, 197, 192)
+  np.testing.assert_array_equal(ours[0, 0], 7)
+  middle = ours[0, 1:].reshape(14, 14, 192)[3:-3, 3:-3]           # edges have nothing beyond
+  wanted = jax.image.resize(smooth, (14, 14, 192), 'linear')[3:-3, 3:-3]
+  np.testing.assert_allclose(middle, wanted, atol=0.02)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

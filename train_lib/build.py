@@ -58,7 +58,7 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, tag_weight
     head_bias: logits that the head starts from, one number or one per tag.
     tag_weights: of the tags in the training loss, one number or one per tag.
   """
-  variant = nets.get_variant(config.net.name)
+  mean, std = pixel_constants(config.net)
   net = build_net(config, len(categories), head_bias=head_bias)
   scored = np.array([category != 'rating' for category in categories])
   if not scored.any():
@@ -68,10 +68,10 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, tag_weight
       missing=config.loss.missing,
       bar=missing_tags.place_bar(config.loss.missing_threshold, head_bias))
   return get_task(config.task)(
-      net=net, loss_function=build_loss(config.loss, config.task), mean=variant.mean,
-      deviation=variant.std, num_tags=len(categories), over_tags=config.loss.over_tags,
-      scored=scored, treatment=treatment, tag_weights=tag_weights,
-      mixup_alpha=config.train.mixup_alpha)
+      net=net, loss_function=build_loss(config.loss, config.task), mean=mean, deviation=std,
+      num_tags=len(categories), over_tags=config.loss.over_tags, scored=scored,
+      treatment=treatment, tag_weights=tag_weights, mixup_alpha=config.train.mixup_alpha,
+      auxiliary_weight=config.loss.auxiliary_weight)
 
 
 def build_net(config, num_outputs: int, head_bias=0.0):
@@ -82,6 +82,18 @@ def build_net(config, num_outputs: int, head_bias=0.0):
       batch_norm_momentum=config.net.batch_norm_momentum, remat=tuple(config.net.remat),
       head_bias_init=head_bias, activation=config.net.activation,
       batch_norm_axis=parallel.batch_norm_axis(config.train.parallel, config.net.batch_norm_sync))
+
+
+def pixel_constants(config) -> tuple[tuple[float, ...], tuple[float, ...]]:
+  """(mean, std) of the pixels that the net takes, in 0..255. Args: config: the `net` section."""
+  variant = nets.get_variant(config.name)
+  mean, std = tuple(config.mean) or variant.mean, tuple(config.std) or variant.std
+  for key, values, least in (('mean', mean, -1e6), ('std', std, 1e-6)):
+    if len(values) != 3 or not all(isinstance(value, (int, float)) and least <= value <= 1e6
+                                   for value in values):
+      raise UserError(f'net.{key} is {values}; expected three numbers in 0..255, of red, green and '
+                      'blue, or () for those of the net')
+  return mean, std
 
 
 def build_weight_names(config) -> dict:

@@ -37,6 +37,8 @@ def _check_numbers(config) -> None:
       ('train.num_steps', config.train.num_steps, 0, math.inf),
       ('train.accumulate_steps', config.train.accumulate_steps, 1, math.inf),
       ('train.mixup_alpha', config.train.mixup_alpha, 0, 100),
+      ('train.freeze_first_frac', config.train.freeze_first_frac, 0, 1),
+      ('loss.auxiliary_weight', config.loss.auxiliary_weight, 0, 100),
       ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
       ('loss.hinge_margin', config.loss.hinge_margin, 0, math.inf),
       ('eval.every_steps', config.eval.every_steps, 0, math.inf),
@@ -48,8 +50,10 @@ def _check_numbers(config) -> None:
     raise UserError(f'train.num_epochs is {config.train.num_epochs} and train.num_steps 0; there '
                     'is nothing to train')
   for name, value in (('net.dropout_rate', config.net.dropout_rate),
+                      ('net.drop_path_rate', config.net.drop_path_rate),
+                      ('net.batch_norm_momentum', config.net.batch_norm_momentum),
                       ('train.ema_decay', config.train.ema_decay)):
-    if value >= 1:
+    if not value < 1:
       raise UserError(f'{name} is {value}; expected below 1')
   if not 0 <= config.loss.label_smoothing < 1:
     raise UserError(f'loss.label_smoothing is {config.loss.label_smoothing}; expected a share of '
@@ -76,17 +80,41 @@ def _check_optimizer(config) -> None:
 
 
 def check_net(config) -> None:
-  """Raises UserError for a net, weights to start from or parts to freeze that there are not."""
+  """Raises UserError for a net, a size of pictures or parts to freeze that there are not."""
+  side, axes = config.data.image_size_px, get_task(config.task).output_axes
+  output, variables = _net_shapes(config, side)
+  if config.train.shrink_frac:
+    _net_shapes(config, side // check_shrink(config))
+  if len(output.shape) != axes:
+    raise UserError(f"the net '{config.net.name}' gives an output of {len(output.shape)} axes, and "
+                    f"the task '{config.task}' wants {axes}; choose a net of another kind")
+  build.pixel_constants(config.net)
+  freezing.plan_of_config(config, config.train.num_steps or 1000, variables['params'])
+  optimizers.check_patterns(config.optimizer.decayed, variables['params'])
+  if not config.net.init_from and (config.net.init_head != 'auto' or config.net.init_partial):
+    raise UserError('net.init_head or net.init_partial is set and net.init_from names no weights')
+
+
+def check_start(config) -> None:
+  """Raises UserError when a run cannot start from the weights that its config names.
+
+  To be asked where there is no checkpoint to go on from: later the weights are of no use.
+  """
+  net = config.net
+  if net.init_from:
+    weights.check_weights(
+        net.init_from, _net_shapes(config, config.data.image_size_px)[1],
+        names=build.build_weight_names(config), head=net.init_head, partial=net.init_partial,
+        checkpoint=net.init_checkpoint, pixels=build.pixel_constants(net))
+
+
+def _net_shapes(config, side_px: int):
+  """Shapes of the net's output for one picture, and of its variables."""
   net = build.build_net(config, num_outputs=1)
-  weights.check_source(config.net.init_from, head=config.net.init_head,
-                       checkpoint=config.net.init_checkpoint)
-  if any((config.train.freeze, config.train.freeze_first, config.optimizer.lr_factors,
-          config.optimizer.decayed)):
-    side = config.data.image_size_px
-    picture = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-    variables = jax.eval_shape(functools.partial(net.init, train=False), jax.random.key(0), picture)
-    freezing.plan_of_config(config, config.train.num_steps or 1000, variables['params'])
-    optimizers.check_patterns(config.optimizer.decayed, variables['params'])
+  picture = jax.ShapeDtypeStruct((1, side_px, side_px, 3), jnp.float32)
+  (output, _), variables = jax.eval_shape(
+      functools.partial(net.init_with_output, train=False), jax.random.key(0), picture)
+  return output, variables
 
 
 def check_shrink(config) -> int:

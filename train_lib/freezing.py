@@ -44,12 +44,21 @@ def select(patterns: tuple[str, ...], names, *, what: str) -> frozenset[str]:
     what: the config key that the patterns come from, for the message.
 
   Raises:
-    UserError: when a pattern fits no name or is no regular expression.
+    UserError: when a pattern is no text, fits no name, is no regular expression, or takes back what
+      no earlier one has chosen.
   """
   chosen = set()
   for pattern in patterns:
+    if not isinstance(pattern, str):
+      raise UserError(f"{what}: {pattern!r} is no pattern; expected text, such as 'stage1*'.")
     fitting = _fitting(pattern, names, what)
-    chosen = chosen - fitting if pattern.startswith('!') else chosen | fitting
+    if not pattern.startswith('!'):
+      chosen |= fitting
+    elif not chosen & fitting:
+      raise UserError(f"{what}: '{pattern}' takes back what no pattern before it has chosen; "
+                      f"everything else is ('*', '{pattern}').")
+    else:
+      chosen -= fitting
   return frozenset(chosen)
 
 
@@ -232,13 +241,19 @@ def build_plan(params, *, freeze: tuple[str, ...], freeze_first: tuple[str, ...]
   for key, part in ((FREEZE, frozen), (FREEZE_FIRST, frozen | first)):
     if part == set(names):
       raise UserError(f"{key} freezes every parameter; leave some, as ('*', '!head') does.")
-  if bool(freeze_first) != bool(first_steps):
-    raise UserError(f'{FREEZE_FIRST} is {freeze_first!r} and {FREEZE_FIRST}_frac makes that '
-                    f'{first_steps} steps; set both, or neither.')
+  if freeze_first and not first_steps:
+    raise UserError(f'{FREEZE_FIRST} is {freeze_first!r}, and {FREEZE_FIRST}_frac makes the first '
+                    'part of the run 0 steps long; set a larger share.')
+  if first_steps and not freeze_first:
+    raise UserError(f'{FREEZE_FIRST}_frac is set and {FREEZE_FIRST} names nothing; set both, or '
+                    'neither.')
   scales = {}
-  for pattern, factor in factors:
-    if not (math.isfinite(factor) and factor >= 0):
-      raise UserError(f"{FACTORS}: the factor of '{pattern}' is {factor}; expected 0 or more.")
+  for pair in factors:
+    if not (isinstance(pair, tuple) and len(pair) == 2
+            and isinstance(pair[1], (int, float)) and 0 <= pair[1] < math.inf):
+      raise UserError(f"{FACTORS}: {pair!r} is no pair of a pattern and a factor of at least 0; "
+                      "expected (('stage1*', 0.1), ...).")
+    pattern, factor = pair
     scales |= dict.fromkeys(select((pattern,), names, what=FACTORS), float(factor))
   return Plan(frozen, first, first_steps if first else 0,
               {name: factor for name, factor in scales.items() if factor != 1})

@@ -1,9 +1,11 @@
-"""JSON and JSON Lines files that a crash cannot leave half written.
+"""JSON, JSON Lines and CSV files that a crash cannot leave half written.
 
 Paths may be local or anything that `etils.epath` opens (gs:// and the like).
 """
 
 import contextlib
+import csv
+import io
 import json
 import logging
 import math
@@ -26,15 +28,20 @@ def absolute(path) -> epath.Path:
 
 def write_text(path, text: str) -> None:
   """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
+  write_bytes(path, text.encode())
+
+
+def write_bytes(path, content: bytes) -> None:
+  """Writes a file as `write_text` does."""
   path = epath.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   if _is_remote(path):
-    path.write_text(text)  # object stores replace a whole object
+    path.write_bytes(content)  # object stores replace a whole object
     return
   handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.tmp-', dir=os.fspath(path.parent))
   try:
-    with os.fdopen(handle, 'w', encoding='utf-8') as file:
-      file.write(text)
+    with os.fdopen(handle, 'wb') as file:
+      file.write(content)
       file.flush()
       os.fsync(file.fileno())
     os.chmod(temporary, 0o666 & ~_umask())
@@ -48,6 +55,20 @@ def write_text(path, text: str) -> None:
 def write_json(path, obj) -> None:
   """Writes strict JSON, whole or not at all; numbers that are not finite become null."""
   write_text(path, json.dumps(plain(obj), indent=2, allow_nan=False) + '\n')
+
+
+def write_csv(path, titles, rows) -> None:
+  """Writes a CSV file, whole or not at all; None is written as nothing.
+
+  Args:
+    titles: of the columns.
+    rows: sequences of as many values.
+  """
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(titles)
+  writer.writerows(rows)
+  write_text(path, text.getvalue())
 
 
 def read_json(path):

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import build, evaluation, freezing, loop, records
+from train_lib import build, check, evaluation, freezing, loop, records
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.lock import Lock
@@ -64,6 +64,9 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
     before = workdir_lib.read_run(folder)
     if before.get('finished'):
       return {**before, 'was_finished': True}
+    check.check_config(config)
+    if not any((folder / 'checkpoints').glob('*')):
+      check.check_start(config)
     workdir_lib.begin_run(folder, config, config_name=config_path)
     finished = _train(config, folder, preemption, source)
     workdir_lib.update_run(folder, **finish(finished), end=workdir_lib.now(), finished=True)
@@ -86,6 +89,8 @@ def _train(config, folder, preemption, given) -> Finished:
   if given is None:
     source = build.build_listed_source(config, source, preemption.check)
   loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
+  for line in freezing.describe_plan(training.plan, training.abstract_state.params):
+    say(line)
   with checkpoints:
     state = _saved_state(training, checkpoints) or _first_state(training, folder)
     run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder)
@@ -124,8 +129,6 @@ def _first_state(training, folder):
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   say(f'{training.config.net.name}: {count / 1e6:.2f} M parameters, {training.num_steps} steps; '
       'compiling')
-  for line in freezing.describe_plan(training.plan, params):
-    say(line)
   state = training.init_state(training.key)
   if not training.config.net.init_from:
     return state

@@ -1,8 +1,5 @@
 """The figures of every tag and of every category as CSV files."""
 
-import csv
-import io
-
 import numpy as np
 
 from train_lib import metrics, records
@@ -58,11 +55,7 @@ def write_categories(path, rows: dict[str, dict[str, float]]) -> None:
 
 
 def _write(path, titles, rows):
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(titles)
-  writer.writerows([_cell(value) for value in row] for row in rows)
-  records.write_text(path, text.getvalue())
+  records.write_csv(path, titles, ([_cell(value) for value in row] for row in rows))
 
 
 def _cell(value):

@@ -106,6 +106,7 @@ def load_initial(training: Training, state: TrainState):
   net = training.config.net
   variables, account = weights.load_weights(
       net.init_from, jax.device_get({'params': state.params, 'batch_stats': state.batch_stats}),
-      names=build.build_weight_names(training.config), head=net.init_head, partial=net.init_partial,
-      checkpoint=net.init_checkpoint, pixels=(training.task.mean, training.task.deviation))
+      names=build.build_weight_names(training.config), head=net.init_head,
+      partial=net.init_partial, checkpoint=net.init_checkpoint, net=net.name,
+      pixels=build.pixel_constants(net), outputs=tuple(training.train_source.tag_names))
   return training.start_from(parallel.put_whole(training.mesh, variables)), account

@@ -10,6 +10,7 @@ class Account:
 
   Attributes:
     source, library: where the weights come from, and whose names they bear.
+    other_net: the net that the source says it is of, where that is not this one; else ''.
     loaded: {name of ours: its key there}.
     adapted: {name of ours: how}, of some of the loaded ones.
     initial: {name of ours: why it kept its initial value}.
@@ -23,12 +24,15 @@ class Account:
   initial: dict[str, str]
   unused: tuple[str, ...]
   sizes: dict[str, int]
+  other_net: str = ''
 
   def __str__(self):
     values = sum(self.sizes[name] for name in self.loaded)
     lines = [f'weights from {plain(self.source, most=1000)}, in the names of {self.library}:',
              f'  loaded: {len(self.loaded)} of {len(self.sizes)} arrays, {values:,} of '
              f'{sum(self.sizes.values()):,} values']
+    if self.other_net:
+      lines.append(f'  they are of {plain(self.other_net)}: what the two nets compute may differ')
     lines += [f'  adapted: {name}: {how}' for name, how in self.adapted.items()]
     for reason in dict.fromkeys(self.initial.values()):
       names = [name for name, why in self.initial.items() if why == reason]

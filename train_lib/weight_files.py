@@ -6,6 +6,7 @@ models opens it. A value is read only when somebody who has seen its shape asks 
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 import re
 import shlex
@@ -32,8 +33,26 @@ class StoredArray:
   read: Callable[[], np.ndarray]
 
 
+@dataclasses.dataclass(frozen=True)
+class StoredWeights:
+  """What a source holds and says of itself.
+
+  Attributes:
+    library: whose names its arrays bear.
+    arrays: {key: StoredArray}.
+    net: what the net is called there; '' where nothing says so.
+    pixels: (mean, std) in 0..255 of the pictures it was trained on; () where nothing says so.
+    outputs: what the head's outputs mean; () where nothing says so.
+  """
+  library: str
+  arrays: dict[str, StoredArray]
+  net: str = ''
+  pixels: tuple = ()
+  outputs: tuple[str, ...] = ()
+
+
 @contextlib.contextmanager
-def open_weights(path) -> Iterator[tuple[str, dict[str, StoredArray]]]:
+def open_weights(path) -> Iterator[StoredWeights]:
   """Opens a file of weights.
 
   Args:
@@ -41,22 +60,23 @@ def open_weights(path) -> Iterator[tuple[str, dict[str, StoredArray]]]:
       'hf-hub:owner/name', whose model.safetensors is fetched (once, into that library's cache).
 
   Yields:
-    ('timm' or 'keras', {key: StoredArray}), whose arrays can be read inside the `with`.
+    StoredWeights of 'timm' or 'keras', whose arrays can be read inside the `with`.
 
   Raises:
     UserError: when there is no such file, it is of another kind, or it is damaged.
   """
   check_path(path)
-  path = pathlib.Path(_fetch(str(path)) if str(path).startswith(HUB) else path).expanduser()
-  library, opener = _OPENERS[path.suffix]
+  fetched = _fetch(str(path)) if str(path).startswith(HUB) else path
+  path = pathlib.Path(fetched).expanduser()
+  opener = _OPENERS[path.suffix.lower()]
   with contextlib.ExitStack() as stack:
     try:
-      arrays = opener(path, stack)
+      stored = opener(path, stack)
     except UserError:
       raise
     except Exception as error:  # every library raises its own, and a damaged file any of them
       raise _damaged(path, error) from error
-    yield library, _keras_keys(path, arrays) if library == 'keras' else arrays
+    yield stored
 
 
 def check_path(path) -> None:
@@ -64,16 +84,20 @@ def check_path(path) -> None:
   if str(path).startswith(HUB):
     _repository(str(path))
     return
+  if '://' in str(path):
+    raise UserError(f'{path} is an address; fetch the file and name the path that it has here.')
   path = pathlib.Path(path).expanduser()
-  if path.suffix in PICKLES:
+  if not path.exists():
+    raise UserError(f'there is no file of weights and no run {path}.')
+  if path.suffix.lower() in PICKLES:
     old, new = (shlex.quote(str(one)) for one in (path, path.with_suffix('.safetensors')))
     raise UserError(f'{path} is a pickle, which can run any code when it is opened, so it is not '
                     f'read here; convert it where you have torch: {CONVERT} {old} {new}')
-  if path.suffix not in _OPENERS:
+  if path.suffix == '.keras':
+    raise _without_names(path)
+  if path.suffix.lower() not in _OPENERS or not path.is_file():
     raise UserError(f'{path} is no file of weights that can be read; expected '
                     f'{", ".join(_OPENERS)}, the folder of a run, or hf-hub:timm/NAME.')
-  if not path.is_file():
-    raise UserError(f'there is no file of weights {path}.')
 
 
 def read_array(path, key: str, array: StoredArray) -> np.ndarray:
@@ -86,6 +110,8 @@ def read_array(path, key: str, array: StoredArray) -> np.ndarray:
     value = array.read()
   except Exception as error:
     raise _damaged(path, error) from error
+  if value.dtype.kind in 'biu':
+    raise UserError(f'{key} in {path} holds {value.dtype}, no floating point numbers.')
   if value.shape != array.shape:
     raise _damaged(path, f'{key} is not of the shape that it is said to be')
   value = value.astype(np.float32)
@@ -110,7 +136,29 @@ def _open_safetensors(path, stack):
     part = file.get_slice(key)
     arrays[key] = StoredArray(tuple(part.get_shape()), part.get_dtype(),
                               lambda key=key: file.get_tensor(key))
+  return StoredWeights('timm', _without_prefix(arrays), **_said(file.metadata() or {}, path))
+
+
+def _without_prefix(arrays):
+  """What wraps a net in torch writes its name before every key."""
+  for prefix in ('module.', '_orig_mod.'):
+    if arrays and all(key.startswith(prefix) for key in arrays):
+      return {key.removeprefix(prefix): array for key, array in arrays.items()}
   return arrays
+
+
+def _said(metadata, path):
+  """What the metadata of a file of ours, or config.json of a hub beside a file, says of it."""
+  with contextlib.suppress(KeyError, ValueError, TypeError, OSError):
+    if 'net' in metadata:
+      pixels = json.loads(metadata.get('pixels', '[]'))
+      return dict(net=metadata['net'], pixels=tuple(map(tuple, pixels)),
+                  outputs=tuple(json.loads(metadata.get('outputs', '[]'))))
+    beside = json.loads(path.with_name('config.json').read_text())
+    trained = beside['pretrained_cfg']
+    return dict(net=beside['architecture'], pixels=tuple(
+      tuple(255 * value for value in trained[key]) for key in ('mean', 'std')))
+  return {}
 
 
 def _open_npz(path, stack):
@@ -122,7 +170,7 @@ def _open_npz(path, stack):
     if dtype.kind in 'fiu':
       arrays[name.removesuffix('.npy')] = StoredArray(
         shape, str(dtype), lambda name=name: _read_npy(archive, name))
-  return arrays
+  return StoredWeights('keras', _keras_keys(path, arrays))
 
 
 def _npy_header(member):
@@ -154,14 +202,14 @@ def _open_h5(path, stack):
         arrays[name] = StoredArray(item.shape, str(item.dtype), lambda: item[()])
 
   stack.enter_context(h5py.File(path, 'r')).visititems(visit)
-  return arrays
+  return StoredWeights('keras', _keras_keys(path, arrays))
 
 
 _OPENERS = {
-  '.safetensors': ('timm', _open_safetensors),
-  '.npz': ('keras', _open_npz),
-  '.h5': ('keras', _open_h5),
-  '.hdf5': ('keras', _open_h5),
+  '.safetensors': _open_safetensors,
+  '.npz': _open_npz,
+  '.h5': _open_h5,
+  '.hdf5': _open_h5,
 }
 
 
@@ -172,8 +220,7 @@ def _keras_keys(path, arrays):
   the lowest number in a file is that of its first layer.
   """
   if arrays and all('/vars/' in key for key in arrays):
-    raise UserError(f'{path} is in the form of Keras 3, which keeps no names of layers; load it in '
-                    "Keras and write it again with model.save('weights.h5').")
+    raise _without_names(path)
   lowest = {}
   for key in arrays:
     if match := _NUMBERED.match(_layer(key)):
@@ -190,6 +237,11 @@ def _keras_keys(path, arrays):
       raise UserError(f'{path} holds {name} twice; write the weights of one net to a file.')
     named[name] = array
   return named
+
+
+def _without_names(path):
+  return UserError(f'{path} is in the form of Keras 3, which keeps no names of layers; load it in '
+                   "Keras and write it again with model.save('weights.h5').")
 
 
 def _layer(key):
@@ -216,6 +268,8 @@ def _fetch(source):
     raise UserError(f"to fetch {source}, install the extra 'hub' (pip install -e '.[hub]'), or "
                     'fetch its model.safetensors yourself and name that file.') from error
   try:
+    with contextlib.suppress(Exception):  # says what the weights are of; not every model has it
+      huggingface_hub.hf_hub_download(repository, 'config.json')
     return huggingface_hub.hf_hub_download(repository, 'model.safetensors')
   except Exception as error:  # of its own, of its HTTP library, or of the network
     text = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,17 +9,15 @@ from data import prepared
 from data.board.files import MD5_DTYPE, PictureFiles
 from data.board.problems import Problems
 from data.board.reading import Archive
+from data.subset import check_shares
 from errors import UserError
 
 SPLITS = ('train', 'valid', 'test')
 
 
-def check_shares(config_data) -> None:
+def check_splits(config_data) -> None:
   """Raises UserError unless the splits' shares and the rule of splitting make sense."""
-  valid_frac, test_frac = config_data.valid_frac, config_data.test_frac
-  if min(valid_frac, test_frac) < 0 or valid_frac + test_frac >= 1:
-    raise UserError(f'config.data.valid_frac is {valid_frac} and test_frac is {test_frac}; they '
-                    'are shares, 0 or more, that leave something for training.')
+  check_shares(config_data.valid_frac, config_data.test_frac)
   if config_data.board.split not in ('content', 'id'):
     raise UserError(f"config.data.board.split is '{config_data.board.split}'; choose content or "
                     'id.')

@@ -119,7 +119,7 @@ def _check_settings(config_data):
     raise UserError('config.data.path is empty; name the folder of your archive with '
                     '--config.data.path=')
   check_choice(config_data.implications)
-  splits.check_shares(config_data)
+  splits.check_splits(config_data)
   ratings.check_setting(settings.ratings)
   if config_data.implications != 'listed' and not settings.implications:
     raise UserError(f"config.data.implications is '{config_data.implications}', but there is no "

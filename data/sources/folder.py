@@ -14,6 +14,7 @@ from data.sources.pictures import (
     list_pictures,
     relative_name,
 )
+from data.subset import check_shares
 from data.tag_files import find_tags
 from errors import UserError
 
@@ -149,9 +150,7 @@ def _given_splits(names):
 def _assign_splits(digests, given, config_data):
   """{split: names} for the three splits, and how it was done in words."""
   valid_frac, test_frac = config_data.valid_frac, config_data.test_frac
-  if min(valid_frac, test_frac) < 0 or valid_frac + test_frac >= 1:
-    raise UserError(f'config.data.valid_frac is {valid_frac} and test_frac is {test_frac}; they '
-                    'are shares, 0 or more, that leave something for training.')
+  check_shares(valid_frac, test_frac)
   found = set(given.values())
   if found == {'train', 'valid'}:  # what was held out is what counts
     given = {name: 'test' if split == 'valid' else split for name, split in given.items()}

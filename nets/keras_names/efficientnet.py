@@ -28,7 +28,7 @@ def to_keras(variant, path):
   """Returns Keras' key of a variable, such as 'block2a_dwconv/kernel'.
 
   Args:
-    variant: a key of KERAS_NAMES.
+    variant: a net of the family.
     path: names without the collection, such as ('group2_block1', 'depthwise_conv', 'kernel').
   """
   del variant

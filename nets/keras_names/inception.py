@@ -32,7 +32,7 @@ def to_keras(variant, path):
   model; a file may begin at another number.
 
   Args:
-    variant: a key of KERAS_NAMES.
+    variant: a net of the family.
     path: names without the collection, such as ('mixed_5b', 'branch1x1', 'conv', 'kernel').
   """
   del variant

@@ -16,7 +16,7 @@ def to_timm(variant, path):
   """Returns timm's key of a variable, such as 'stages.0.blocks.0.conv_dw.weight'.
 
   Args:
-    variant: a key of TIMM_NAMES.
+    variant: a net of the family.
     path: names without the collection, such as ('stage1_block1', 'depthwise_conv', 'kernel').
   """
   del variant

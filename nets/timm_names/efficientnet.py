@@ -21,7 +21,7 @@ def to_timm(variant, path):
   """Returns timm's key of a variable, such as 'blocks.1.0.conv_dw.weight'.
 
   Args:
-    variant: a key of TIMM_NAMES.
+    variant: a net of the family.
     path: names without the collection, such as ('group2_block1', 'depthwise_conv', 'kernel').
   """
   del variant

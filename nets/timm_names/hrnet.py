@@ -4,9 +4,9 @@ import re
 
 from nets.timm_names.layout import LEAVES
 
-TIMM_NAMES = {
-  f'hrnet_{trunk}{kind}': f'hrnet_{trunk}'  # the backbone: with features_only and no merging
-  for kind in ('', '_backbone') for trunk in ('w18_small', 'w32', 'w48')}
+_TRUNKS = ('hrnet_w18_small', 'hrnet_w32', 'hrnet_w48')
+TIMM_NAMES = {trunk: trunk for trunk in _TRUNKS}
+PARTS = {f'{trunk}_backbone': trunk for trunk in _TRUNKS}  # timm's net with features_only
 _STEMS = {'conv': 'conv', 'norm': 'bn'}  # 'stem2/norm' is bn2
 _IN_SEQUENCE = {'conv': 0, 'norm': 1, 'shortcut_conv': 0, 'shortcut_norm': 1}
 

@@ -11,7 +11,7 @@ def to_timm(variant, path):
   """Returns timm's key of a variable, such as 'Mixed_5b.branch1x1.conv.weight'.
 
   Args:
-    variant: a key of TIMM_NAMES; `inception_v3_aux` is timm's model with aux_logits=True.
+    variant: a net of the family; `inception_v3_aux` is timm's model with aux_logits=True.
     path: names without the collection, such as ('mixed_5b', 'branch1x1', 'conv', 'kernel').
   """
   del variant

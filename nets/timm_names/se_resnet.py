@@ -20,7 +20,7 @@ def to_timm(variant, path):
   """Returns timm's key of a variable, such as 'layer1.0.conv1.weight'.
 
   Args:
-    variant: a key of TIMM_NAMES.
+    variant: a net of the family.
     path: names without the collection, such as ('stage1_block1', 'conv1', 'kernel').
   """
   legacy = variant.startswith('legacy')

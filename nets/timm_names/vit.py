@@ -22,7 +22,7 @@ def to_timm(variant, path):
   The dense layer that makes queries, keys and values is one layer there too, in the same order.
 
   Args:
-    variant: a key of TIMM_NAMES.
+    variant: a net of the family.
     path: names without the collection, such as ('stage1_block1', 'expand', 'kernel').
   """
   del variant

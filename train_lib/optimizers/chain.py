@@ -46,8 +46,8 @@ def decay_mask(patterns: tuple[str, ...]):
   """(params) -> tree of bool: which parameters decay and penalties act on.
 
   Args:
-    patterns: as those of `freezing.select`; () are the kernels (two axes or more): biases and the
-      scales of norms are left. One that fits nothing is passed over, because a part of a net may be
+    patterns: as those of `freezing.select`; () are the kernels: biases, the scales of norms, tokens
+      and positions are left. One that fits nothing is passed over, because a part of a net may be
       all there is here; `check_patterns` looks at the whole.
   """
   return functools.partial(_mask, tuple(patterns))
@@ -60,7 +60,8 @@ def check_patterns(patterns: tuple[str, ...], params) -> None:
 
 def _mask(patterns, params):
   if not patterns:
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jax.tree_util.keystr(path[-1:], simple=True) == 'kernel', params)
   names, chosen = list(flatten_names(params)), set()
   for pattern in patterns:
     with contextlib.suppress(UserError):

@@ -28,6 +28,7 @@ class Tagging:
     treatment: of tags that are not listed, (logits, labels) -> (targets, weights), all [B, T].
     tag_weights: [T], or one number for all.
     mixup_alpha: pictures and their tags are mixed by shares of Beta(alpha, alpha); 0 is off.
+    auxiliary_weight: of the loss of the net's auxiliary head, where it has one.
     shrink: pictures are averaged over squares of this side first; 1 leaves them.
 
   Treatment, weights and mixup act on the training loss alone. What is tallied is the plain loss of
@@ -43,9 +44,11 @@ class Tagging:
   treatment: Callable = lambda logits, labels: (labels, 1.0)
   tag_weights: np.ndarray | float = 1.0
   mixup_alpha: float = 0.0
+  auxiliary_weight: float = 0.0
   shrink: int = 1
 
   best_metric = 'macro_f1_tuned'  # of the validation split, by which a checkpoint is best
+  output_axes = 2                 # of the net's output: [B, T]
 
   def init(self, key: jax.Array, batch: dict) -> dict:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
@@ -63,10 +66,13 @@ class Tagging:
       share = mixing.draw_shares(rngs['mixup'], batch['mask'], self.mixup_alpha)
       image = mixing.blend(image, share)
       labels, weights = mixing.blend_labels(labels, weights, share)
-    (logits, _), changed = self.net.apply(
+    (logits, taps), changed = self.net.apply(
         variables, self._pixels(image), train=True, rngs=rngs, mutable=['batch_stats'])
     targets, certain = self.treatment(logits, labels)
-    losses = self._losses(logits, targets, weights * certain * self.tag_weights)
+    weights = weights * certain * self.tag_weights
+    losses = self._losses(logits, targets, weights)
+    if 'aux_output' in taps:
+      losses += self.auxiliary_weight * self._losses(taps['aux_output'], targets, weights)
     return masked_mean(losses, batch['mask']), changed.get('batch_stats', {})
 
   def tally(self, variables: dict, batch: dict) -> dict:
