@@ -9,7 +9,7 @@ from configs import base
 from errors import UserError
 from train_lib import launch
 
-JOB = flags.DEFINE_string('job', 'train', 'what to do: a name in jobs.JOBS')
+JOB = flags.DEFINE_string('job', '', "what to do: a name in jobs.JOBS; '': what the page is for")
 WORKDIR = flags.DEFINE_string('workdir', '', "a run's folder; '': runs/<config>[-<preset>]")
 INPUT = flags.DEFINE_string('input', '', 'predict: a picture, or a folder of pictures')
 OUTPUT = flags.DEFINE_string('output', '', "a folder for what the job writes; '': in the workdir")
@@ -25,10 +25,11 @@ def main(argv: list[str]) -> None:
   from jobs import get_job  # not before: jax reads its settings at import
   if len(argv) > 1:
     raise UserError(f"'{argv[1]}' is not a flag; flags look like --config=configs/tagger.py")
-  job = get_job(JOB.value)
+  config = CONFIG.value
+  job = get_job(JOB.value or config.job)
   config_path = config_flags.get_config_filename(flags.FLAGS['config'])
   workdir = WORKDIR.value or launch.default_workdir(config_path)
-  job(CONFIG.value, workdir, config_path=config_path, input=INPUT.value, output=OUTPUT.value)
+  job(config, workdir, config_path=config_path, input=INPUT.value, output=OUTPUT.value)
 
 
 if __name__ == '__main__':

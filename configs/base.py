@@ -13,6 +13,7 @@ def get_config(arg: str = '') -> ConfigDict:
   check_preset('base', arg, ('',))
   config = ConfigDict()
   config.seed = 0
+  config.job = 'train'            # what main.py does with the page unless --job says otherwise
   config.task = 'tagging'
   config.small_page = ''          # what to run instead where there is no accelerator
   config.checkpoint = 'latest'    # of a trained run: latest or best (by the validation split)
@@ -37,6 +38,16 @@ def get_config(arg: str = '') -> ConfigDict:
   config.study = ConfigDict(dict(
       rows=(),                    # (name, ('section.key', value), ...), the first is the reference
       num_seeds=3,
+      # a tuned study, where there are rate_factors; else each row is one run, as its page has it
+      rate_factors=(),            # of a row's learning rate: (1/9, 1/3, 1.0, 3.0, 9.0)
+      most_grown=0,               # rates by which a row's grid may grow where its edge is best
+      axes=(),                    # ('section.key', (value, ...)), ...: every row with each of them
+      metric='',                  # of the validation split, that decides; '': the task's own
+      target=0.0,                 # its value that is timed; 0: the median of the rows' best
+      evaluations=10,             # of the validation split, in a run
+      sharpness_steps=0,          # of Lanczos, for the Hessian's largest eigenvalue; 0: off
+      together='auto',            # how replicas train: vmap, map, one, or auto, the faster here
+      functions=(),               # of train_lib.test_functions.FUNCTIONS
   ))
   config.runtime = runtime_section()
   return config
@@ -102,6 +113,7 @@ def net_section() -> ConfigDict:
       std=(),                     # ... that are divided by
       dtype='auto',               # computes in: auto (bfloat16 on TPU and GPU), float32, bfloat16
       drop_path_rate=-1.0,        # of the last residual branch; negative: the net's own
+      activation='',              # relu, leaky_relu, sigmoid, tanh; '': the net's own
       batch_norm_momentum=-1.0,   # share of the old statistics kept in a step; negative: its own
       batch_norm_sync=True,       # statistics of the global batch; False: of each device
       remat=(),                   # stages computed again in the backward pass: ('stage1', 'stage2')
@@ -116,13 +128,15 @@ def net_section() -> ConfigDict:
 def loss_section() -> ConfigDict:
   """What a training step makes smaller."""
   return ConfigDict(dict(
-      name='focal',               # losses.LOSSES
+      name='focal',               # losses.LOSSES; a task takes some of them
       over_tags='sum',            # an example's loss: sum or mean over its tags
       focal_alpha=-1.0,           # weight of positives, 0..1; negative: off
       focal_gamma=2.0,            # 0: plain cross-entropy
       gamma_positive=0.0,         # asymmetric loss
       gamma_negative=4.0,
       clip=0.05,
+      label_smoothing=0.0,        # softmax cross-entropy: share of the target that all classes get
+      hinge_margin=1.0,           # multi-class hinge
       auxiliary_weight=0.4,       # of a net's auxiliary head, where it has one
       tag_weight_power=0.0,       # a tag weighs (1 / its share of pictures) ** power; 0: all alike
       negative_smoothing=0.0,     # target of a tag that is not listed
@@ -154,15 +168,23 @@ def optimizer_section() -> ConfigDict:
   return ConfigDict(dict(
       name='adamw',               # train_lib.optimizers.OPTIMIZERS
       learning_rate=1e-3,         # the peak
-      schedule='cosine',          # constant, linear, cosine
-      warmup_frac=0.05,           # of all steps
-      weight_decay=0.0,           # kernels only; decoupled in adamw, else added to the gradient
+      schedule='cosine',          # constant, linear, cosine, step, one_cycle
+      warmup_frac=0.05,           # of all steps; of one_cycle the share of its rise
+      step_at=(0.5, 0.75),        # step: shares of the run at which the rate falls ...
+      step_factor=0.1,            # ... to this share of itself
+      weight_decay=0.0,           # decoupled in adamw and all after it but nadam; else as l2
+      l2=0.0,                     # penalties added to the loss: l2 / 2 sum w^2 ...
+      l1=0.0,                     # ... and l1 sum |w|; both: elastic net
+      decayed=(),                 # patterns of what these three act on; (): kernels
       momentum=0.9,
       beta1=0.9,
-      beta2=0.999,
+      beta2=-1.0,                 # negative: 0.999, and 0.99 in lion
       decay=0.9,                  # of RMSprop's average of squares
       epsilon=1e-8,
       clip_norm=0.0,              # global norm of the gradient; 0: off
+      sam_rho=0.0,                # radius of SAM around any of these; 0: off
+      sam_rho_min=-1.0,           # GSAM: radius at a learning rate of 0; negative: as sam_rho
+      gsam_alpha=0.0,             # GSAM: share of the gradient across SAM's that is taken off
       lr_factors=(),              # (pattern of parameters, factor), ...; the last that fits counts
   ))
 

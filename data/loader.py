@@ -165,7 +165,8 @@ class Loader:
     self.bad_images = BadImages(len(source), bad_limit_frac)
     self.num_examples = len(source)
     self.num_batches = -(-len(source) // batch_size)  # that hold every example once
-    self._maker = BatchMaker(source, tuple(pipeline), tuple(keys), batch_size, train, seed,
+    self.keys = tuple(keys)
+    self._maker = BatchMaker(source, tuple(pipeline), self.keys, batch_size, train, seed,
                              shard_index, shard_count)
     self._pool = {'workers': workers, 'processes': processes, 'deadline_sec': deadline_sec}
 
@@ -180,6 +181,25 @@ class Loader:
   def example(self, index: int) -> dict | None:
     """Returns the finished example of an index as evaluation reads it; None: it is unreadable."""
     return self._maker.load(index, [])
+
+  def train_rows(self, first: int, count: int, seed: int | None = None) -> np.ndarray:
+    """Returns the examples of training batches by their index: int64 [count, batch_size].
+
+    Over all shards, and before unreadable pictures are replaced by others.
+
+    Args:
+      first, count: the batches first, ..., first + count - 1.
+      seed: of the permutations; None: the loader's own.
+    """
+    maker = self._maker
+    seed = maker.seed if seed is None else seed
+    rows = np.arange(first * maker.batch_size, (first + count) * maker.batch_size)
+    epochs, positions = np.divmod(rows, self.num_examples)
+    indices = np.empty_like(rows)
+    for epoch in np.unique(epochs):
+      here = epochs == epoch
+      indices[here] = _permutation(seed, int(epoch), self.num_examples)[positions[here]]
+    return indices.reshape(count, maker.batch_size)
 
   def batches(self, start: int, stop: int):
     """Yields the batches start, ..., stop - 1 in order, made ahead by the workers.

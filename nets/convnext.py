@@ -21,6 +21,7 @@ from nets import layers
 from nets.options import NetOptions, Row
 
 _truncated_normal = nn.initializers.truncated_normal(0.02)
+_gelu = functools.partial(nn.gelu, approximate=False)
 
 
 class ConvNeXtBlock(nn.Module):
@@ -38,7 +39,7 @@ class ConvNeXtBlock(nn.Module):
       width, 7, padding=3, groups=width, use_bias=True, kernel_init=_truncated_normal,
       name='depthwise_conv')(x)
     x = self.make.layer_norm(name='norm')(x)
-    x = nn.gelu(dense(4 * width, name='expand')(x), approximate=False)
+    x = self.make.act(dense(4 * width, name='expand')(x))
     x = dense(width, name='project')(x)
     x = self.make.layer_scale(1e-6, name='layer_scale')(x)
     return shortcut + self.make.drop_path(self.drop_path_rate, name='drop_path')(x)
@@ -72,7 +73,7 @@ class ConvNeXt(nn.Module):
   @nn.compact
   def __call__(self, image, *, train):
     row = self.row
-    make = layers.make_constructors(self.options, train=train)
+    make = layers.make_constructors(self.options, train=train, act=_gelu)
     conv = functools.partial(make.conv, use_bias=True, kernel_init=_truncated_normal)
     rates = layers.drop_path_rates(self.options.drop_path_rate, row.depths)
     taps = {}

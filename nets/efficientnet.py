@@ -70,13 +70,13 @@ class MBConv(nn.Module):
     inner, shortcut = width * self.group.expansion, x
     if self.group.expansion > 1:
       x = make.conv(inner, 1, name='expand_conv')(x)
-      x = nn.silu(make.norm(name='expand_norm')(x))
+      x = make.act(make.norm(name='expand_norm')(x))
     x = make.conv(inner, size, stride=self.stride, groups=inner, kernel_init=_depthwise_normal,
                   padding=_padding(x, size, self.stride, self.same_padding),
                   name='depthwise_conv')(x)
-    x = nn.silu(make.norm(name='depthwise_norm')(x))
+    x = make.act(make.norm(name='depthwise_norm')(x))
     x = layers.SqueezeExcite(
-      max(1, width // SE_RATIO), make.dense, act=nn.silu, name='squeeze_excite')(x)
+      max(1, width // SE_RATIO), make.dense, act=make.act, name='squeeze_excite')(x)
     x = make.conv(self.group.width, 1, name='project_conv')(x)
     x = make.norm(name='project_norm')(x)
     if x.shape != shortcut.shape:
@@ -123,7 +123,7 @@ class EfficientNet(nn.Module):
   @nn.compact
   def __call__(self, image, *, train):
     row = self.row
-    make = layers.make_constructors(self.options, train=train)
+    make = layers.make_constructors(self.options, train=train, act=nn.silu)
     groups = [scale(group, row) for group in GROUPS]
     rates = layers.drop_path_rates(
       self.options.drop_path_rate, [group.depth for group in groups])
@@ -131,7 +131,7 @@ class EfficientNet(nn.Module):
 
     x = make.conv(round_width(STEM_WIDTH * row.width_scale), 3, stride=2,
                   padding=_padding(image, 3, 2, row.same_padding), name='stem_conv')(image)
-    x = taps['stem'] = nn.silu(make.norm(name='stem_norm')(x))
+    x = taps['stem'] = make.act(make.norm(name='stem_norm')(x))
     for number, group in enumerate(groups, start=1):
       block = layers.rematerialise(MBConv, self.options, group.stage)
       for index, rate in enumerate(rates[number - 1], start=1):
@@ -139,7 +139,7 @@ class EfficientNet(nn.Module):
                   name=f'group{number}_block{index}')(x)
       taps[group.stage] = x
     x = make.conv(round_width(TOP_WIDTH * row.width_scale), 1, name='top_conv')(x)
-    x = taps['features_2d'] = nn.silu(make.norm(name='top_norm')(x))
+    x = taps['features_2d'] = make.act(make.norm(name='top_norm')(x))
 
     x = taps['features'] = x.mean(axis=(1, 2), dtype=jnp.float32)
     return layers.apply_head(x, self.num_outputs, self.options, train=train), taps

@@ -42,9 +42,9 @@ class BasicBlock(nn.Module):
   def __call__(self, x):
     width = x.shape[-1]
     y = self.make.conv(width, 3, padding=1, name='conv1')(x)
-    y = nn.relu(self.make.norm(name='norm1')(y))
+    y = self.make.act(self.make.norm(name='norm1')(y))
     y = self.make.conv(width, 3, padding=1, name='conv2')(y)
-    return nn.relu(self.make.norm(name='norm2')(y) + x)
+    return self.make.act(self.make.norm(name='norm2')(y) + x)
 
 
 class BottleneckBlock(nn.Module):
@@ -56,15 +56,15 @@ class BottleneckBlock(nn.Module):
   @nn.compact
   def __call__(self, x):
     y = self.make.conv(self.width, 1, name='conv1')(x)
-    y = nn.relu(self.make.norm(name='norm1')(y))
+    y = self.make.act(self.make.norm(name='norm1')(y))
     y = self.make.conv(self.width, 3, padding=1, name='conv2')(y)
-    y = nn.relu(self.make.norm(name='norm2')(y))
+    y = self.make.act(self.make.norm(name='norm2')(y))
     y = self.make.conv(4 * self.width, 1, name='conv3')(y)
     y = self.make.norm(name='norm3')(y)
     if x.shape[-1] != 4 * self.width:
       x = self.make.conv(4 * self.width, 1, name='shortcut_conv')(x)
       x = self.make.norm(name='shortcut_norm')(x)
-    return nn.relu(y + x)
+    return self.make.act(y + x)
 
 
 class BiasedConvNormAct(nn.Module):
@@ -79,7 +79,7 @@ class BiasedConvNormAct(nn.Module):
   def __call__(self, x):
     x = self.make.conv(self.features, self.kernel_size, stride=self.stride,
                        padding=self.kernel_size // 2, use_bias=True, name='conv')(x)
-    return nn.relu(self.make.norm(name='norm')(x))
+    return self.make.act(self.make.norm(name='norm')(x))
 
 
 class HighResolutionModule(nn.Module):
@@ -103,20 +103,20 @@ class HighResolutionModule(nn.Module):
       for index in range(1, self.depth + 1):
         x = BasicBlock(self.make, name=f'branch{number}_block{index}')(x)
       outputs.append(x)
-    return [nn.relu(sum(self._bring(x, source, target, outputs[target].shape[-1])
-                        for source, x in enumerate(outputs)))
+    return [self.make.act(sum(self._bring(x, source, target, outputs[target].shape[-1])
+                              for source, x in enumerate(outputs)))
             for target in range(self.num_fused)]
 
   def _bring(self, x, source, target, width):
     """Branch `source`, counted from 0, in the size and with the channels of branch `target`."""
     name = f'fuse{source + 1}_to{target + 1}'
     if source > target:
-      x = layers.ConvNormAct(width, 1, act=None, make=self.make, name=name)(x)
+      x = layers.ConvNormAct(width, 1, act=False, make=self.make, name=name)(x)
       return repeat_pixels(x, 2 ** (source - target))
     for step in range(1, target - source + 1):
       last = step == target - source
       x = layers.ConvNormAct(
-        width if last else x.shape[-1], 3, stride=2, padding=1, act=None if last else nn.relu,
+        width if last else x.shape[-1], 3, stride=2, padding=1, act=not last,
         make=self.make, name=f'{name}_step{step}')(x)
     return x
 

@@ -28,6 +28,7 @@ from nets.conv import (  # noqa: F401  (their place is in conv.py, their name he
   he_normal,
   max_pool,
 )
+from nets.options import ACTIVATIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +42,16 @@ class Constructors:
   dropout: Callable  # nn.Dropout(rate)
   drop_path: Callable  # DropPath(rate)
   layer_scale: Callable  # LayerScale(init_value)
+  act: Callable  # the activation between layers, x -> x
 
 
-def make_constructors(options, *, train):
+def make_constructors(options, *, train, act=nn.relu):
   """Returns the constructors that a net hands to its blocks.
 
   Args:
     options: NetOptions, resolved.
     train: True normalises by the batch, updates running statistics and drops; False does not.
+    act: the family's activation, where the options name none.
   """
   return Constructors(
     conv=functools.partial(Conv, **options.dtypes),
@@ -59,7 +62,8 @@ def make_constructors(options, *, train):
     layer_norm=functools.partial(nn.LayerNorm, epsilon=1e-6, **options.dtypes),
     dropout=functools.partial(nn.Dropout, deterministic=not train),
     drop_path=functools.partial(DropPath, deterministic=not train),
-    layer_scale=functools.partial(LayerScale, **options.dtypes))
+    layer_scale=functools.partial(LayerScale, **options.dtypes),
+    act=ACTIVATIONS.get(options.activation, act))
 
 
 def make_batch_norm(*, train, axis_name, momentum, epsilon, dtype, param_dtype=jnp.float32):
@@ -89,7 +93,7 @@ class ConvNormAct(nn.Module):
 
   Args of construction:
     make: the net's Constructors.
-    act: what follows the norm; None is nothing.
+    act: whether the net's activation follows the norm.
     norm_options: of the BatchNorm, for instance dict(use_scale=False) or dict(scale_init=...).
   """
 
@@ -99,7 +103,7 @@ class ConvNormAct(nn.Module):
   stride: int | tuple[int, int] = 1
   padding: Any = 0
   groups: int = 1
-  act: Callable | None = nn.relu
+  act: bool = True
   norm_options: Any = ()  # (key, value) pairs, or a dict
 
   @nn.compact
@@ -108,7 +112,7 @@ class ConvNormAct(nn.Module):
       self.features, self.kernel_size, stride=self.stride, padding=self.padding,
       groups=self.groups, name='conv')(x)
     x = self.make.norm(name='norm', **dict(self.norm_options))(x)
-    return x if self.act is None else self.act(x)
+    return self.make.act(x) if self.act else x
 
 
 class SqueezeExcite(nn.Module):

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,6 +12,7 @@ from errors import UserError
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # red, green, blue in 0..255
 IMAGENET_STD = (58.395, 57.12, 57.375)
 HALF_RANGE = (127.5, 127.5, 127.5)  # as mean and as deviation: pixels become -1..1
+ACTIVATIONS = {'relu': nn.relu, 'leaky_relu': nn.leaky_relu, 'sigmoid': nn.sigmoid, 'tanh': nn.tanh}
 OF_THE_ROW = ('batch_norm_momentum', 'batch_norm_epsilon', 'dropout_rate', 'drop_path_rate')
 
 
@@ -53,6 +55,9 @@ class NetOptions:
       log(p / (1 - p)) of the share p of pictures that carry each tag.
     remat: stages (of the row's) of whose blocks only the inputs are kept for the backward pass,
       which computes the rest again: less memory, more time.
+    activation: of ACTIVATIONS (leaky_relu has a slope of 0.01), in place of the family's own,
+      wherever that stands between layers; '' is the family's own. Gates keep their sigmoid, and
+      initial weights stay those of the family.
   """
 
   dtype: Any = jnp.float32
@@ -64,6 +69,7 @@ class NetOptions:
   drop_path_rate: float = -1.0
   head_bias_init: float | tuple[float, ...] = 0.0
   remat: tuple[str, ...] = ()
+  activation: str = ''
 
   @property
   def dtypes(self):
@@ -81,8 +87,8 @@ def resolve_options(name, row, num_outputs, **options):
     **options: fields of NetOptions.
 
   Raises:
-    UserError: when head_bias_init is neither one number nor one for each output, or remat names a
-      stage that the row does not have.
+    UserError: when head_bias_init is neither one number nor one for each output, remat names a
+      stage that the row does not have, or there is no such activation.
   """
   bias = np.asarray(options.pop('head_bias_init', 0.0), np.float64)
   if bias.shape not in ((), (num_outputs,)):
@@ -95,5 +101,8 @@ def resolve_options(name, row, num_outputs, **options):
   if unknown:
     raise UserError(f'remat names {unknown[0]!r}, which is no stage of {name}; its stages are '
                     f'{", ".join(row.stages)}.')
+  if resolved.activation and resolved.activation not in ACTIVATIONS:
+    raise UserError(f'There is no activation {resolved.activation!r}; choose one of '
+                    f"{', '.join(ACTIVATIONS)}, or '' for the net's own.")
   own = {key: getattr(row, key) for key in OF_THE_ROW if getattr(resolved, key) < 0}
   return dataclasses.replace(resolved, **own)

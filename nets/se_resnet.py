@@ -47,15 +47,15 @@ class BasicBlock(nn.Module):
   def __call__(self, x):
     shortcut = _shortcut(self, x)
     x = self.make.conv(self.width, 3, stride=self.stride, padding=1, name='conv1')(x)
-    x = nn.relu(self.make.norm(name='norm1')(x))
+    x = self.make.act(self.make.norm(name='norm1')(x))
     x = self.make.conv(self.width, 3, padding=1, name='conv2')(x)
     if self.legacy:
-      x = nn.relu(self.make.norm(name='norm2')(x))
+      x = self.make.act(self.make.norm(name='norm2')(x))
     else:
       x = self.make.norm(name='norm2', scale_init=nn.initializers.zeros_init())(x)
     x = self.squeeze_excite(name='squeeze_excite')(x)
     x = self.make.drop_path(self.drop_path_rate, name='drop_path')(x)
-    return nn.relu(x + shortcut)
+    return self.make.act(x + shortcut)
 
 
 class BottleneckBlock(nn.Module):
@@ -74,14 +74,14 @@ class BottleneckBlock(nn.Module):
     shortcut = _shortcut(self, x)
     strides = (self.stride, 1) if self.legacy else (1, self.stride)
     x = self.make.conv(self.width, 1, stride=strides[0], name='conv1')(x)
-    x = nn.relu(self.make.norm(name='norm1')(x))
+    x = self.make.act(self.make.norm(name='norm1')(x))
     x = self.make.conv(self.width, 3, stride=strides[1], padding=1, name='conv2')(x)
-    x = nn.relu(self.make.norm(name='norm2')(x))
+    x = self.make.act(self.make.norm(name='norm2')(x))
     x = self.make.conv(self.width * self.expansion, 1, name='conv3')(x)
     x = self.make.norm(name='norm3', scale_init=nn.initializers.zeros_init())(x)
     x = self.squeeze_excite(name='squeeze_excite')(x)
     x = self.make.drop_path(self.drop_path_rate, name='drop_path')(x)
-    return nn.relu(x + shortcut)
+    return self.make.act(x + shortcut)
 
 
 def _shortcut(block, x):
@@ -136,7 +136,7 @@ class SEResNet(nn.Module):
 
     x = make.conv(row.stem_width, row.stem_size_px, stride=row.stem_stride,
                   padding=row.stem_size_px // 2, name='stem_conv')(image)
-    x = taps['stem'] = nn.relu(make.norm(name='stem_norm')(x))
+    x = taps['stem'] = make.act(make.norm(name='stem_norm')(x))
     x = _pool(x, row.legacy)
 
     for stage, (depth, width) in enumerate(zip(row.depths, row.widths, strict=True), start=1):
@@ -145,7 +145,7 @@ class SEResNet(nn.Module):
       for index in range(1, depth + 1):
         x = block(
           width, 2 if stage > 1 and index == 1 else 1, make,
-          functools.partial(layers.SqueezeExcite, inner, make.dense),
+          functools.partial(layers.SqueezeExcite, inner, make.dense, act=make.act),
           rates[stage - 1][index - 1], row.legacy, name=f'stage{stage}_block{index}')(x)
       taps[f'stage{stage}'] = x
 

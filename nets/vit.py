@@ -26,6 +26,7 @@ from nets import layers
 from nets.options import HALF_RANGE, NetOptions, Row
 
 _truncated_normal = nn.initializers.truncated_normal(0.02)
+_gelu = functools.partial(nn.gelu, approximate=False)
 
 
 class Attention(nn.Module):
@@ -62,7 +63,7 @@ class EncoderBlock(nn.Module):
     y = Attention(self.num_heads, make, name='attention')(y)
     x = x + make.drop_path(self.drop_path_rate, name='attention_drop_path')(y)
     y = make.layer_norm(name='mlp_norm')(x)
-    y = nn.gelu(dense(4 * width, name='expand')(y), approximate=False)
+    y = make.act(dense(4 * width, name='expand')(y))
     y = dense(width, name='project')(y)
     return x + make.drop_path(self.drop_path_rate, name='mlp_drop_path')(y)
 
@@ -101,7 +102,7 @@ class ViT(nn.Module):
   @nn.compact
   def __call__(self, image, *, train):
     row = self.row
-    make = layers.make_constructors(self.options, train=train)
+    make = layers.make_constructors(self.options, train=train, act=_gelu)
     rates = layers.drop_path_rates(self.options.drop_path_rate, row.depths)
     taps = {}
 

@@ -23,8 +23,8 @@ def test_only_the_head_grows_with_the_tags(monkeypatch):
   assert [head[1] for head in heads] == [100, 20_000]
   one_array = 4 * 20_000 * 4                                        # bytes of float32 [B, T]
   assert many.loss.memory_analysis().temp_size_in_bytes < 8 * one_array
-  kernel = 4 * heads[1][0] * 20_000                                 # its gradient is a buffer too
+  kernel = 4 * heads[1][0] * 20_000             # its gradient and its update are buffers too
   grown = (many.step.memory_analysis().temp_size_in_bytes
            - few.step.memory_analysis().temp_size_in_bytes)
-  assert grown < 2 * kernel + 8 * one_array
+  assert grown < 3 * kernel + 8 * one_array
   assert len(many.row()) == len(loss_over_tags.COLUMNS)

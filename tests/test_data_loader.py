@@ -255,3 +255,15 @@ def test_one_example_is_the_row_of_its_batch():
   np.testing.assert_array_equal(loader.example(4)['image'], loader.make_batch(1)['image'][0])
   assert loader.example(4)['id'] == '4'
   assert loader.example(5) is None
+
+
+@given(size=st.integers(1, 20), batch_size=st.integers(1, 9), first=st.integers(0, 12),
+       count=st.integers(1, 5), seed=st.integers(0, 3), other=st.integers(0, 3))
+@settings(max_examples=30, deadline=None)
+def test_train_rows_are_the_examples_of_the_batches(size, batch_size, first, count, seed, other):
+  loader, wanted = (make_loader(TinySource(size), batch_size=batch_size, seed=one)
+                    for one in (seed, other))
+  rows = loader.train_rows(first, count, other)
+  assert rows.tolist() == [[int(id) for id in wanted.make_batch(k)['id']]
+                           for k in range(first, first + count)]
+  np.testing.assert_array_equal(wanted.train_rows(first, count), rows)

@@ -1,4 +1,4 @@
-"""What every loss promises: element-wise, finite at both ends, one dtype, keyword-only settings."""
+"""What every loss promises: its shape, finite at both ends, one dtype, keyword-only settings."""
 
 import functools
 import inspect
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from losses import LOSSES
+from losses import ELEMENT_WISE, LOSSES
 
 GAMMAS = (0, 0.5, 1, 2)
 # A row for each loss: the settings it is tried with.
@@ -18,10 +18,22 @@ SETTINGS = {
   'asymmetric': [
     dict(gamma_positive=gamma, gamma_negative=gamma, clip=clip)
     for clip in (0, 0.05) for gamma in GAMMAS],
+  'squared_error': [{}],
+  'softmax_cross_entropy': [dict(label_smoothing=smoothing) for smoothing in (0, 0.1)],
+  'multiclass_hinge': [dict(margin=margin) for margin in (0.5, 1)],
+  'root_squared_error': [{}],
 }
 EXTREMES = (-1e4, -100, -88, -40, -1, 0, 1, 40, 88, 100, 1e4)
 CASES = [pytest.param(LOSSES[name], settings, id=f'{name}-{settings}')
-         for name in LOSSES for settings in SETTINGS[name]]
+         for name in ELEMENT_WISE for settings in SETTINGS[name]]
+CLASSES = jnp.int32([0, 1, 2, 2])
+PER_EXAMPLE = [  # with labels of the three kinds
+  *(pytest.param('softmax_cross_entropy', jnp.float32(labels), id=f'softmax_cross_entropy-{kind}')
+    for kind, labels in (('hard', np.eye(3)[CLASSES]), ('soft', np.full((4, 3), 1 / 3)))),
+  pytest.param('softmax_cross_entropy', CLASSES, id='softmax_cross_entropy-classes'),
+  pytest.param('multiclass_hinge', CLASSES, id='multiclass_hinge'),
+  pytest.param('root_squared_error', jnp.float32(np.eye(3)[CLASSES]), id='root_squared_error'),
+]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -32,6 +44,7 @@ def value_and_gradient(loss, logits, labels, settings):
 
 def test_every_loss_has_settings_here():
   assert set(SETTINGS) == set(LOSSES)
+  assert set(LOSSES) == {*ELEMENT_WISE, *(case.values[0] for case in PER_EXAMPLE)}
 
 
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
@@ -72,7 +85,12 @@ def asymmetric_in_float64(x, y, gamma_positive, gamma_negative, clip):
           - (1 - y) * shifted ** gamma_negative * np.log1p(-shifted))
 
 
+def squared_error_in_float64(x, y):
+  return (x - y) ** 2
+
+
 IN_FLOAT64 = {
+  'squared_error': squared_error_in_float64,
   'sigmoid_cross_entropy': sigmoid_cross_entropy_in_float64,
   'focal': focal_in_float64,
   'asymmetric': asymmetric_in_float64,
@@ -82,7 +100,7 @@ IN_FLOAT64 = {
 @pytest.mark.parametrize('label', [0.1, 0.5, 0.73])
 @pytest.mark.parametrize('name, settings', [
   pytest.param(name, settings, id=f'{name}-{settings}')
-  for name in LOSSES for settings in SETTINGS[name]])
+  for name in ELEMENT_WISE for settings in SETTINGS[name]])
 def test_soft_labels_have_the_values_and_gradients_of_their_formula(name, settings, label):
   expected = IN_FLOAT64[name]
   x = np.linspace(-8, 8, 41)
@@ -112,7 +130,22 @@ def test_elements_do_not_see_each_other(loss, settings):
     assert jnp.allclose(together[index], loss(logits[index], labels[index], **settings))
 
 
-@pytest.mark.parametrize('name', LOSSES)
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize('name, labels', PER_EXAMPLE)
+def test_an_example_has_one_finite_cost_at_the_extremes_and_does_not_see_the_others(
+    name, labels, dtype):
+  for outputs in ([[1e4, 0, -1e4]] * 4, [[100, 100, 100]] * 4, [[-100, 100, 0]] * 4):
+    logits = jnp.asarray(outputs, dtype)
+    for settings in SETTINGS[name]:
+      values, gradients = value_and_gradient(LOSSES[name], logits, labels, settings)
+      assert values.shape == (4,) and values.dtype == jnp.float32 and gradients.dtype == dtype
+      assert jnp.isfinite(values).all() and jnp.isfinite(gradients).all() and (values >= 0).all()
+      for row in range(4):
+        alone = LOSSES[name](logits[row], labels[row], **settings)
+        assert jnp.allclose(values[row], alone, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', [name for name in LOSSES if name != 'multiclass_hinge'])
 def test_shapes_that_would_broadcast_are_refused(name):
   with pytest.raises(AssertionError):
     LOSSES[name](jnp.zeros((2, 3)), jnp.zeros((2, 1)), **SETTINGS[name][0])

@@ -266,3 +266,23 @@ def test_rematerialisation_keeps_less_for_the_backward_pass(name, size):
 def test_a_stage_that_a_net_does_not_have_is_told_its_own():
   with pytest.raises(UserError, match="'stage1'.*no stage of inception_v3.*mixed_5b, .*mixed_7c"):
     nets.build_net('inception_v3', 3, remat=('stage1',))
+
+
+OWN_ACTIVATION = {'se_resnet': 'relu', 'inception': 'relu', 'efficientnet': 'silu', 'hrnet': 'relu',
+                  'convnext': 'erf', 'vit': 'erf'}
+
+
+@pytest.mark.parametrize('family', nets.NETS)
+def test_a_named_activation_takes_every_place_of_the_familys_own(family):
+  name, size = SMALL[family]
+  def traced(activation):
+    net = nets.build_net(name, 3, activation=activation)
+    variables = abstract(net, size)[1]
+    assert jax.tree.structure(variables) == jax.tree.structure(abstract(plain, size)[1])
+    with layers.conv_form('plain'):
+      return str(jax.make_jaxpr(functools.partial(net.apply, train=False))(
+        variables, jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)))
+  plain, own = nets.build_net(name, 3), OWN_ACTIVATION[family]
+  before, after = traced(''), traced('tanh')
+  assert own in before and 'tanh' not in before
+  assert own not in after and 'tanh' in after

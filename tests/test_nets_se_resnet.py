@@ -98,3 +98,36 @@ def test_a_block_whose_branch_is_zero_gives_its_input():
   _, taps = jax.jit(functools.partial(net.apply, train=False))(variables, IMAGE)
   pooled = layers.max_pool(taps['stem'], 3, stride=2, padding=1)
   np.testing.assert_allclose(taps['stage1'], pooled, atol=1e-6)
+
+
+ACTIVATIONS = {
+  'relu': lambda x: np.maximum(x, 0), 'leaky_relu': lambda x: np.where(x > 0, x, x / 100),
+  'sigmoid': lambda x: 1 / (1 + np.exp(-x)), 'tanh': np.tanh,
+}
+
+
+@pytest.mark.parametrize('name', ACTIVATIONS)
+def test_the_stem_and_the_blocks_end_in_the_activation_that_is_named(name):
+  _, variables = init()
+  net = build_net('se_resnet_tiny', 3, activation=name)
+  watched = ('stem_norm', 'stage1_block1')
+  (_, taps), seen = net.apply(
+    variables, 5 * IMAGE, train=False, mutable='intermediates',
+    capture_intermediates=lambda module, _: module.name in watched)
+  before, after = (seen['intermediates'][module]['__call__'][0] for module in watched)
+  np.testing.assert_allclose(taps['stem'], ACTIVATIONS[name](np.asarray(before)), atol=1e-6)
+  pooled = np.asarray(layers.max_pool(taps['stem'], 3, stride=2, padding=1))
+  np.testing.assert_allclose(after, ACTIVATIONS[name](pooled), atol=1e-6)  # its branch is zero
+
+
+def test_without_a_name_the_activation_is_relu():
+  _, variables = init()
+  outputs = {name: build_net('se_resnet_tiny', 3, activation=name).apply(
+    variables, IMAGE, train=False)[0] for name in ('', 'relu', 'tanh')}
+  np.testing.assert_array_equal(outputs[''], outputs['relu'])
+  assert np.abs(outputs[''] - outputs['tanh']).max() > 1e-3
+
+
+def test_an_unknown_activation_lists_the_choices():
+  with pytest.raises(UserError, match="no activation 'swish'.*relu, leaky_relu, sigmoid, tanh"):
+    build_net('se_resnet_tiny', 3, activation='swish')

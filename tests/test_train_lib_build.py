@@ -5,7 +5,9 @@ import pytest
 
 from configs import tagger
 from errors import UserError
+from losses import LOSSES
 from train_lib import build, check
+from train_lib.tasks import TASKS
 from train_lib.training import build_training
 
 
@@ -116,6 +118,10 @@ def test_baselines_learn_from_the_tags_as_listed(tmp_path):
 @pytest.mark.parametrize('section, key, value, words', [
     ('loss', 'missing', 'ignore', 'choices: absent, ignored, present'),
     ('loss', 'name', 'focall', "loss.name 'focall' is unknown"),
+    ('loss', 'name', 'multiclass_hinge', "task 'tagging' cannot use; it takes sigmoid_cross_e"),
+    ('loss', 'name', 'root_squared_error', 'gives one number for a whole example'),
+    ('loss', 'label_smoothing', 1.0, 'label_smoothing is 1.0; expected a share'),
+    ('loss', 'hinge_margin', -1.0, 'loss.hinge_margin is -1.0; expected at least 0'),
     ('loss', 'over_tags', 'max', 'choices: sum, mean'),
     ('loss', 'tag_weight_power', 1e6, 'expected 0 to 2'),
     ('train', 'mixup_alpha', -0.1, 'expected 0 to 100'),
@@ -123,6 +129,7 @@ def test_baselines_learn_from_the_tags_as_listed(tmp_path):
     ('train', 'shrink', 3, 'train.shrink is 3'),
     ('optimizer', 'name', 'adamm', "optimizer.name 'adamm' is unknown"),
     ('net', 'name', 'resnet', "no net 'resnet'"),
+    ('net', 'activation', 'swish', "no activation 'swish'; choose one of relu, leaky_relu"),
     ('net', 'dtype', 'half', "net.dtype 'half' is unknown"),
     ('net', 'drop_path_rate', 1.5, 'net.drop_path_rate is 1.5; expected below 1'),
     ('net', 'batch_norm_momentum', 1.0, 'net.batch_norm_momentum is 1.0; expected below 1'),
@@ -141,6 +148,19 @@ def test_what_cannot_be_trained_is_told_from_the_config_alone(section, key, valu
   config[section][key] = value
   with pytest.raises(UserError, match=words):
     check.check_config(config)
+
+
+def test_every_task_names_the_losses_it_can_be_trained_with():
+  assert set(build.TASK_LOSSES) == set(TASKS)
+  assert {name for names in build.TASK_LOSSES.values() for name in names} <= set(LOSSES)
+
+
+def test_a_taggers_squared_error_is_that_of_its_probabilities():
+  config = tagger.get_config()
+  config.loss.name = 'squared_error'
+  loss = build.build_loss(config.loss, 'tagging')
+  np.testing.assert_allclose(loss(np.float32([0, 50, -50]), np.float32([1, 1, 1])), [0.25, 0, 1],
+                             atol=1e-6)
 
 
 @pytest.mark.parametrize('net, side, shrink, words', [

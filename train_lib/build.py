@@ -16,12 +16,13 @@ from data.operations import build_pipeline
 from data.sources.pictures import PictureFiles
 from data.subset import Subset, part_rows
 from errors import UserError
-from losses import LOSSES
+from losses import ELEMENT_WISE, LOSSES
 from nets import weight_names
 from train_lib import parallel
 from train_lib.tasks import get_task, missing_tags
 
 FREQUENCY_SAMPLE = 4096           # examples that the head's first biases are read from
+TASK_LOSSES = {'tagging': ELEMENT_WISE}  # of losses.LOSSES, what a task can be trained with
 
 
 def build_source(config, split: str, poll: Callable[[], None] = lambda: None) -> Source:
@@ -67,7 +68,7 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, tag_weight
       missing=config.loss.missing,
       bar=missing_tags.place_bar(config.loss.missing_threshold, head_bias))
   return get_task(config.task)(
-      net=net, loss_function=build_loss(config.loss), mean=mean, deviation=std,
+      net=net, loss_function=build_loss(config.loss, config.task), mean=mean, deviation=std,
       num_tags=len(categories), over_tags=config.loss.over_tags, scored=scored,
       treatment=treatment, tag_weights=tag_weights, mixup_alpha=config.train.mixup_alpha,
       auxiliary_weight=config.loss.auxiliary_weight)
@@ -79,7 +80,7 @@ def build_net(config, num_outputs: int, head_bias=0.0):
       config.net.name, num_outputs, dtype=compute_dtype(config.net.dtype),
       dropout_rate=config.net.dropout_rate, drop_path_rate=config.net.drop_path_rate,
       batch_norm_momentum=config.net.batch_norm_momentum, remat=tuple(config.net.remat),
-      head_bias_init=head_bias,
+      head_bias_init=head_bias, activation=config.net.activation,
       batch_norm_axis=parallel.batch_norm_axis(config.train.parallel, config.net.batch_norm_sync))
 
 
@@ -100,17 +101,32 @@ def build_weight_names(config) -> dict:
   return weight_names.get_weight_names(config.net.name)
 
 
-def build_loss(config):
-  """(logits, labels) -> element-wise loss, with its hyper-parameters from the `loss` section."""
+def build_loss(config, task: str):
+  """(logits, labels) -> loss, with its hyper-parameters from the `loss` section.
+
+  Of tags, squared_error is that of their probabilities, since those are what a tagger predicts.
+
+  Raises: UserError: no such loss, or none for this task.
+  """
   settings = {
       'sigmoid_cross_entropy': {},
       'focal': dict(alpha=config.focal_alpha, gamma=config.focal_gamma),
       'asymmetric': dict(gamma_positive=config.gamma_positive,
                          gamma_negative=config.gamma_negative, clip=config.clip),
+      'squared_error': {},
+      'softmax_cross_entropy': dict(label_smoothing=config.label_smoothing),
+      'multiclass_hinge': dict(margin=config.hinge_margin),
+      'root_squared_error': {},
   }
   if config.name not in LOSSES:
     raise UserError(f"loss.name '{config.name}' is unknown; choices: {', '.join(LOSSES)}")
-  return functools.partial(LOSSES[config.name], **settings[config.name])
+  if config.name not in TASK_LOSSES[task]:
+    raise UserError(f"loss.name '{config.name}' gives one number for a whole example, which task "
+                    f"'{task}' cannot use; it takes {', '.join(TASK_LOSSES[task])}")
+  loss = functools.partial(LOSSES[config.name], **settings[config.name])
+  if config.name == 'squared_error' and task == 'tagging':
+    return lambda logits, labels: loss(jax.nn.sigmoid(logits), labels)
+  return loss
 
 
 def build_loader(config, source: Source, *, train: bool, batch_size: int,

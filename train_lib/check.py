@@ -17,10 +17,11 @@ def check_config(config) -> None:
   check_shrink(config)
   get_task(config.task)
   check_net(config)
-  build.build_loss(config.loss)
+  build.build_loss(config.loss, config.task)
   missing_tags.check_missing(config.loss)
   parallel.check_choice(config.train.parallel)
   optimizers.build_optimizer(config.optimizer, num_steps=1)
+  _check_optimizer(config.optimizer)
   build.build_pipeline(config.data, train=True)
   if config.loss.over_tags not in ('sum', 'mean'):
     raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
@@ -39,6 +40,7 @@ def _check_numbers(config) -> None:
       ('train.freeze_first_frac', config.train.freeze_first_frac, 0, 1),
       ('loss.auxiliary_weight', config.loss.auxiliary_weight, 0, 100),
       ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
+      ('loss.hinge_margin', config.loss.hinge_margin, 0, math.inf),
       ('eval.every_steps', config.eval.every_steps, 0, math.inf),
       ('runtime.workers', config.runtime.workers, 0, math.inf)):
     if not least <= value <= most:
@@ -53,6 +55,28 @@ def _check_numbers(config) -> None:
                       ('train.ema_decay', config.train.ema_decay)):
     if not value < 1:
       raise UserError(f'{name} is {value}; expected below 1')
+  if not 0 <= config.loss.label_smoothing < 1:
+    raise UserError(f'loss.label_smoothing is {config.loss.label_smoothing}; expected a share of '
+                    'at least 0 and below 1')
+
+
+def _check_optimizer(config) -> None:
+  """Raises UserError for numbers of the `optimizer` section that make no sense."""
+  for key in ('learning_rate', 'weight_decay', 'l2', 'l1', 'clip_norm', 'sam_rho', 'gsam_alpha'):
+    if not 0 <= config[key] < math.inf:
+      raise UserError(f'optimizer.{key} is {config[key]}; expected a number of at least 0')
+  for key in ('momentum', 'beta1', 'beta2', 'decay'):
+    if not (0 <= config[key] < 1 or (key == 'beta2' and config[key] < 0)):
+      raise UserError(f'optimizer.{key} is {config[key]}; expected at least 0 and below 1')
+  if not 0 < config.epsilon < math.inf:
+    raise UserError(f'optimizer.epsilon is {config.epsilon}; expected above 0: gradients that are '
+                    'zero are divided by it')
+  if not config.sam_rho_min <= config.sam_rho:
+    raise UserError(f'optimizer.sam_rho_min is {config.sam_rho_min}, above optimizer.sam_rho, '
+                    f'{config.sam_rho}; the radius at the peak learning rate is the largest')
+  if not config.sam_rho and config.gsam_alpha:
+    raise UserError(f'optimizer.gsam_alpha is {config.gsam_alpha} and optimizer.sam_rho 0, without '
+                    'which there is no GSAM; 0.05 is a usual radius')
 
 
 def check_net(config) -> None:
@@ -66,6 +90,7 @@ def check_net(config) -> None:
                     f"the task '{config.task}' wants {axes}; choose a net of another kind")
   build.pixel_constants(config.net)
   freezing.plan_of_config(config, config.train.num_steps or 1000, variables['params'])
+  optimizers.check_patterns(config.optimizer.decayed, variables['params'])
   if not config.net.init_from and (config.net.init_head != 'auto' or config.net.init_partial):
     raise UserError('net.init_head or net.init_partial is set and net.init_from names no weights')
 

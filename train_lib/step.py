@@ -1,5 +1,9 @@
 """The one training step: gradients, the optimizer's update, statistics, averaged weights.
 
+The gradient comes from one place, `gradients_at`: an optimizer that wants it elsewhere says where
+(`gradient_point`), and one that wants a second, as SAM does, is handed the function. Statistics are
+those of the first pass, so they move once a step.
+
 It is written against a named data axis. Under `jit` over sharded arrays there is no axis and every
 mean is already global; under `pmap` and `shard_map` the axis is 'data', and `mean_over` joins the
 devices.
@@ -9,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from train_lib.optimizers import gradient_point
 from train_lib.state import TrainState
 
 
@@ -23,7 +28,13 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
     optimizer, schedule: of `build_optimizer`.
     accumulate_steps: parts of the batch computed one after another; divides the batch.
     ema_decay: of the averaged weights, 0 is off.
+
+  Returns:
+    The step. Its metrics are of the whole batch: 'loss' of the task, without penalties;
+    'gradient_norm' of its gradient, before clipping, and of SAM the first; 'update_ratio', the norm
+    of the update over that of the parameters; 'learning_rate'.
   """
+  optimizer = optax.with_extra_args_support(optimizer)
 
   def gradients(params, batch_stats, batch, key, axis):
     def loss_of(params):
@@ -54,10 +65,18 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
     if axis:
       key = jax.random.fold_in(key, jax.lax.axis_index(axis))
     compute = gradients if accumulate_steps == 1 else accumulated
-    loss, batch_stats, grads = compute(state.params, state.batch_stats, batch, key, axis)
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    point = gradient_point(state.params, state.opt_state)
+
+    def gradients_at(params):
+      return compute(params, state.batch_stats, batch, key, axis)
+
+    loss, batch_stats, grads = gradients_at(point)
+    updates, opt_state = optimizer.update(
+        grads, state.opt_state, state.params,
+        gradient_at_offset=lambda offset: gradients_at(optax.apply_updates(point, offset))[2])
     params = optax.apply_updates(state.params, updates)
     metrics = {'loss': loss, 'gradient_norm': optax.tree.norm(grads),
+               'update_ratio': _ratio(optax.tree.norm(updates), optax.tree.norm(state.params)),
                'learning_rate': schedule(state.step)}
     ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new,
                        state.ema, _averaged(state.ema, params, batch_stats))
@@ -70,6 +89,10 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
 def mean_over(axis: str | None, tree):
   """The mean over devices of a named axis; without one the values are global already."""
   return jax.lax.pmean(tree, axis) if axis else tree
+
+
+def _ratio(one, other):
+  return one / jnp.maximum(other, jnp.finfo(other.dtype).tiny)
 
 
 def _averaged(ema, params, batch_stats):

@@ -1,0 +1,39 @@
+"""Multi-class hinge loss: the true class must win by a margin."""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def multiclass_hinge(logits, labels, *, margin):
+  """How far the strongest wrong class is from losing by the margin.
+
+  With logits x and true class y:
+
+    L = max(0, margin + max_{k != y} x_k - x_y)
+
+  This is the form of Crammer and Singer, which looks at one rival. That of Weston and Watkins adds
+  up a hinge for every wrong class; over K it is PyTorch's `multi_margin_loss`. Where several
+  rivals are equally strong the gradient is shared between them, and at the kink it is zero.
+
+  Args:
+    logits: [..., K], floating point, K at least 2.
+    labels: integers [...], the classes, each 0 to K - 1.
+    margin: above 0; 1 in the paper.
+
+  Returns:
+    [...], one number per example, float32 (float64 for float64 logits).
+
+  Raises:
+    AssertionError: when the shapes do not go together, or labels are no integers.
+
+  Source: Crammer, Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector
+  Machines, 2001, Journal of Machine Learning Research 2, equation 3.
+  """
+  dtype = jnp.promote_types(jnp.result_type(logits), jnp.float32)
+  x, labels = jnp.asarray(logits, dtype), jnp.asarray(labels)
+  chex.assert_type(labels, int)
+  chex.assert_equal_shape((x[..., 0], labels))
+  true = jax.nn.one_hot(labels, x.shape[-1], dtype=bool)
+  rival = jnp.where(true, -jnp.inf, x).max(axis=-1)
+  return jax.nn.relu(margin + rival - jnp.where(true, x, 0).sum(axis=-1))

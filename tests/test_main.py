@@ -1,0 +1,34 @@
+"""Which job main.py does: the one named on the command line, else the one that the page is for."""
+
+import types
+
+import pytest
+
+import jobs
+import main
+from configs import base, optimizers, tagger
+
+
+@pytest.mark.parametrize('flag, config, wanted', [
+    ('', tagger.get_config(), 'train'),
+    ('', optimizers.get_config(), 'study'),
+    ('train', optimizers.get_config(), 'train'),
+    ('predict', tagger.get_config(), 'predict'),
+    ('', base.get_config(), 'train'),
+])
+def test_the_page_says_what_it_is_for_and_the_flag_has_the_last_word(
+    monkeypatch, flag, config, wanted):
+  asked = []
+
+  def get_job(name):
+    asked.append(name)
+    return lambda *_, **__: None
+
+  for name, value in (('JOB', flag), ('CONFIG', config), ('TUNE', False), ('WORKDIR', 'runs/x'),
+                      ('INPUT', ''), ('OUTPUT', '')):
+    monkeypatch.setattr(main, name, types.SimpleNamespace(value=value))
+  monkeypatch.setattr(main.flags, 'FLAGS', {'config': None})
+  monkeypatch.setattr(main.config_flags, 'get_config_filename', lambda flag: 'configs/page.py')
+  monkeypatch.setattr(jobs, 'get_job', get_job)
+  main.main(['main.py'])
+  assert asked == [wanted]

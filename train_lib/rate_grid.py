@@ -1,0 +1,133 @@
+"""The grid of a tuned study: its rows with their axes, their learning rates, and how these grow.
+
+A cell is one run: a row of the page, a learning rate, a seed. A row's grid is its own learning rate
+times `study.rate_factors`, so that every row is tuned over as many; where the best lies at the
+edge, the grid grows there, up to `study.most_grown` times.
+"""
+
+import copy
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+from errors import UserError
+from train_lib import study
+from train_lib.tasks import get_task
+
+TITLES = {**study.FIGURES, 'macro_f1': 'macro F1', 'micro_f1': 'micro F1', 'loss': 'loss'}
+DIGITS = 6                        # of a learning rate, so that it can be typed
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+  """The figure that decides. Its worst value is that of a run that diverged."""
+  name: str
+
+  @property
+  def title(self) -> str:
+    """What people call it."""
+    return TITLES.get(self.name, self.name.replace('_', ' '))
+
+  @property
+  def lower_is_better(self) -> bool:
+    """True for losses and errors."""
+    return self.name.endswith(('loss', 'error'))
+
+  @property
+  def worst(self) -> float:
+    """Infinity for what should be low, else 0."""
+    return math.inf if self.lower_is_better else 0.0
+
+  def is_better(self, value: float, other: float) -> bool:
+    """True when `value` beats `other`."""
+    return value < other if self.lower_is_better else value > other
+
+  def best(self, values: Sequence[float]) -> int:
+    """The place of the best value; of equally good ones the nearest to the middle, then the first.
+
+    So a grid on which nothing matters has its best inside.
+    """
+    best = (min if self.lower_is_better else max)(values)
+    middle = (len(values) - 1) / 2
+    return min((place for place, value in enumerate(values) if value == best),
+               key=lambda place: abs(place - middle))
+
+
+def row_configs(config) -> dict[str, object]:
+  """{name: config} of the study's rows, each with every combination of its axes.
+
+  Raises:
+    UserError: rows or axes that make no sense, as `study.row_configs` tells them, or numbers of the
+      study that no grid can be made of.
+  """
+  _check_numbers(config.study)
+  expanded = copy.deepcopy(config)
+  expanded.study.rows = _with_axes(config.study.rows, config.study.axes)
+  rows = study.row_configs(expanded)
+  for name, row in rows.items():
+    if not row.optimizer.learning_rate > 0:
+      raise UserError(f"the study's row '{name}' has optimizer.learning_rate "
+                      f'{row.optimizer.learning_rate}; it is multiplied by study.rate_factors and '
+                      'must be above 0')
+  return rows
+
+
+def first_rates(config) -> list[float]:
+  """A row's grid before it grows, rising. Args: config: of the row."""
+  return sorted(round_rate(config.optimizer.learning_rate * factor)
+                for factor in config.study.rate_factors)
+
+
+def round_rate(rate: float) -> float:
+  """A learning rate as it is printed."""
+  return float(f'{rate:.{DIGITS}g}')
+
+
+def next_rate(rates: Sequence[float], means: Sequence[float], metric: Metric) -> float | None:
+  """The rate by which a grid grows: beyond the edge that the best lies at, by its last ratio.
+
+  Where every mean is the worst there is, all runs broke, and the grid grows downwards.
+
+  Args: rates: rising, two or more; means: of the metric.
+  """
+  best = metric.best(means)
+  if best == 0 or means[best] == metric.worst:
+    return round_rate(rates[0] ** 2 / rates[1])
+  if best == len(rates) - 1:
+    return round_rate(rates[-1] ** 2 / rates[-2])
+  return None
+
+
+def metric_of(config) -> Metric:
+  """The validation split's figure that the study goes by."""
+  return Metric(config.study.metric or get_task(config.task).best_metric)
+
+
+def _check_numbers(config) -> None:
+  factors = config.rate_factors
+  if len(set(factors)) < max(2, len(factors)) or min(factors, default=0) <= 0:
+    raise UserError(f'study.rate_factors is {factors}; expected two or more different factors '
+                    'above 0')
+  for key, least in (('most_grown', 0), ('evaluations', 1), ('sharpness_steps', 0)):
+    if config[key] < least:
+      raise UserError(f'study.{key} is {config[key]}; expected {least} or more')
+
+
+def _with_axes(rows, axes):
+  for axis in axes:
+    if not (isinstance(axis, tuple) and len(axis) == 2 and isinstance(axis[0], str)
+            and isinstance(axis[1], tuple) and axis[1]):
+      raise UserError(f"{axis!r} is no axis of a study; expected ('section.key', (value, ...))")
+  if not all(isinstance(row, tuple) and row and isinstance(row[0], str) for row in rows):
+    return rows                                 # `study.row_configs` tells what is wrong
+  keys = [key for key, _ in axes]
+  return tuple((', '.join([row[0], *map(_label, keys, values)]), *row[1:],
+                *zip(keys, values, strict=True))
+               for row in rows for values in itertools.product(*(values for _, values in axes)))
+
+
+def _label(key, value):
+  """'train.batch_size', 32 -> 'batch size 32'; 'loss.name', 'focal' -> 'focal'."""
+  name = key.rpartition('.')[2].replace('_', ' ')
+  return str(value) if name == 'name' else f'{name} {value}'
