@@ -14,7 +14,7 @@ def get_config(arg: str = '') -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
   config.job = 'train'            # what main.py does with the page unless --job says otherwise
-  config.task = 'tagging'
+  config.task = 'tagging'         # train_lib.tasks.TASKS: tagging, classification
   config.small_page = ''          # what to run instead where there is no accelerator
   config.checkpoint = 'latest'    # of a trained run: latest or best (by the validation split)
   config.data = data_section()
@@ -57,28 +57,41 @@ def data_section() -> ConfigDict:
   """The keys that the sources, the operations and the loader read."""
   return ConfigDict(dict(
       source='toon',              # data.SOURCES
-      dir='',                     # prepared datasets; '': ~/.cache/oko/data
+      dir='',                     # prepared datasets; '': ~/.cache/oko/data, of tfds its own
       path='',                    # folder, board: a person's own pictures
       table='',                   # folder: CSV or JSON Lines of path and tags; '': find out
+      tfds_name='',               # tfds: 'food101', 'my_data/my_config:1.0.0'
+      tfds_image='image',         # tfds: the feature that holds the picture ...
+      tfds_label='label',         # ... and the one that holds its class, or its tags
       num_train=25_000,           # toon
       num_valid=2_500,
       num_test=2_500,
       dropped_share=0.2,          # toon: mean share of true tags left out
-      flipped_share=0.0,          # toon: share of all yes and no of the tags that are turned round
+      flipped_share=0.0,          # toon: share of all yes and no of the tags, or of the labels,
+                                  # that are turned round
       data_seed=0,                # toon
-      valid_frac=0.1,             # folder without split folders, board
+      labels='tags',              # toon: tags; or one class a picture: identity, garment
+      valid_frac=0.1,             # folder and tfds without such a split, board
       test_frac=0.1,
+      oversample=0.0,             # classes: 0: off; to 1: every class as often as the largest
       implications='listed',      # implied tags as listed; added; or ignored, below a listed one
       board=board_section(),
       image_size_px=256,
       max_pixels=50_000_000,      # larger pictures are refused from their header
       pad='square',               # square (white) or squish
-      augment=('mirror', 'warp', 'cutout', 'colour'),
+      pixels='net',               # mean and deviation taken off pixels: net (its own, or net.mean)
+                                  # or train (measured on the training split)
+      augment=('mirror', 'rotation', 'scale', 'translation', 'cutout', 'colour'),
+                                  # of data.operations.AUGMENTATIONS
       rotation_deg=10.0,
       scale_frac=0.1,
       translate_frac=0.05,
       cutout_frac=0.25,
       colour_frac=0.2,
+      crop_least_frac=0.35,       # crop: least share of the picture's area that is kept
+      crop_aspect=1.333,          # ... and how far its sides may differ
+      randaugment_count=2,        # operations of RandAugment one after another
+      randaugment_magnitude=9.0,  # 0 to 10
   ))
 
 
@@ -135,10 +148,11 @@ def loss_section() -> ConfigDict:
       gamma_positive=0.0,         # asymmetric loss
       gamma_negative=4.0,
       clip=0.05,
-      label_smoothing=0.0,        # softmax cross-entropy: share of the target that all classes get
+      label_smoothing=0.0,        # classes: share of the target that all classes get
       hinge_margin=1.0,           # multi-class hinge
       auxiliary_weight=0.4,       # of a net's auxiliary head, where it has one
-      tag_weight_power=0.0,       # a tag weighs (1 / its share of pictures) ** power; 0: all alike
+      tag_weight_power=0.0,       # a tag, or class, weighs (1 / its share of pictures) ** power; 0:
+                                  # all alike
       negative_smoothing=0.0,     # target of a tag that is not listed
       missing='absent',           # a tag not listed but found above missing_threshold counts as ...
       missing_threshold=0.6,      # ... absent, ignored or present
@@ -154,11 +168,16 @@ def train_section() -> ConfigDict:
       accumulate_steps=1,         # parts of a batch computed one after another
       shrink=1,                   # pictures are this many times smaller ...
       shrink_frac=0.0,            # ... in the first part of the run, a share of its steps
-      mixup_alpha=0.0,            # pictures and tags are mixed by shares of Beta(alpha, alpha)
+      mixup_alpha=0.0,            # pictures, and what is true of them, are blended by shares of
+                                  # Beta(alpha, alpha); 0: off
+      cutmix_alpha=0.0,           # a box of one picture is put into another, its area by the same;
+                                  # with mixup, each batch draws one of the two
       ema_decay=0.0,              # average of the weights, used for evaluation; 0: off
       freeze=(),                  # patterns of parameters that never learn: ('*', '!head')
       freeze_first=(),            # patterns of those that do not in the first part of the run ...
       freeze_first_frac=0.0,      # ... a share of its steps
+      cache_features=False,       # where the head alone learns at first or for good: the rest is
+                                  # computed once for each picture, without augmentation
       parallel='jit',             # jit (sharded arrays) or pmap
   ))
 
@@ -202,6 +221,7 @@ def runtime_section() -> ConfigDict:
       on_failed_save='fail',      # fail or continue
       tensorboard=True,
       cache_dir='',               # of compiled programs; '': the user's cache folder, 'off': none
+      features_dir='',            # of cached features; '': the user's cache folder
   ))
 
 

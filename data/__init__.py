@@ -5,7 +5,13 @@
 | batch.py | the keys of a batch, its check, and what a source is |
 | decode.py | the bytes of a picture -> pixels |
 | operations.py | what is done to one example; a pipeline is a tuple of operations |
+| augment.py, rand_augment.py | operations that make another picture of a training picture |
+| geometry.py | how joints and boxes move with a picture |
 | loader.py | batch k as a pure function of (seed, k) |
+| classes.py | a source whose pictures have exactly one tag, as labels |
+| balance.py | oversampling of rare classes |
+| content_splits.py | splits as given, and what is missing cut out by content |
+| duplicates.py | exact and near duplicates among all pictures |
 | subset.py | chosen rows of a source, and its parts for folds |
 | pool.py | threads and processes that make batches ahead |
 | tag_files.py | the tags of a person's pictures: table, sidecar files or class folders |
@@ -20,10 +26,11 @@ A source is one line in `SOURCES`: `build_<name>(config_data, split, poll) -> So
 of 'train', 'valid' and 'test'; poll is called often while data are prepared, and may raise to stop.
 """
 
-from data.sources import board, folder, toon
+from data.sources import board, folder, tfds, toon
 
 SOURCES = {
     'toon': toon.build_toon,
     'folder': folder.build_folder,
     'board': board.build_board,
+    'tfds': tfds.build_tfds,
 }

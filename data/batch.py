@@ -52,6 +52,7 @@ BATCH_KEYS = {
     'drawn_tags': Field('int32', 'B L', 'tag indices before tags were dropped, padded with -1'),
     'ignored_tags': Field('int32', 'B M', 'tags that may be there unlisted, padded with -1'),
     'label': Field('int32', 'B', 'class index'),
+    'drawn_label': Field('int32', 'B', 'class index before labels were turned round'),
     'keypoints': Field('float32', 'B K 3', 'x px, y px, visible'),
     'box_px': Field('float32', 'B 4', 'x px, y px of the upper left corner, width px, height px'),
 }

@@ -54,7 +54,7 @@ class BatchMaker:
     index = int(_permutation(self.seed, epoch, size)[position])
     example = self.load(index, bad, (self.seed, k, row))
     if example is None:
-      for other in np.random.default_rng((self.seed, index)).integers(size, size=_SUBSTITUTES):
+      for other in _substitutes(self.seed, index, size):
         example = self.load(int(other), bad, (self.seed, k, row))
         if example is not None:
           return example
@@ -93,6 +93,10 @@ def _permutation(seed, epoch, size):
   return np.random.default_rng((seed, epoch)).permutation(size)
 
 
+def _substitutes(seed, index, size):
+  return np.random.default_rng((seed, index)).integers(size, size=_SUBSTITUTES)
+
+
 class BadImages:
   """The unreadable pictures met so far, each once; safe to use from several threads."""
 
@@ -119,6 +123,11 @@ class BadImages:
       raise UserError(f'{num_bad} of {self._num_examples} pictures are unreadable, more than the '
                       f'{self._limit_frac:.0%} allowed; the last is {id!r} ({reason}): mend or '
                       'remove them.')
+
+  def reasons(self) -> dict[str, str]:
+    """Returns {id: reason} of all that were noted."""
+    with self._lock:
+      return dict(self._reasons)
 
   def drain(self) -> list[dict]:
     """Returns what was noted since the last call: a list of {'id', 'reason'}."""
@@ -170,6 +179,11 @@ class Loader:
                              shard_index, shard_count)
     self._pool = {'workers': workers, 'processes': processes, 'deadline_sec': deadline_sec}
 
+  @property
+  def source(self) -> Source:
+    """What is read."""
+    return self._maker.source
+
   def make_batch(self, k: int) -> dict:
     """Returns batch k, made in the caller's thread: `mask`, `id` and the keys asked for.
 
@@ -181,6 +195,10 @@ class Loader:
   def example(self, index: int) -> dict | None:
     """Returns the finished example of an index as evaluation reads it; None: it is unreadable."""
     return self._maker.load(index, [])
+
+  def substitutes(self, index: int) -> np.ndarray:
+    """Returns the examples that training tries in turn where this one is unreadable."""
+    return _substitutes(self._maker.seed, index, self.num_examples)
 
   def train_rows(self, first: int, count: int, seed: int | None = None) -> np.ndarray:
     """Returns the examples of training batches by their index: int64 [count, batch_size].

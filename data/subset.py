@@ -26,6 +26,11 @@ class Subset:
     self.description = f'{what}, {len(self._rows):,} pictures of {source.description}'
 
   @property
+  def rows(self) -> np.ndarray:
+    """int64 [n]: the places of these examples in the other source."""
+    return self._rows
+
+  @property
   def max_ignored(self) -> int:
     return self._source.max_ignored
 

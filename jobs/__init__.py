@@ -1,12 +1,13 @@
 """What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
 
 from errors import UserError
-from jobs import audit, evaluate, export, predict, study, train
+from jobs import audit, evaluate, export, inspect, predict, study, train
 
 JOBS = {
     'train': train.run,
     'evaluate': evaluate.run,
     'predict': predict.run,
+    'inspect': inspect.run,
     'audit': audit.run,
     'study': study.run,
     'export': export.run,

@@ -41,7 +41,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     records.write_json(folder / 'model.json', {
         'net': config.net.name, 'timm': names.model, 'step': trained.step,
         'image_size_px': config.data.image_size_px, 'pad': config.data.pad, 'mean': mean,
-        'std': std, 'outputs': trained.tag_names, 'activation': 'sigmoid'})
+        'std': std, 'outputs': trained.tag_names,
+        'activation': 'softmax' if trained.task.exclusive else 'sigmoid'})
     known = (f"timm's {names.model} with num_classes={len(trained.tag_names)} loads it"
              if names.model else 'timm has no such net: its arrays are named as their family is '
              'there')

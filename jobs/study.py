@@ -17,7 +17,7 @@ from train_lib import (
     rate_grid,
     records,
     replicas,
-    report,
+    reports,
     side_by_side,
     study,
     study_report,
@@ -80,9 +80,9 @@ def _run_whole(config, workdir, config_path, preemption):
       if str(one.seed) not in results[one.name]:
         say(f'--- run {number} of {len(runs)}: {one.name}, seed {one.seed}')
         results[one.name][str(one.seed)] = _train(one, folder, config_path, preemption)
-        _write(folder, results)
+        _write(folder, results, config.task)
         jax.clear_caches()                # each run compiles anew, from the programs kept on disk
-  say(study.format_study(study.summarise(results)))
+  say(study.format_study(study.summarise(results, config.task), config.task))
   say(f'the table, every run and the picture are in {folder}/study.md, study.csv and study.png')
 
 
@@ -126,8 +126,9 @@ def _train(one, folder, config_path, preemption) -> dict:
   """The test figures of one run, or {'diverged': why}."""
 
   def finish(finished):
-    result = report.report_on_test(finished.evaluator, finished.variables, finished.source,
-                                   finished.loaders, with_baselines=False, poll=preemption.check)
+    result = reports.of(one.config.task).report_on_test(
+        finished.evaluator, finished.variables, finished.source, finished.loaders,
+        with_baselines=False, poll=preemption.check)
     return {'test': result.rows, 'thresholds': result.thresholds}
 
   try:
@@ -139,11 +140,12 @@ def _train(one, folder, config_path, preemption) -> dict:
   return record['test']['net']
 
 
-def _write(folder, results) -> None:
+def _write(folder, results, task) -> None:
   records.write_json(folder / 'study.json', results)
   records.write_text(folder / 'study.csv', study.study_csv(results))
-  records.write_text(folder / 'study.md', study.format_study(study.summarise(results)) + '\n')
-  plots.save(study.study_figure(results), folder / 'study.png')
+  table = study.format_study(study.summarise(results, task), task)
+  records.write_text(folder / 'study.md', f'{table}\n')
+  plots.save(study.study_figure(results, task), folder / 'study.png')
 
 
 # Tuned cells ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import shlex
 import time
 
-from train_lib import devices, loop, report, report_files
+from train_lib import devices, loop, reports
 from train_lib import run as run_lib
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
@@ -30,19 +30,21 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
                            finish=lambda finished: _report(finished, preemption))
   if record['was_finished']:
     say(f'{workdir} is trained to its last step; its test table:')
-    say(report.format_table(record['test']))
+    say(reports.of(config.task).format_table(record['test']))
     return
   say(f'done in {human_time(time.monotonic() - started)}; everything is in {workdir}. '
-      f'To tag pictures:\n'
+      f'To {"tag" if config.task == "tagging" else "classify"} pictures:\n'
       f'  python main.py --job=predict --workdir={shlex.quote(workdir)} --input=FOLDER')
 
 
 def _report(finished, preemption) -> dict:
   """Measures the test split and writes what training leaves of it; the fields of run.json."""
-  source, test_loader = finished.source, finished.loaders['test']
-  result = report.report_on_test(
+  config, folder, source = finished.config, finished.folder, finished.source
+  of_task, test_loader = reports.of(config.task), finished.loaders['test']
+  result = of_task.report_on_test(
       finished.evaluator, finished.variables, source, finished.loaders,
-      with_baselines=finished.config.eval.baselines, poll=preemption.check)
-  loop.note_bad_images(finished.folder, test_loader)
-  report_files.write_report(finished.folder, result, source, test_loader, preemption.check)
-  return {'test': result.rows, 'thresholds': result.thresholds}
+      with_baselines=config.eval.baselines, poll=preemption.check)
+  loop.note_bad_images(folder, test_loader)
+  of_task.write_report(folder, result, source, test_loader, preemption.check)
+  of_task.write_curves(config, folder, folder, finished.step, len(source))
+  return {'test': result.rows, 'valid': result.valid, 'thresholds': result.thresholds}

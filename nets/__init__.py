@@ -13,7 +13,8 @@ number of input channels is that of the picture. Names of parameters are given, 
 `stage1_block1/conv1/kernel`. Weights written elsewhere are found by them:
 
     nets/timm_names/<family>.py    TIMM_NAMES {variant: timm's name}, to_timm(variant, path) -> key
-    nets/keras_names/<family>.py   KERAS_NAMES {variant: its name}, to_keras(variant, path) -> key
+    nets/keras_names/<family>.py   KERAS_NAMES {variant: its name}, to_keras(variant, path) -> key;
+                                   PARTS, variants that are the front of one that Keras has
 
 where `path` is that of a variable without its collection, ('stage1_block1', 'conv1', 'kernel'), or
 ('stem_norm', 'mean') for a statistic. The arrays' layouts follow from the kind of layer, which a
@@ -22,7 +23,7 @@ path tells ('squeeze_excite', 'depthwise' in a layer's name); see `to_timm_array
 """
 
 from errors import UserError
-from nets import convnext, efficientnet, hrnet, inception, se_resnet, vit
+from nets import convnext, efficientnet, hrnet, inception, layers, se_resnet, vit
 from nets.options import resolve_options
 
 # File name -> its module, which holds VARIANTS (a row for each net) and NET.
@@ -75,6 +76,11 @@ def build_net(name, num_outputs, **options):
   row = module.VARIANTS[name]
   return module.NET(row=row, num_outputs=num_outputs,
                     options=resolve_options(name, row, num_outputs, **options))
+
+
+def build_head(net):
+  """The head of a net by itself, see `layers.HeadOnFeatures`. Args: net: of `build_net`."""
+  return layers.HeadOnFeatures(net.num_outputs, net.options)
 
 
 def _find_module(name):

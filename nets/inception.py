@@ -12,7 +12,8 @@ Epsilon is 0.001 in both. `inception_v3_aux` adds the auxiliary head to the firs
 training alone, and weighs little in the loss (the paper's code: 0.4).
 
 Blocks have the released names; Keras counts the same eleven from mixed0 (`mixed_5b`) to mixed10
-(`mixed_7c`), its mixed8 is `mixed_7a`.
+(`mixed_7c`), its mixed8 is `mixed_7a`. `inception_v3_mixed8` is Keras' form cut there: the head
+stands on the mean of that block's 1,280 channels, and half of the parameters are left.
 
 Input: pictures [B, H, W, C] scaled to -1..1, 299 px; any side from 75 px on will do, and from
 299 px on with the auxiliary head.
@@ -175,7 +176,7 @@ class Variant(Row):
   mean: tuple[float, ...] = HALF_RANGE
   std: tuple[float, ...] = HALF_RANGE
   batch_norm_epsilon: float = 1e-3
-  stages: tuple[str, ...] = tuple(BLOCKS)
+  stages: tuple[str, ...] = tuple(BLOCKS)  # the net's blocks, from the first of BLOCKS on
   norm_scale: bool = True  # BatchNorms have a scale
   count_padding: bool = True  # averages count the zeros around the picture
   auxiliary_head: bool = False
@@ -192,8 +193,9 @@ class InceptionV3(nn.Module):
     output: float32 [B, num_outputs] logits; the features themselves when num_outputs is 0.
     taps: stem [B, 71, 71, 192] (before its second pool), mixed_5b to mixed_5d [B, 35, 35, C],
       mixed_6a to mixed_6e [B, 17, 17, 768], mixed_7a to mixed_7c [B, 8, 8, C] (sides for 299 px),
-      features_2d (mixed_7c), features float32 [B, 2048] (their mean over the picture); with the
-      auxiliary head and num_outputs, aux_output float32 [B, num_outputs].
+      as far as the row has them; features_2d (the last of them, C = 2048, of mixed_7a 1280),
+      features float32 [B, C] (their mean over the picture); with the auxiliary head and
+      num_outputs, aux_output float32 [B, num_outputs].
   """
 
   row: Variant
@@ -212,7 +214,8 @@ class InceptionV3(nn.Module):
     x = layers.max_pool(taps['stem'], 3, stride=2)
     average = functools.partial(
       layers.avg_pool, size=3, stride=1, padding=1, count_padding=self.row.count_padding)
-    for name, (block, *sizes) in BLOCKS.items():
+    for name in self.row.stages:
+      block, *sizes = BLOCKS[name]
       block = layers.rematerialise(block, self.options, name)
       x = taps[name] = block(*sizes, make=Layers(conv, average), name=name)(x)
 
@@ -237,6 +240,8 @@ VARIANTS = {
   'inception_v3': Variant(),
   'inception_v3_aux': Variant(auxiliary_head=True),
   'inception_v3_keras': Variant(norm_scale=False, count_padding=False, batch_norm_momentum=0.99),
+  'inception_v3_mixed8': Variant(norm_scale=False, count_padding=False, batch_norm_momentum=0.99,
+                                 stages=tuple(BLOCKS)[:-2]),
 }
 
 NET = InceptionV3

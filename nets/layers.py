@@ -216,6 +216,30 @@ def apply_head(features, num_outputs, options, *, train, name='head'):
     kernel_init=nn.initializers.normal(0.01), bias_init=make_bias_init(options))(x)
 
 
+class HeadOnFeatures(nn.Module):
+  """The head of a net by itself, on features that its trunk gave: output = head(features).
+
+  It takes the variables of the whole net and reads the head's. Names are the same, so that dropout
+  has the same random numbers too: with the same features, output and gradients are the net's own.
+
+  Args of a call:
+    features: [B, ..., C] with sides of 1 between: the net's tap 'features'.
+    train: True drops features (rng 'dropout').
+
+  Returns:
+    (float32 [B, num_outputs], {'features': float32 [B, C]}).
+  """
+
+  num_outputs: int
+  options: Any  # NetOptions, resolved: those of the net
+
+  @nn.compact
+  def __call__(self, features, *, train):
+    features = features.reshape(len(features), -1).astype(jnp.float32)
+    output = apply_head(features, self.num_outputs, self.options, train=train)
+    return output, {'features': features}
+
+
 def make_bias_init(options):
   """Returns the initialiser of a head's bias: the logits that the options name."""
   def init_bias(key, shape, dtype):

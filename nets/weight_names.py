@@ -47,9 +47,9 @@ def get_weight_names(variant):
         timm_layout.to_timm_array, timm_layout.from_timm_array,
         resize=getattr(NETS[family], 'RESIZE', {}))
     theirs = keras_names.FAMILIES.get(family)
-    if variant in getattr(theirs, 'KERAS_NAMES', ()):
+    if variant in (*getattr(theirs, 'KERAS_NAMES', ()), *getattr(theirs, 'PARTS', ())):
       found['keras'] = WeightNames(
-        'keras', theirs.KERAS_NAMES[variant], functools.partial(theirs.to_keras, variant),
+        'keras', theirs.KERAS_NAMES.get(variant, ''), functools.partial(theirs.to_keras, variant),
         keras_layout.to_keras_array, keras_layout.from_keras_array,
         getattr(theirs, 'get_pixel_constants', None))
   return found

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data import SOURCES
+from data.classes import Classes
 from data.sources.folder import build_folder
 from errors import UserError
 
@@ -248,3 +249,41 @@ def test_a_tag_written_in_two_ways_is_named(tmp_path):
 def test_training_pictures_without_any_tag_are_named(tmp_path):
   make_table(tmp_path, {'train/1.png': '', 'test/2.png': 'x'})
   assert 'the 1 training pictures' in error_of(tmp_path, valid_frac=0.0)
+
+
+def test_class_balance_is_told_with_classes_that_have_too_few_pictures(tmp_path):
+  make_files(tmp_path, [f'{split}/{kind}/{i}.png' for split, kind, count in (
+      ('train', 'cat', 30), ('train', 'dog', 2), ('valid', 'cat', 4), ('test', 'cat', 4),
+      ('test', 'dog', 1), ('test', 'gnu', 1)) for i in range(count)])
+  description = build_splits(tmp_path)['train'].description
+  assert "42 pictures with 2 classes from class folders; train 32, valid 4, test 6" in description
+  assert "2 classes of 2 ('dog') to 30 ('cat') training pictures" in description
+  assert "fewer than 5 training pictures have 'dog' (2); no valid picture of 'dog'" in description
+  assert "1 tags left out, which no training picture has: 'gnu'" in description
+
+
+@pytest.mark.parametrize('top', ['', 'train/'])
+def test_class_folders_without_a_picture_are_named(tmp_path, top):
+  make_files(tmp_path, [f'{top}{kind}/{i}.png' for kind in ('cat', 'dog') for i in range(40)])
+  (tmp_path / f'{top}emu').mkdir()
+  make_files(tmp_path, [f'{top}fox/notes.txt', f'{top}cat/deeper/1.png'])
+  description = build_splits(tmp_path)['train'].description
+  assert description.endswith(f"no picture in the class folders '{top}emu', '{top}fox'")
+
+
+def test_a_class_with_one_picture_leaves_classes_that_can_be_learned(tmp_path):
+  make_classes(tmp_path)
+  for i in range(20):                              # one of these falls into another split
+    make_files(tmp_path, [f'single {i}/1.png'])
+  splits = build_splits(tmp_path)
+  classes = {split: Classes(source) for split, source in splits.items()}
+  assert len(classes['train']) == len(splits['train'])
+  held_out = [split for split in ('valid', 'test') if len(classes[split]) < len(splits[split])]
+  assert held_out and 'no class that is learned' in classes[held_out[0]].description
+  assert 'fewer than 5 training pictures' in classes['train'].description
+
+
+def test_labels_that_name_no_file_are_told(tmp_path):
+  make_files(tmp_path, ['a.png', 'b.png'])
+  (tmp_path / 'labels.csv').write_text('path,label\na.png,x\ngone.png,y\nb.png,y\n')
+  assert "names 1 pictures that are not in" in error_of(tmp_path)

@@ -13,7 +13,8 @@ from data.operations import Decode, build_pipeline
 from errors import UserError
 
 CONFIG = SimpleNamespace(
-    max_pixels=1000, image_size_px=8, pad='square', augment=('mirror', 'warp', 'cutout', 'colour'),
+    max_pixels=1000, image_size_px=8, pad='square',
+    augment=('mirror', 'rotation', 'scale', 'cutout', 'colour'),
     rotation_deg=10.0, scale_frac=0.1, translate_frac=0.05, cutout_frac=0.25, colour_frac=0.2)
 
 

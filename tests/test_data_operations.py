@@ -8,17 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from data.augment import Colour, Cutout, RandomCrop, Warp
 from data.decode import DecodeError
-from data.operations import (
-    AUGMENTATIONS,
-    MIRRORED_JOINTS,
-    Colour,
-    Cutout,
-    Decode,
-    Resize,
-    Warp,
-    build_pipeline,
-)
+from data.geometry import MIRRORED_JOINTS
+from data.operations import AUGMENTATIONS, Decode, Resize, build_pipeline
+from data.rand_augment import RandAugment
 from errors import UserError
 
 JOINTS = ('nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow '
@@ -29,7 +23,8 @@ JOINTS = ('nose left_eye right_eye left_ear right_ear left_shoulder right_should
 def make_config(**changes):
   defaults = dict(
       max_pixels=1000, image_size_px=16, pad='square', augment=AUGMENTATIONS, rotation_deg=10.0,
-      scale_frac=0.1, translate_frac=0.05, cutout_frac=0.25, colour_frac=0.2)
+      scale_frac=0.1, translate_frac=0.05, cutout_frac=0.25, colour_frac=0.2, crop_least_frac=0.3,
+      crop_aspect=1.5, randaugment_count=2, randaugment_magnitude=9.0)
   return SimpleNamespace(**{**defaults, **changes})
 
 
@@ -133,7 +128,8 @@ def test_resize_moves_keypoints_and_boxes_with_the_picture(pad, size_px):
 
 @pytest.mark.parametrize('operation', [
     Resize(90, 'square'), Resize(90, 'squish'), Resize(30, 'square'), Resize(20, 'squish'),
-    Warp(0.0, 15, 0.1, 0.05), Warp(0.0, 0, 0.1, 0)])
+    Warp(0.0, 15, 0.1, 0.05), Warp(0.0, 0, 0.1, 0), RandomCrop(90, 'square', 0.5, 1.5),
+    RandomCrop(90, 'squish', 0.6, 1.2)])
 def test_points_move_by_the_exact_amount_and_not_half_a_pixel_off(operation):
   y, x = np.mgrid[:40, :60]
   ramps = np.stack([4 * x, 6 * y, 0 * x], -1).astype(np.uint8)  # colour tells where a pixel was
@@ -240,7 +236,8 @@ def test_saturation_keeps_the_grey_of_each_pixel():
 
 
 @pytest.mark.parametrize('operation', [
-    Warp(0.5, 10, 0.1, 0.1), Warp(0.5, 0, 0, 0), Cutout(0.3), Colour(0.2, 0.2, 0.2)])
+    Warp(0.5, 10, 0.1, 0.1), Warp(0.5, 0, 0, 0), Cutout(0.3), Colour(0.2, 0.2, 0.2),
+    RandomCrop(32, 'square', 0.2, 1.3), RandAugment(2, 9.0)])
 def test_random_operations_draw_only_from_the_example(operation):
   image = make_noise(32, 32)
   before = image.copy()
@@ -256,28 +253,40 @@ def test_evaluation_only_decodes_and_resizes():
 
 
 @pytest.mark.parametrize('names, kinds', [
-    ((), []), (('mirror',), [Warp]), (('mirror', 'warp'), [Warp]), (('colour', 'cutout'),
-                                                                  [Cutout, Colour])])
+    ((), [Resize]), (('mirror',), [Resize, Warp]), (('rotation', 'mirror'), [Resize, Warp]),
+    (('colour', 'cutout'), [Resize, Cutout, Colour]), (('crop',), [RandomCrop]),
+    (('randaugment', 'scale'), [Resize, Warp, RandAugment])])
 def test_the_augmentations_named_are_the_ones_built(names, kinds):
   pipeline = build_pipeline(make_config(augment=names), train=True)
-  assert [type(operation) for operation in pipeline[2:]] == kinds
+  assert [type(operation) for operation in pipeline[1:]] == kinds
 
 
-def test_mirror_and_warp_switch_their_own_parts_of_one_operation():
-  assert build_pipeline(make_config(augment=('mirror',)), train=True)[2] == Warp(0.5, 0, 0, 0)
-  assert build_pipeline(make_config(augment=('warp',)), train=True)[2] == Warp(0.0, 10, 0.1, 0.05)
+@pytest.mark.parametrize('names, warp', [
+    (('mirror',), Warp(0.5, 0, 0, 0)), (('rotation',), Warp(0.0, 10, 0, 0)),
+    (('scale',), Warp(0.0, 0, 0.1, 0)), (('translation',), Warp(0.0, 0, 0, 0.05)),
+    (('scale', 'mirror', 'rotation', 'translation'), Warp(0.5, 10, 0.1, 0.05))])
+def test_parts_of_the_one_warp_are_switched_by_their_own_names(names, warp):
+  assert build_pipeline(make_config(augment=names), train=True)[2:] == (warp,)
 
 
 def test_a_pipeline_prints_as_one_line():
-  line = str(build_pipeline(make_config(), train=True))
+  line = str(build_pipeline(make_config(augment=('mirror',)), train=True))
   assert '\n' not in line
   assert line.startswith("(Decode(max_pixels=1000), Resize(size_px=16, pad='square'), Warp(")
 
 
 @pytest.mark.parametrize('changes, words', [
-    ({'augment': ('mirror', 'flip')}, "'flip'; choose among mirror, warp, cutout, colour"),
-    ({'pad': 'crop'}, "'crop'; choose one of square, squish")])
-def test_unknown_names_list_the_choices(changes, words):
+    ({'augment': ('mirror', 'flip')}, "'flip'; choose among mirror, rotation, scale, translation,"),
+    ({'augment': ('warp',)}, "became three: write 'rotation', 'scale', 'translation'"),
+    ({'pad': 'crop'}, "'crop'; choose one of square, squish"),
+    ({'crop_least_frac': 0.0}, 'crop_least_frac is 0.0; expected 0.01 to 1'),
+    ({'randaugment_magnitude': 11.0}, 'randaugment_magnitude is 11.0; expected 0 to 10'),
+    ({'scale_frac': 1.0}, 'scale_frac is 1.0; expected 0 to 0.9')])
+def test_mistakes_list_the_choices(changes, words):
   with pytest.raises(UserError) as raised:
     build_pipeline(make_config(**changes), train=True)
   assert words in str(raised.value)
+
+
+def test_evaluation_does_not_mind_a_name_that_training_no_longer_has():
+  assert len(build_pipeline(make_config(augment=('warp',)), train=False)) == 2

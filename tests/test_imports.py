@@ -63,7 +63,7 @@ def test_tables_equal_their_folders():
   assert set(JOBS) == files('jobs')
   assert set(LOSSES) == files('losses')
   assert set(NETS) == files('nets', 'layers', 'conv', 'depthwise', 'options', 'weight_names')
-  assert set(TASKS) == files('train_lib/tasks', 'reductions', 'missing_tags', 'mixing')
+  assert set(TASKS) == files('train_lib/tasks', 'reductions', 'missing_tags', 'mixing', 'pixels')
 
 
 def test_every_config_key_is_read():

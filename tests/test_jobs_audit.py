@@ -20,7 +20,7 @@ import jobs
 from configs import saved, tagger
 from errors import UserError
 from jobs import audit
-from train_lib import build, workdir
+from train_lib import audit_report, build, workdir
 from train_lib.audit import find_suspects
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -117,9 +117,9 @@ def test_the_summary_adds_up_and_holds_the_precision(trained):
 
 def test_the_sheet_shows_few_of_one_tag_with_their_ranks(trained, folder, monkeypatch):
   told = {}
-  monkeypatch.setattr(audit, 'suspect_sheet', lambda images, ranks, tags, *_: (
+  monkeypatch.setattr(audit_report, 'suspect_sheet', lambda images, ranks, tags, *_: (
       told.update(ranks=ranks, tags=tags), Image.new('RGB', (2, 2)))[1])
-  monkeypatch.setattr(audit, 'SHEET_OF_TAG', 2)
+  monkeypatch.setattr(audit_report, 'SHEET_OF_TAG', 2)
   run('audit', saved.get_config(str(trained)), trained, folder / 'few')
   expected, of_tags = [], Counter()
   for row in table(folder / 'few'):
@@ -241,8 +241,8 @@ def test_where_the_truth_is_not_known_none_is_told(folder, own_pictures, tmp_pat
 
 def test_pictures_that_go_after_they_were_judged_are_not_shown(
     folder, own_pictures, tmp_path, monkeypatch, capsys):
-  def judged_and_gone(blocks, most):
-    found = find_suspects(blocks, most)
+  def judged_and_gone(blocks, most, **options):
+    found = find_suspects(blocks, most, **options)
     for picture in own_pictures.rglob('*.png'):
       picture.unlink()
     return found

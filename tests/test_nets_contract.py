@@ -27,6 +27,7 @@ PUBLISHED = json.loads(
 OWN = {
   'se_resnet_tagger': {100: 16_628_444, 0: 16_577_144},
   'se_resnet_tiny': {100: 198_764},
+  'inception_v3_mixed8': {0: 10_653_472, 10: 10_666_282},
   'hrnet_w18_small_pose': {17: 1_284_961},
   'hrnet_w32_pose': {17: 28_536_113},
   'hrnet_w48_pose': {17: 63_595_745},
@@ -142,13 +143,14 @@ def test_taps_are_maps_of_the_sizes_that_their_names_promise(family, name):
   (_, taps), _ = shapes(name, outputs(name))
   row = nets.get_variant(name)
   deeper = name == 'se_resnet_tagger'  # its stem has a stride of 4
-  for tap, level in LEVELS[family].items():
+  for tap in ('stem', *row.stages):
+    level = LEVELS[family][tap]
     for side in taps[tap].shape[1:3]:
       assert round(math.log2(row.input_size_px / side)) == level + deeper, tap
   assert taps['features_2d'].ndim == 4 and taps['features'].ndim == 2
   assert taps['features'].shape[-1] == taps['features_2d'].shape[-1]
   assert {x.shape[0] for x in taps.values()} == {2}
-  further = set(taps) - {*LEVELS[family], 'features', 'features_2d'}
+  further = set(taps) - {'stem', *row.stages, 'features', 'features_2d'}
   assert all(re.fullmatch(FURTHER_TAPS, tap) for tap in further)
 
 
@@ -185,6 +187,16 @@ def test_without_outputs_there_is_no_head_and_features_come_out(name, size):
   (output, taps), variables = abstract(nets.build_net(name, 0), size)
   assert 'head' not in variables['params']
   assert output.shape == taps['features'].shape and output.dtype == jnp.float32
+
+
+@small_nets
+def test_the_head_by_itself_takes_the_features_and_has_the_names_of_the_net_s(name, size):
+  net = nets.build_net(name, 3)
+  (output, taps), variables = abstract(net, size)
+  (alone, _), head = jax.eval_shape(
+    lambda key, features: nets.build_head(net).init_with_output(key, features, train=False),
+    jax.random.key(0), taps['features'])
+  assert head['params'] == {'head': variables['params']['head']} and alone == output
 
 
 @small_nets

@@ -68,6 +68,32 @@ def test_keras_numbers_layers_in_the_order_in_which_it_makes_them():
   assert keras('head', 'kernel') == 'predictions/kernel'
 
 
+def test_the_net_cut_at_mixed8_is_the_front_of_keras_form_with_its_names():
+  (_, whole_taps), whole = abstract('inception_v3_keras', 0)
+  (output, taps), front = abstract('inception_v3_mixed8', 0)
+  leaves, others = (flax.traverse_util.flatten_dict(tree) for tree in (front, whole))
+  assert {path: leaf.shape for path, leaf in leaves.items()} == {
+    path: leaf.shape for path, leaf in others.items() if path[1] not in ('mixed_7b', 'mixed_7c')}
+  assert output.shape == taps['features'].shape == (1, 1280)
+  assert taps['features_2d'].shape == whole_taps['mixed_7a'].shape and 'mixed_7b' not in taps
+  keys = {name: get_weight_names(name)['keras'].to_key for name in
+          ('inception_v3_keras', 'inception_v3_mixed8')}
+  assert len({keys['inception_v3_mixed8'](path[1:]) for path in leaves}) == len(leaves) == 76 * 4
+  assert all(keys['inception_v3_mixed8'](path[1:]) == keys['inception_v3_keras'](path[1:])
+             for path in leaves)
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason='needs the weights under OKO_SHARED or ../shared')
+def test_the_stored_trunk_is_loaded_whole_and_only_the_head_is_left_fresh():
+  variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+                           abstract('inception_v3_mixed8')[1])
+  loaded, account = load_weights(
+    WEIGHTS, variables, names=get_weight_names('inception_v3_mixed8'))
+  assert len(account.loaded) == 76 * 4 and not account.unused
+  assert set(account.initial) == {'params/head/kernel', 'params/head/bias'}
+  assert loaded['params']['mixed_7a']['branch7x7x3_4']['conv']['kernel'].any()
+
+
 def read_photographs(size):
   """Returns uint8 [186, size, size, 3] and their classes: the whole validation split."""
   import cv2

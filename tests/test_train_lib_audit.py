@@ -159,6 +159,8 @@ def test_one_class_among_many_is_suspect_once_with_the_class_to_take_instead(blo
   assert sorted(suspects['row']) == list(wrong)
   np.testing.assert_array_equal(suspects['tag'], listed[suspects['row']])
   np.testing.assert_array_equal(suspects['suggested'], true[suspects['row']])
+  assert (suspects['suggested_probability'] > 0.5).all()
+  assert (suspects['suggested_probability'] > suspects['probability']).all()
   assert set(audit.by_kind) == {'false'} and audit.judged == {'false': ROWS}
   assert precisions(audit, (10,)) == {
       name: {'random': len(wrong) / ROWS, '10': 1.0} for name in ('all', 'false')}

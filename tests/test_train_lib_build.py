@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from configs import tagger
+from configs import fashion, tagger
 from errors import UserError
 from losses import LOSSES
 from train_lib import build, check
@@ -36,40 +36,6 @@ def test_seeds_share_their_programs_and_differ_in_their_numbers(tmp_path):
     kernels.append(np.asarray(training.init_state(training.key).params['head']['kernel']))
   assert programs[0] == programs[1]
   assert np.abs(kernels[0] - kernels[1]).max() > 0
-
-
-class Counted:
-  """A source of so many pictures, of which only the tags' counts are known."""
-
-  def __init__(self, size, counts):
-    self.size, self.counts = size, np.array(counts)
-
-  def __len__(self):
-    return self.size
-
-  def count_tags(self, poll):
-    poll()
-    return self.counts
-
-
-def test_tags_weigh_by_a_power_of_their_rarity():
-  source = Counted(99, [49.5, 9.5, 0.5])                # with the half: 1/2, 1/10, 1/100
-  weights = build.weigh_tags(source, 1.0, lambda: None)
-  np.testing.assert_allclose(weights, np.array([2, 10, 100]) / (112 / 3), rtol=1e-6)
-  roots = build.weigh_tags(source, 0.5, lambda: None)
-  np.testing.assert_allclose(roots / roots[0], np.sqrt([1, 5, 50]), rtol=1e-5)
-  assert weights.dtype == np.float32 and roots.mean() == pytest.approx(1)
-
-
-@pytest.mark.parametrize('power', [0.5, 1, 100])
-def test_weights_are_finite_for_tags_that_no_picture_or_every_picture_has(power):
-  weights = build.weigh_tags(Counted(10**6, [0, 10**6, 3]), power, lambda: None)
-  assert np.isfinite(weights).all() and (weights >= 0).all()
-  assert weights.mean() == pytest.approx(1)
-
-
-def test_a_power_of_zero_weighs_alike_and_counts_nothing():
-  assert build.weigh_tags(None, 0.0, lambda: None) == 1.0
 
 
 def test_the_bar_for_missing_tags_stands_on_the_shares_of_the_training_split(tmp_path):
@@ -182,6 +148,103 @@ def test_the_net_s_pixels_can_be_others_than_its_own(tmp_path):
   config.net.mean, config.net.std = (1.0, 2.0, 3.0), (4.0, 5.0, 6.0)
   task = build.build_task(config, ('general',))
   assert (task.mean, task.deviation) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+
+
+def small_classes(folder):
+  config = fashion.get_config('smoke')
+  config.data.dir = str(folder)
+  config.data.image_size_px = 32
+  config.data.num_train, config.data.num_valid, config.data.num_test = 16, 4, 4
+  config.runtime.workers = 0
+  return config
+
+
+def test_a_classifier_is_built_from_the_same_sections(tmp_path):
+  config = small_classes(tmp_path)
+  config.loss.label_smoothing, config.loss.tag_weight_power = 0.1, 0.5
+  config.train.mixup_alpha, config.train.cutmix_alpha = 0.2, 1.0
+  training = build_training(config)
+  task, counts = training.task, training.train_source.count_tags()
+  assert (task.num_classes, task.label_smoothing) == (len(counts), 0.1)
+  assert (task.mixup_alpha, task.cutmix_alpha) == (0.2, 1.0)
+  assert task.class_weights[counts.argmin()] > task.class_weights[counts.argmax()]
+  assert set(training.loader.make_batch(0)) == {'id', 'mask', 'image', 'label'}
+  bias = np.array(task.net.options.head_bias_init)
+  np.testing.assert_allclose(np.exp(bias).sum(), 1, rtol=1e-5)
+  assert bias.argmax() == counts.argmax()
+
+
+def test_rare_classes_are_read_more_often_and_a_run_is_no_longer_for_it(tmp_path):
+  config = small_classes(tmp_path)
+  plain = build_training(config)
+  config.data.oversample = 1.0
+  training = build_training(config)
+  assert training.num_steps == plain.num_steps
+  assert training.train_source.fingerprint == plain.train_source.fingerprint
+  labels = np.array([training.train_source.tags_of(row)[0] for row in range(16)])
+  read = labels[training.train_rows(0, len(training.places) // 16 + 1).ravel()]
+  often = np.bincount(labels[training.places])
+  assert set(often[often > 0]) == {np.bincount(labels).max()}
+  batch = training.loader.make_batch(0)
+  np.testing.assert_array_equal(batch['label'], read[:16])
+
+
+@pytest.mark.parametrize('name', build.TASK_LOSSES['classification'])
+def test_a_classifiers_losses_are_least_where_the_class_is_sure(name):
+  config = fashion.get_config('smoke')
+  config.loss.name = name
+  loss = build.build_loss(config.loss, 'classification')
+  logits, targets = np.float32([[9, -9, -9], [0, 0, 0], [-9, 9, -9]]), np.eye(3)[[0, 0, 0]]
+  sure, unsure, wrong = np.asarray(loss(logits, np.float32(targets)))
+  assert sure < 1e-4 < unsure < wrong
+
+
+@pytest.mark.parametrize('section, key, value, words', [
+    ('data', 'labels', 'tags', "'classification'; choose classes with --config.data.labels="),
+    ('data', 'implications', 'added', 'a class entails no other'),
+    ('data', 'oversample', 1.5, 'data.oversample is 1.5; expected 0 to 1'),
+    ('data', 'pixels', 'all', "data.pixels is 'all'; choices: net, train"),
+    ('loss', 'name', 'focal', "one number for an output, which task 'classification' cannot use"),
+    ('train', 'cutmix_alpha', -1.0, 'train.cutmix_alpha is -1.0; expected 0 to 100'),
+    ('train', 'cache_features', True, 'in no step does the head alone learn'),
+    (None, 'checkpoint', 'last', "checkpoint is 'last'; choices: latest, best"),
+    (None, 'task', 'sorting', "task 'sorting' is unknown; choices: tagging, classification")])
+def test_what_no_classifier_can_be_trained_with_is_told(section, key, value, words):
+  config = fashion.get_config('smoke')
+  (config[section] if section else config)[key] = value
+  with pytest.raises(UserError, match=words):
+    check.check_config(config)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ((('loss', 'name', 'multiclass_hinge'), ('loss', 'label_smoothing', 0.1)), 'has no use for'),
+    ((('data', 'pixels', 'train'), ('net', 'mean', (1.0, 2.0, 3.0))), 'leave one of the two out')])
+def test_settings_that_contradict_each_other_are_told(changes, words):
+  config = fashion.get_config('smoke')
+  for section, key, value in changes:
+    config[section][key] = value
+  with pytest.raises(UserError, match=words):
+    check.check_config(config)
+
+
+def test_a_tagger_s_pictures_are_not_oversampled():
+  config = tagger.get_config('smoke')
+  config.data.oversample = 0.5
+  with pytest.raises(UserError, match="it evens out classes.*set task to 'classification'"):
+    check.check_config(config)
+
+
+def test_measured_pixels_take_the_place_of_the_net_s(tmp_path, capsys):
+  config = small_config(tmp_path)
+  config.data.pixels = 'train'
+  task = build_training(config).task
+  assert 'pixels of 16 training pictures: mean ' in capsys.readouterr().out
+  images = build.build_pixel_loader(config, build.build_source(config, 'train')).make_batch(0)
+  images = images['image'][images['mask'] > 0].astype(np.float64)
+  np.testing.assert_allclose(task.mean, images.mean(axis=(0, 1, 2)))
+  np.testing.assert_allclose(task.deviation, images.std(axis=(0, 1, 2)))
+  again = build_training(config, pixels=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))).task
+  assert again.mean == (1.0, 2.0, 3.0) and capsys.readouterr().out == ''
 
 
 def test_labels_of_a_persons_own_pictures_are_not_turned_round():

@@ -76,7 +76,7 @@ def test_a_split_larger_than_a_share_of_memory_is_refused_before_it_is_decoded(f
     load(config, source)
 
 
-@pytest.mark.parametrize('augment', [('mirror',), ('warp',), ('cutout',), ('colour',)])
+@pytest.mark.parametrize('augment', [('mirror',), ('rotation',), ('crop',), ('randaugment',)])
 def test_pictures_that_change_are_refused(augment):
   config = small_config('')
   device_data.check_repeatable(config)

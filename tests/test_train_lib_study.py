@@ -10,6 +10,7 @@ from scipy import stats
 from configs import base, tagger_ladder
 from errors import UserError
 from train_lib import study
+from train_lib.tasks import TASKS
 
 
 def make_config(*rows, num_seeds=3):
@@ -78,7 +79,7 @@ def test_every_row_of_the_ladder_is_a_config(preset):
 def test_differences_are_paired_by_seed():
   results = {'reference': {'0': {'macro_f1_tuned': 0.1}, '1': {'macro_f1_tuned': 0.5}},
              'better': {'0': {'macro_f1_tuned': 0.2}, '1': {'macro_f1_tuned': 0.6}}}
-  reference, better = study.summarise(results)
+  reference, better = study.summarise(results, 'tagging')
   assert reference['difference'] is None
   assert better['difference'].mean == pytest.approx(0.1)
   assert better['difference'].high - better['difference'].low < 1e-9     # the seeds agree exactly
@@ -89,12 +90,28 @@ def test_a_diverged_run_is_told_and_left_out():
   results = {'reference': {'0': {'macro_f1_tuned': 0.1}, '1': {'macro_f1_tuned': 0.3}},
              'wild': {'0': {'diverged': 'at step 3'}, '1': {'macro_f1_tuned': 0.2}},
              'wilder': {'0': {'diverged': 'at step 3'}, '1': {'diverged': 'at step 4'}}}
-  _, wild, wilder = study.summarise(results)
+  _, wild, wilder = study.summarise(results, 'tagging')
   assert (wild['seeds'], wild['diverged'], wild['macro_f1_tuned'].mean) == (1, 1, 0.2)
   assert wild['difference'].mean == pytest.approx(-0.1)
   assert 'macro_f1_tuned' not in wilder and wilder['difference'] is None
-  text = study.format_study(study.summarise(results))
+  text = study.format_study(study.summarise(results, 'tagging'), 'tagging')
   assert '| wilder |  |  | 0 (2 diverged) |' in text
+
+
+def test_classifiers_are_compared_by_their_accuracy():
+  results = {'sgd': {'0': {'accuracy': 0.5, 'macro_f1': 0.9, 'macro_f1_tuned': 0.7}},
+             'adam': {'0': {'accuracy': 0.75, 'macro_f1': 0.8, 'macro_f1_tuned': 0.6}}}
+  table = study.summarise(results, 'classification')
+  assert table[1]['difference'].mean == pytest.approx(0.25) and 'macro_f1_tuned' not in table[0]
+  lines = study.format_study(table, 'classification').splitlines()
+  assert lines[0].startswith('|  | accuracy | macro F1 | accuracy: difference')
+  assert '| adam | 0.7500 | 0.8000 | +0.2500 |' in lines[3]
+  title = study.study_figure(results, 'classification').axes[0].get_xlabel()
+  assert 'accuracy' in title and 'threshold' not in title
+
+
+def test_every_task_has_figures_to_compare_runs_by():
+  assert set(study.FIGURES) == set(TASKS)
 
 
 def test_the_csv_has_a_row_for_each_run():

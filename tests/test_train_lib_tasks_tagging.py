@@ -81,6 +81,8 @@ def test_measure_is_about_the_scored_tags_alone():
   assert figures['macro_f1'] == pytest.approx((0 + 2 / 3) / 2)
   assert figures['micro_f1'] == pytest.approx(2 * 1 / (2 + 2))
   assert figures['loss'] == pytest.approx(2.5)
+  # at threshold 0 both tags are given to both pictures: 2/3 each
+  assert task.summary(figures) == 'loss 2.500  mAP 0.5000  macro F1 0.6667 at 0.00'
   # tag 0, always given, is the one rating; one of the two pictures has it, the other has none
   assert figures['rating_accuracy'] == 1.0
 

@@ -134,6 +134,17 @@ def test_mixup_blends_pictures_and_tags_by_the_same_shares(ignored):
   assert float(loss_of(task, batch, key=3)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_cutmix_blends_tags_by_the_share_of_the_pixels_kept():
+  batch, task = make_batch(), make_task(cutmix_alpha=1.0)
+  pictures, share = mixing.mix(jax.random.key(3), batch['image'], batch['mask'], mixup_alpha=0.0,
+                               cutmix_alpha=1.0)
+  logits = Means().apply(task.init(jax.random.key(0), batch), task._pixels(pictures), train=True)[0]
+  own, other = (LOSSES['sigmoid_cross_entropy'](logits, multi_hot(tags, NUM_TAGS)).sum(axis=1)
+                for tags in (batch['tags'], np.roll(batch['tags'], 1, axis=0)))
+  expected = (share * own + (1 - share) * other).mean()
+  assert float(loss_of(task, batch, key=3)) == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_without_mixup_no_random_numbers_are_asked_for():
   batch, task = make_batch(), make_task()
   variables = task.init(jax.random.key(0), batch)

@@ -11,7 +11,8 @@ from errors import Diverged
 AVERAGE_PICTURES = 5              # as many take part in what is usual of a rare tag
 LEAST = 1e-7                      # a probability below it says no more
 SUSPECT = np.dtype([('ratio', 'f4'), ('row', 'i8'), ('tag', 'i4'), ('listed', '?'),
-                    ('probability', 'f4'), ('suggested', 'i4'), ('wrong', '?')])
+                    ('probability', 'f4'), ('suggested', 'i4'), ('suggested_probability', 'f4'),
+                    ('wrong', '?')])
 
 
 class Block(NamedTuple):
@@ -35,8 +36,9 @@ class Audit:
 
   Attributes:
     suspects: SUSPECT [n], of both kinds, the most suspect first. `ratio`: see `find_suspects`;
-      `suggested`: the class to take instead, -1 where tags do not exclude each other; `wrong`:
-      whether the label really is wrong, where that is known.
+      `probability`: of the label; `suggested`: the class to take instead, and its probability, -1
+      and 0 where tags do not exclude each other; `wrong`: whether the label really is wrong, where
+      that is known.
     by_kind: the same for each kind alone: 'false' (listed but not found), and 'missing' (found but
       not listed) unless classes exclude each other.
     judged: by kind, how many labels could have been of it.
@@ -154,7 +156,10 @@ def _found(block, usual, kept, most, exclusive) -> dict[str, np.ndarray]:
   if exclusive:
     suggested = block.probabilities.argmax(axis=1)[rows]
     few = _lowest(np.where(suggested == tags, np.inf, ratios), kept['false'], most)
-    return {'false': _suspects(block, rows[few], tags[few], ratios[few], suggested[few])}
+    found = _suspects(block, rows[few], tags[few], ratios[few])
+    found['suggested'] = suggested[few]
+    found['suggested_probability'] = block.probabilities[rows[few], suggested[few]]
+    return {'false': found}
   few = _lowest(ratios, kept['false'], most)
   found = {'false': _suspects(block, rows[few], tags[few], ratios[few])}
   ratios = np.subtract(1, belief, out=belief)
@@ -175,11 +180,11 @@ def _lowest(ratios, kept, most):
   return places
 
 
-def _suspects(block, rows, tags, ratios, suggested=-1):
+def _suspects(block, rows, tags, ratios):
   found = np.zeros(len(rows), SUSPECT)
   found['ratio'], found['row'], found['tag'] = ratios, block.rows[rows], tags
   found['listed'], found['probability'] = block.labels[rows, tags], block.probabilities[rows, tags]
-  found['suggested'] = suggested
+  found['suggested'] = -1
   if block.truths is not None:
     found['wrong'] = block.labels[rows, tags] != block.truths[rows, tags]
   return found

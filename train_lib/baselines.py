@@ -1,4 +1,4 @@
-"""What a tagger must beat, and what it cannot: the other rows of the test table.
+"""What a tagger must beat, and what it cannot: the other rows of its test table.
 
 `constant` gives every picture the tags' shares of the training split; `colour histogram` is a
 logistic regression on the colours of a picture; `oracle` knows what was drawn but not which tags
@@ -7,6 +7,7 @@ validation split. The last two learn from an even sample of the training picture
 """
 
 import dataclasses
+import time
 import warnings
 from collections.abc import Callable
 
@@ -70,7 +71,7 @@ def fit(task, loader, poll: Callable[[], None]) -> dict[str, Baseline]:
   if not few_tags:
     say(f'no colour histogram: its regression is for {MOST_TAGS} tags at most')
   sample = _Sample()
-  for number, batch in enumerate(_even_batches(loader)):
+  for number, batch in enumerate(even_batches(loader)):
     poll()
     truth = task.truth(batch)
     if number == 0 and not few_tags and 'drawn_labels' not in truth:
@@ -114,7 +115,33 @@ class _Sample:
       self.listed_drawn += (labels & drawn).sum(axis=0)
 
 
-def _even_batches(loader):
+def collect(task, fitted: dict[str, Baseline], loader, poll: Callable[[], None]
+            ) -> tuple[dict, dict[str, float]]:
+  """What each baseline collects on a split, and its pictures/s of reading and guessing.
+
+  Args: task: makes collectors and truths; fitted: by name; loader: of the split, in evaluation
+  order; poll: called before each batch, may raise.
+  """
+  collectors = {name: task.collector(loader.num_examples) for name in fitted}
+  spent_sec, first, rows, start = dict.fromkeys(fitted, 0.0), 0, 0, time.monotonic()
+  for batch in loader.batches(0, loader.num_batches):
+    read_sec = time.monotonic() - start
+    poll()
+    real = np.flatnonzero(batch['mask'] > 0)
+    images, ids = batch['image'][real], [batch['id'][row] for row in real]
+    truth = {key: value[real] for key, value in task.truth(batch).items()}
+    for name, baseline in fitted.items():
+      start = time.monotonic()
+      probabilities = baseline.guess(images, truth)
+      spent_sec[name] += read_sec + time.monotonic() - start
+      collectors[name].add({'probabilities': probabilities}, truth, ids, first + real)
+    first, rows = first + len(batch['mask']), rows + len(real)
+    start = time.monotonic()
+  return ({name: collector.finish() for name, collector in collectors.items()},
+          {name: rows / max(spent_sec[name], 1e-9) for name in fitted})
+
+
+def even_batches(loader):
   """All batches, or evenly spread ones with about MOST_PICTURES in all."""
   wanted = max(1, MOST_PICTURES * loader.num_batches // loader.num_examples)
   if wanted >= loader.num_batches:

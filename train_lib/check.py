@@ -9,25 +9,61 @@ import jax.numpy as jnp
 from errors import UserError
 from train_lib import build, freezing, optimizers, parallel, weights
 from train_lib.tasks import get_task, missing_tags
+from train_lib.trees import flatten_names
+
+CHECKPOINTS = ('latest', 'best')
+PIXELS = ('net', 'train')
 
 
 def check_config(config) -> None:
   """Raises UserError for what cannot be trained, as far as the config alone can tell."""
+  get_task(config.task)
   _check_numbers(config)
   check_shrink(config)
-  get_task(config.task)
+  _check_classes(config)
+  _check_pixels(config)
   check_net(config)
   build.build_loss(config.loss, config.task)
-  missing_tags.check_missing(config.loss)
+  if config.task == 'tagging':
+    missing_tags.check_missing(config.loss)
   parallel.check_choice(config.train.parallel)
   optimizers.build_optimizer(config.optimizer, num_steps=1)
   _check_optimizer(config.optimizer)
   build.build_pipeline(config.data, train=True)
+  if config.checkpoint not in CHECKPOINTS:
+    raise UserError(f"checkpoint is '{config.checkpoint}'; choices: {', '.join(CHECKPOINTS)}")
   if config.loss.over_tags not in ('sum', 'mean'):
     raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
   if config.data.flipped_share and config.data.source != 'toon':
     raise UserError("data.flipped_share turns labels of drawn pictures round; data.source is "
                     f"'{config.data.source}', not toon")
+
+
+def _check_classes(config) -> None:
+  """Raises UserError for what goes with tags alone, or with classes alone."""
+  data, loss = config.data, config.loss
+  if config.task != 'classification':
+    if data.oversample:
+      raise UserError(f'data.oversample is {data.oversample}: it evens out classes, of which a '
+                      "picture has one; leave it at 0, or set task to 'classification'")
+    return
+  if data.source == 'toon' and data.labels == 'tags':
+    raise UserError("a drawn picture has many tags and task is 'classification'; choose classes "
+                    'with --config.data.labels=identity or garment')
+  if data.implications != 'listed':
+    raise UserError(f"data.implications is '{data.implications}', but a class entails no other; "
+                    "leave it at 'listed'")
+  if loss.label_smoothing and loss.name == 'multiclass_hinge':
+    raise UserError(f'loss.label_smoothing is {loss.label_smoothing}, which multiclass_hinge has '
+                    'no use for; set it to 0, or loss.name to softmax_cross_entropy')
+
+
+def _check_pixels(config) -> None:
+  if config.data.pixels not in PIXELS:
+    raise UserError(f"data.pixels is '{config.data.pixels}'; choices: {', '.join(PIXELS)}")
+  if config.data.pixels == 'train' and (config.net.mean or config.net.std):
+    raise UserError("data.pixels is 'train', which measures mean and deviation, and net.mean or "
+                    'net.std gives them; leave one of the two out')
 
 
 def _check_numbers(config) -> None:
@@ -37,6 +73,8 @@ def _check_numbers(config) -> None:
       ('train.num_steps', config.train.num_steps, 0, math.inf),
       ('train.accumulate_steps', config.train.accumulate_steps, 1, math.inf),
       ('train.mixup_alpha', config.train.mixup_alpha, 0, 100),
+      ('train.cutmix_alpha', config.train.cutmix_alpha, 0, 100),
+      ('data.oversample', config.data.oversample, 0, 1),
       ('train.freeze_first_frac', config.train.freeze_first_frac, 0, 1),
       ('loss.auxiliary_weight', config.loss.auxiliary_weight, 0, 100),
       ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
@@ -89,10 +127,29 @@ def check_net(config) -> None:
     raise UserError(f"the net '{config.net.name}' gives an output of {len(output.shape)} axes, and "
                     f"the task '{config.task}' wants {axes}; choose a net of another kind")
   build.pixel_constants(config.net)
-  freezing.plan_of_config(config, config.train.num_steps or 1000, variables['params'])
+  num_steps = config.train.num_steps or 1000
+  plan = freezing.plan_of_config(config, num_steps, variables['params'])
+  if config.train.cache_features:
+    _check_features(config, plan.head_steps(flatten_names(variables['params']), num_steps))
   optimizers.check_patterns(config.optimizer.decayed, variables['params'])
   if not config.net.init_from and (config.net.init_head != 'auto' or config.net.init_partial):
     raise UserError('net.init_head or net.init_partial is set and net.init_from names no weights')
+
+
+def _check_features(config, head_steps: int) -> None:
+  if not head_steps:
+    raise UserError('train.cache_features is set and in no step does the head alone learn; freeze '
+                    "the rest with train.freeze=('*', '!head'), or at first with "
+                    'train.freeze_first and freeze_first_frac, or leave it off')
+  if config.train.shrink_frac:
+    raise UserError(f'train.cache_features is set and train.shrink_frac is '
+                    f'{config.train.shrink_frac}; features are kept of pictures of one size: set '
+                    'one of the two to 0')
+
+
+def expected_pixels(config) -> tuple:
+  """(mean, std) that weights to start from should have been learned with; () for any."""
+  return build.pixel_constants(config.net) if config.data.pixels == 'net' else ()
 
 
 def check_start(config) -> None:
@@ -105,7 +162,7 @@ def check_start(config) -> None:
     weights.check_weights(
         net.init_from, _net_shapes(config, config.data.image_size_px)[1],
         names=build.build_weight_names(config), head=net.init_head, partial=net.init_partial,
-        checkpoint=net.init_checkpoint, pixels=build.pixel_constants(net))
+        checkpoint=net.init_checkpoint, pixels=expected_pixels(config))
 
 
 def _net_shapes(config, side_px: int):

@@ -29,6 +29,7 @@ from errors import UserError
 from train_lib.trees import flatten_names
 
 FREEZE, FREEZE_FIRST, FACTORS = 'train.freeze', 'train.freeze_first', 'optimizer.lr_factors'
+HEAD = 'head/'                    # the module that gives a net its outputs, in every net
 INFERENCE = {'use_running_average': True, 'deterministic': True}  # fields of Linen's modules
 
 
@@ -177,6 +178,13 @@ class Plan:
   frozen_first: frozenset[str]
   first_steps: int
   factors: dict[str, float]
+
+  def head_steps(self, names, num_steps: int) -> int:
+    """How many steps, from the first on, train the head alone. Args: names: of all parameters."""
+    trunk = {name for name in names if not name.startswith(HEAD)}
+    if trunk <= self.frozen:
+      return num_steps
+    return min(self.first_steps, num_steps) if trunk <= self.frozen | self.frozen_first else 0
 
   def is_first(self, step: int) -> bool:
     """Whether a step, counted from 1, belongs to the first part."""

@@ -49,12 +49,15 @@ class Loop:
         # stopped in the middle of it last time
         self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log))
       clock.restart(start)
+      part = start + 1                                  # first step of the program that computes
       for step, batch in enumerate(device_batches(training, start, total), start + 1):
         state, metrics = training.step_function(step)(state, batch, training.key)
-        compiled = step == start + 1 or training.step_kind(step) != training.step_kind(step - 1)
+        compiled = step == start + 1 or (
+            training.step_function(step) is not training.step_function(step - 1))
+        part = step if compiled else part
         if one_by_one or compiled:
           jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
-        if step == start + 1 + TIMED_STEPS:
+        if step == part + TIMED_STEPS and step < training.last_alike(step):
           jax.block_until_ready(metrics)
           self._announce(step, clock.step_sec(step))
         if is_time(step, runtime.log_every_steps, total):
@@ -90,11 +93,11 @@ class Loop:
 
   def _evaluate(self, state, step, log) -> dict[str, float]:
     poll = lambda: self.preemption.requested and self._stop(state, step)      # noqa: E731
-    metrics = self.evaluator.evaluate(state.variables, self.valid_loader, poll=poll).metrics
-    note_bad_images(self.workdir, self.valid_loader)
+    source = self.training.head if self.training.on_features(step) else self
+    metrics = source.evaluator.evaluate(state.variables, source.valid_loader, poll=poll).metrics
+    note_bad_images(self.workdir, source.valid_loader)
     log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
-    say(f'step {step}  validation: loss {metrics["loss"]:.3f}  mAP {metrics["map"]:.4f}  '
-        f'macro F1 {metrics["macro_f1_tuned"]:.4f} at {metrics["macro_threshold"]:.2f}')
+    say(f'step {step}  validation: {source.evaluator.task.summary(metrics)}')
     return metrics
 
   def _stop(self, state, step):
@@ -109,9 +112,10 @@ class Loop:
 
   def _announce(self, step: int, step_sec: float):
     training, config = self.training, self.training.config
-    seconds = step_sec * training.cost_left(step)
+    seconds, last = step_sec * training.cost_left(step), training.last_alike(step)
     devices = f'{training.mesh.size} x {jax.devices()[0].device_kind}'
-    say(f'expect {human_time(seconds)} for the {training.num_steps - step} steps left, at '
+    what = 'steps left' if last == training.num_steps else f'steps until {last}, of the head alone'
+    say(f'expect {human_time(seconds)} for the {last - step} {what}, at '
         f'{config.train.batch_size / step_sec:.1f} pictures/s on {devices}')
     if jax.default_backend() == 'cpu' and seconds > LONG_SEC and config.small_page:
       say(f'this page is made for TPUs and GPUs; --config={config.small_page} takes minutes here')
@@ -156,7 +160,7 @@ def note_bad_images(workdir, loader) -> None:
 def device_batches(training, start: int, stop: int, ahead: int = 1):
   """Yields batches start..stop-1 on the devices, the next ones already under way."""
   waiting = collections.deque()
-  for batch in training.loader.batches(start, stop):
+  for batch in training.batches(start, stop):
     waiting.append(parallel.put_batch(training.mesh, batch))
     if len(waiting) > ahead:
       yield waiting.popleft()

@@ -16,7 +16,7 @@ from errors import UserError
 
 AXIS = 'data'
 CHOICES = ('jit', 'pmap')
-ON_HOST = ('id', 'drawn_tags')   # keys of a batch that no device needs
+ON_HOST = ('id', 'drawn_tags', 'drawn_label')  # keys of a batch that no device needs
 
 
 def make_mesh(devices: list | None = None) -> Mesh:

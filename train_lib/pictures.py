@@ -33,7 +33,7 @@ def draw_sheet(images: Sequence[np.ndarray], texts: Sequence[list[tuple[str, str
     texts: for each picture its lines, (kind, text) with a kind of INK.
     header: lines at the top, each of several such pieces.
   """
-  font = _find_font(text for lines in (*texts, *header) for _, text in lines)
+  font = find_font(text for lines in (*texts, *header) for _, text in lines)
   text_lines = max(map(len, texts), default=0)
   cell_width, cell_height = CELL_PX + MARGIN_PX, CELL_PX + text_lines * LINE_PX + MARGIN_PX
   top = 2 * MARGIN_PX + len(header) * LINE_PX
@@ -43,7 +43,7 @@ def draw_sheet(images: Sequence[np.ndarray], texts: Sequence[list[tuple[str, str
   for line, pieces in enumerate(header):
     x = MARGIN_PX
     for kind, text in pieces:
-      text = _written(text, font)
+      text = written(text, font)
       draw.text((x, MARGIN_PX + line * LINE_PX), text, fill=INK[kind], font=font)
       x += draw.textlength(text, font=font) + 2 * MARGIN_PX
   for index, (image, lines) in enumerate(zip(images, texts, strict=True)):
@@ -51,9 +51,29 @@ def draw_sheet(images: Sequence[np.ndarray], texts: Sequence[list[tuple[str, str
     y = top + index // COLUMNS * cell_height
     sheet.paste(Image.fromarray(image).resize((CELL_PX, CELL_PX)), (x, y))
     for line, (kind, text) in enumerate(lines):
-      text = _shortened(draw, _written(text, font), font)
+      text = shortened(draw, written(text, font), font)
       draw.text((x, y + CELL_PX + 2 + line * LINE_PX), text, fill=INK[kind], font=font)
   return sheet
+
+
+def readable(loader, picks: Sequence) -> tuple[list, list[np.ndarray]]:
+  """Picks whose pictures can be read, and these. Args: loader: of their split; picks: with `index`.
+
+  Returns: (picks, images uint8 [H, W, 3] each), in the order given.
+  """
+  examples = [loader.example(pick.index) for pick in picks]
+  shown = [(pick, example['image']) for pick, example in zip(picks, examples, strict=True)
+           if example is not None]
+  return [pick for pick, _ in shown], [image for _, image in shown]
+
+
+def save_sheet(sheet: Image.Image | None, path) -> None:
+  """Writes a sheet as PNG; without one an older one goes. Args: path: its folder exists."""
+  if sheet is None:
+    path.unlink(missing_ok=True)
+    return
+  with path.open('wb') as file:
+    sheet.save(file, format='PNG')
 
 
 def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
@@ -133,13 +153,14 @@ def _cut(lines):
   return [*given, *missed[:room - len(given)], ('missed', f'and {left} more{of_missed}')]
 
 
-def _shortened(draw, text, font):
-  while draw.textlength(text, font=font) > CELL_PX:
+def shortened(draw, text: str, font, width_px: float = CELL_PX) -> str:
+  """The text, its end cut off where it would be longer than so many px."""
+  while draw.textlength(text, font=font) > width_px:
     text = text[:-2].rstrip('…') + '…'
   return text
 
 
-def _find_font(texts):
+def find_font(texts):
   """Pillow's own font where it has every letter, else the one that lacks the fewest."""
   import matplotlib
   letters = set().union(*texts)
@@ -159,7 +180,7 @@ def _lacking(font, letters):
           if not letter.isprintable() or bytes(font.getmask(letter)) == nothing}
 
 
-def _written(text, font):
+def written(text, font):
   """The text, with its number in place of a letter that the font lacks, such as \\u65e5."""
   lacking = _lacking(font, set(text))
   return ''.join(letter.encode('unicode_escape').decode() if letter in lacking else letter

@@ -15,7 +15,8 @@ from errors import UserError
 from train_lib import study
 from train_lib.tasks import get_task
 
-TITLES = {**study.FIGURES, 'macro_f1': 'macro F1', 'micro_f1': 'micro F1', 'loss': 'loss'}
+TITLES = {**study.FIGURES['tagging'], **study.FIGURES['classification'],
+          'micro_f1': 'micro F1', 'loss': 'loss'}
 DIGITS = 6                        # of a learning rate, so that it can be typed
 
 

@@ -225,8 +225,8 @@ class Replicas:
 
   def _rows(self, seeds, first, count):
     """int32 [R, BLOCK_STEPS, batch size]: the examples of each batch, zeros beyond the count."""
-    loader = self._training.loader
-    known = {seed: loader.train_rows(first, count, int(seed)) for seed in dict.fromkeys(seeds)}
+    known = {seed: self._training.train_rows(first, count, int(seed))
+             for seed in dict.fromkeys(seeds)}
     rows = np.zeros((len(seeds), BLOCK_STEPS, self.config.train.batch_size), np.int32)
     rows[:, :count] = np.stack([known[seed] for seed in seeds])
     return jnp.asarray(rows)

@@ -1,21 +1,17 @@
 """The final tables of a tagger on its test split, beside what it must beat and what it cannot."""
 
 import dataclasses
-import textwrap
-import time
 from collections.abc import Callable
 
-import jax
 import numpy as np
 
-from train_lib import baselines, evaluation, metrics
+from train_lib import baselines, evaluation, metrics, tables
 from train_lib.reporting import say
 
 COLUMNS = {'map': 'mAP', 'micro_f1': 'micro F1 @0.5', 'macro_f1': 'macro F1 @0.5',
            'micro_f1_tuned': 'micro F1 tuned', 'macro_f1_tuned': 'macro F1 tuned',
            'drawn_map': 'mAP, as drawn', 'drawn_macro_f1_tuned': 'macro F1 tuned, as drawn'}
-OTHER_COLUMNS = {'map_error': 'mAP +-', 'parameters': 'M para- meters', 'file_bytes': 'MB',
-                 'pictures_per_sec': 'pictures /s'}
+OTHER_COLUMNS = {'map_error': 'mAP +-', **tables.COST_COLUMNS}
 CATEGORY_COLUMNS = {
     'tags': 'tags', 'map': 'mAP',
     'micro_precision': 'micro prec. @0.5', 'micro_recall': 'micro recall @0.5',
@@ -24,9 +20,6 @@ CATEGORY_COLUMNS = {
     'micro_f1_tuned': 'micro F1 tuned', 'macro_f1_tuned': 'macro F1 tuned',
     'macro_f1_own': 'macro F1 own thr.',
     'constant_map': 'constant mAP', 'constant_macro_f1_tuned': 'constant macro F1 tuned'}
-COLUMN_WIDTH = 8                  # of what is printed
-UNITS = {'parameters': 1e6, 'file_bytes': 1e6}
-DIGITS = {'parameters': 2, 'file_bytes': 2, 'pictures_per_sec': 1, 'tags': 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +29,13 @@ class Report:
   Attributes:
     rows: figures by name, of the net first; see `report_on_test`.
     thresholds: {'micro', 'macro'}, of the net on the validation split.
+    valid: figures of the net on the validation split.
     outcome: of the net.
     constant: of the constant predictor; None where baselines are off.
   """
   rows: dict[str, dict[str, float]]
   thresholds: dict[str, float]
+  valid: dict[str, float]
   outcome: evaluation.Outcome
   constant: evaluation.Outcome | None
 
@@ -64,18 +59,14 @@ def report_on_test(evaluator, variables, source, loaders: dict, *, with_baseline
   task = evaluator.task
   valid = evaluator.evaluate(variables, loaders['valid'], poll=poll)
   test = evaluator.evaluate(variables, loaders['test'], valid.thresholds, poll=poll)
-  leaves = jax.tree.leaves(variables)
-  rows = {'net': {
-      **test.metrics, 'parameters': sum(leaf.size for leaf in jax.tree.leaves(variables['params'])),
-      'file_bytes': sum(leaf.nbytes for leaf in leaves),
-      'pictures_per_sec': test.pictures_per_sec}}
+  rows = {'net': {**test.metrics, **tables.net_cost(variables, test.pictures_per_sec)}}
   constant = None
   if with_baselines:
     say('measuring the other rows of the table')
     constant = _constant_outcome(task, source.count_tags(poll) / len(source), valid, test)
-    rows['constant'] = {**constant.metrics, **_cost(len(task.scored))}
+    rows['constant'] = {**constant.metrics, **tables.cost(len(task.scored))}
     rows.update(_baseline_rows(task, baselines.fit(task, loaders['train'], poll), loaders, poll))
-  return Report(rows, evaluation.thresholds_of(valid.metrics), test, constant)
+  return Report(rows, evaluation.thresholds_of(valid.metrics), valid.metrics, test, constant)
 
 
 def _constant_outcome(task, shares, valid, test):
@@ -87,40 +78,14 @@ def _constant_outcome(task, shares, valid, test):
 def _baseline_rows(task, fitted, loaders, poll) -> dict[str, dict[str, float]]:
   if not fitted:
     return {}
-  valid, _ = _collect(task, fitted, loaders['valid'], poll)
-  test, speeds = _collect(task, fitted, loaders['test'], poll)
+  valid, _ = baselines.collect(task, fitted, loaders['valid'], poll)
+  test, speeds = baselines.collect(task, fitted, loaders['test'], poll)
   rows = {}
   for name, baseline in fitted.items():
     rows[name] = task.figures(test[name], task.tune(valid[name]))
     if baseline.parameters:
-      rows[name].update(_cost(baseline.parameters), pictures_per_sec=speeds[name])
+      rows[name].update(tables.cost(baseline.parameters), pictures_per_sec=speeds[name])
   return rows
-
-
-def _cost(parameters):
-  return {'parameters': parameters, 'file_bytes': 4 * parameters}
-
-
-def _collect(task, fitted, loader, poll):
-  """What each baseline collects on a split, and its pictures/s of reading and guessing."""
-  collectors = {name: task.collector(loader.num_examples) for name in fitted}
-  spent_sec, first, start = dict.fromkeys(fitted, 0.0), 0, time.monotonic()
-  for batch in loader.batches(0, loader.num_batches):
-    read_sec = time.monotonic() - start
-    poll()
-    real = np.flatnonzero(batch['mask'] > 0)
-    images, ids = batch['image'][real], [batch['id'][row] for row in real]
-    truth = {key: value[real] for key, value in task.truth(batch).items()}
-    for name, baseline in fitted.items():
-      start = time.monotonic()
-      probabilities = baseline.guess(images, truth)
-      spent_sec[name] += read_sec + time.monotonic() - start
-      collectors[name].add({'probabilities': probabilities}, truth, ids, first + real)
-    first += len(batch['mask'])
-    start = time.monotonic()
-  collected = {name: collector.finish() for name, collector in collectors.items()}
-  rows = {name: one.counts['labels'].rows for name, one in collected.items()}
-  return collected, {name: rows[name] / max(spent_sec[name], 1e-9) for name in fitted}
 
 
 def category_rows(report: Report, scored: np.ndarray, categories) -> dict[str, dict[str, float]]:
@@ -155,27 +120,5 @@ def _of_tags(outcome, which):
 
 
 def format_table(rows: dict[str, dict[str, float]], columns: dict[str, str] | None = None) -> str:
-  """Plain text, one line a row, columns aligned; a column that says nothing is left out.
-
-  Args: columns: name -> title; None: those of the test table.
-  """
-  columns = columns or {**COLUMNS, **OTHER_COLUMNS}
-  shown = {key: textwrap.wrap(title, COLUMN_WIDTH) for key, title in columns.items()
-           if any(row.get(key) for row in rows.values())}
-  first = max(map(len, rows), default=0)
-  height = max(map(len, shown.values()), default=0)
-  lines = [' ' * first + ''.join(
-      f' {([""] * height + title)[line - height]:>{COLUMN_WIDTH}}' for title in shown.values())
-      for line in range(height)]
-  for name, row in rows.items():
-    lines.append(f'{name:<{first}}' + ''.join(
-        f' {_cell(row, key):>{COLUMN_WIDTH}}' for key in shown))
-  return '\n'.join(lines)
-
-
-def _cell(row, key):
-  if row.get(key) is None:
-    return '-'
-  value, digits = row[key] / UNITS.get(key, 1), DIGITS.get(key, 4)
-  least = 10 ** -digits
-  return f'<{least:.{digits}f}' if 0 < value < least / 2 else f'{value:,.{digits}f}'
+  """`tables.format_table`. Args: columns: name -> title; None: those of the test table."""
+  return tables.format_table(rows, columns or {**COLUMNS, **OTHER_COLUMNS})

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from train_lib import metrics, plots, tag_table
-from train_lib.pictures import tag_sheet
+from train_lib.pictures import readable, save_sheet, tag_sheet
 from train_lib.report import CATEGORY_COLUMNS, Report, category_rows, format_table
 from train_lib.reporting import say
 
@@ -75,21 +75,14 @@ def _write_plots(folder, report, source, train_counts, scored):
 
 
 def _write_sheet(folder, kind, picks, loader, tag_names, threshold):
-  """Draws a sheet; without a picture of its kind an older sheet goes."""
   name, title = SHEETS[kind]
-  path = folder / f'{name}.png'
-  examples = [loader.example(pick.index) for pick in picks]
-  shown = [(pick, example['image']) for pick, example in zip(picks, examples, strict=True)
-           if example is not None]
-  if not shown:
-    path.unlink(missing_ok=True)
-    return
-  picks, images = zip(*shown, strict=True)
-  drawn = None if picks[0].drawn is None else np.stack([pick.drawn for pick in picks])
-  sheet = tag_sheet(np.stack(images), np.stack([pick.probabilities for pick in picks]),
-                    np.stack([pick.labels for pick in picks]), drawn, tag_names, threshold,
-                    title=title,
-                    captions=[f'F1 {pick.f1:.2f}' for pick in picks] if title else (),
-                    first=[pick.wrong_tag for pick in picks] if kind == 'confident_wrong' else ())
-  with path.open('wb') as file:
-    sheet.save(file, format='PNG')
+  picks, images = readable(loader, picks)
+  sheet = None
+  if picks:
+    drawn = None if picks[0].drawn is None else np.stack([pick.drawn for pick in picks])
+    sheet = tag_sheet(np.stack(images), np.stack([pick.probabilities for pick in picks]),
+                      np.stack([pick.labels for pick in picks]), drawn, tag_names, threshold,
+                      title=title,
+                      captions=[f'F1 {pick.f1:.2f}' for pick in picks] if title else (),
+                      first=[pick.wrong_tag for pick in picks] if kind == 'confident_wrong' else ())
+  save_sheet(sheet, folder / f'{name}.png')

@@ -8,12 +8,13 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import build, check, evaluation, freezing, loop, records
+from train_lib import build, check, evaluation, freezing, loop, parallel, records
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.lock import Lock
 from train_lib.reporting import say
-from train_lib.training import build_training, load_initial
+from train_lib.trained import stored_pixels
+from train_lib.training import build_training, load_initial, with_features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Finished:
     config: the whole config.
     folder: the workdir.
     source: the training split, its tags as they are listed.
-    evaluator, variables: the net.
+    evaluator, variables: the net, of the step that `config.checkpoint` chooses.
+    step: that one.
     loaders: 'train', 'valid' and 'test', in evaluation order.
   """
   config: Any
@@ -32,6 +34,7 @@ class Finished:
   source: Any
   evaluator: evaluation.Evaluator
   variables: dict
+  step: int
   loaders: dict
 
 
@@ -75,12 +78,13 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
 
 def _train(config, folder, preemption, given) -> Finished:
   started = time.monotonic()
-  training = build_training(config, preemption.check, given)
+  begun = any((folder / 'checkpoints').glob('*'))
+  training = build_training(config, preemption.check, given,
+                            pixels=stored_pixels(folder) if begun else ())
   source = training.train_source
   say(source.description)
   workdir_lib.check_fingerprint(folder, source.fingerprint)
-  records.write_json(folder / 'tags.json', {
-      'names': source.tag_names, 'categories': source.tag_categories})
+  _write_tags(folder, training)
   checkpoints = Checkpoints(
       folder / 'checkpoints', config_digest=workdir_lib.config_digest(config),
       keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
@@ -93,13 +97,49 @@ def _train(config, folder, preemption, given) -> Finished:
     say(line)
   with checkpoints:
     state = _saved_state(training, checkpoints) or _first_state(training, folder)
+    training = with_features(training, state, loaders['valid'], preemption.check)
+    if training.head:
+      loop.note_bad_images(folder, training.head.loader)
     run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder)
     try:
       state = run.run(state)
     finally:
       _add_goodput(folder, run.productive_sec, time.monotonic() - started)
   workdir_lib.update_run(folder, step=int(state.step), **state_digest(state))
-  return Finished(config, folder, source, evaluator, state.variables, loaders)
+  variables, step = _chosen(config, training, checkpoints, state)
+  workdir_lib.update_run(folder, chosen=_describe_choice(training, checkpoints, step))
+  return Finished(config, folder, source, evaluator, variables, step, loaders)
+
+
+def _write_tags(folder, training) -> None:
+  """What the outputs stand for, and how pixels are normalised where that was measured."""
+  source, task = training.train_source, training.task
+  tags = {'names': source.tag_names, 'categories': source.tag_categories}
+  if training.config.data.pixels == 'train':
+    tags['pixels'] = {'mean': task.mean, 'std': task.deviation}
+  records.write_json(folder / 'tags.json', tags)
+
+
+def _chosen(config, training, checkpoints, state):
+  """(variables, step) of the checkpoint that the run is judged by."""
+  best = checkpoints.best_step() if config.checkpoint == 'best' else None
+  if best is None or best == int(state.step):
+    return state.variables, int(state.step)
+  variables, step = checkpoints.restore_variables(best)
+  return parallel.put_whole(training.mesh, variables), step
+
+
+def _describe_choice(training, checkpoints, step) -> dict:
+  """Says which step is judged, and how far that is; the same for run.json."""
+  config, metric = training.config, training.task.best_metric
+  epoch = step * config.train.batch_size / len(training.train_source)
+  saved = step in checkpoints.steps()            # a failed save may have been let pass
+  value = checkpoints.metrics(step).get(metric) if saved else None
+  why = 'the best on the validation split' if config.checkpoint == 'best' else 'the last'
+  figure = '' if value is None else f', {metric.replace("_", " ")} {value:.4f} there'
+  say(f'the net of step {step} of {training.num_steps}, epoch {epoch:.1f}, is taken: {why}{figure}')
+  return {'checkpoint': config.checkpoint, 'step': step, 'epoch': round(epoch, 3),
+          'metric': metric, 'value': value}
 
 
 def _add_goodput(folder, productive_sec: float, total_sec: float) -> None:

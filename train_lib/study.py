@@ -12,8 +12,16 @@ from errors import UserError
 from train_lib import plots
 
 CONFIDENCE = 0.95
-FIGURES = {'macro_f1_tuned': 'macro F1', 'micro_f1_tuned': 'micro F1', 'map': 'mAP',
-           'drawn_macro_f1_tuned': 'macro F1, as drawn', 'drawn_map': 'mAP, as drawn'}
+# By task, the figures of a table, the first of which rows are compared by: name -> title.
+FIGURES = {
+    'tagging': {
+        'macro_f1_tuned': 'macro F1', 'micro_f1_tuned': 'micro F1', 'map': 'mAP',
+        'drawn_macro_f1_tuned': 'macro F1, as drawn', 'drawn_map': 'mAP, as drawn'},
+    'classification': {
+        'accuracy': 'accuracy', 'macro_f1': 'macro F1', 'nll': 'NLL, nats',
+        'calibration_error': 'calibration error', 'drawn_accuracy': 'accuracy, as drawn',
+        'drawn_macro_f1': 'macro F1, as drawn'},
+}
 MEANS = {'macro_threshold': ('threshold', 1, '.2f'),           # title, unit, digits: no interval
          'parameters': ('M parameters', 1e6, '.2f'), 'file_bytes': ('MB', 1e6, '.1f'),
          'pictures_per_sec': ('pictures/s', 1, '.0f')}
@@ -94,18 +102,19 @@ def _with_values(config, name, values):
   return row
 
 
-def summarise(results: dict[str, dict[str, dict]]) -> list[dict]:
+def summarise(results: dict[str, dict[str, dict]], task: str) -> list[dict]:
   """A row of intervals for each row of the study, with its distance from the first.
 
   Args:
     results: {row: {seed: figures}} with 'diverged' in place of the figures of a run that broke.
+    task: of FIGURES.
 
   Returns:
     [{'row', 'seeds', 'diverged', figure: Interval, 'difference': Interval}] with the figures of
-    FIGURES and MEANS that every run has; the difference is that of the first of them from the first
-    row's, over the seeds that both finished, and None where there is none.
+    the task and of MEANS that every run has; the difference is that of the first of them from the
+    first row's, over the seeds that both finished, and None where there is none.
   """
-  names = [*FIGURES, *MEANS]
+  names = [*FIGURES[task], *MEANS]
   reference = next(iter(results.values()), {})
   table = []
   for name, seeds in results.items():
@@ -121,11 +130,12 @@ def summarise(results: dict[str, dict[str, dict]]) -> list[dict]:
   return table
 
 
-def format_study(table: list[dict]) -> str:
+def format_study(table: list[dict], task: str) -> str:
   """A Markdown table of `summarise`: the mean of each figure and half the width of its interval."""
-  figures = {name: title for name, title in FIGURES.items() if any(name in row for row in table)}
+  titles = FIGURES[task]
+  figures = {name: title for name, title in titles.items() if any(name in row for row in table)}
   means = {name: form for name, form in MEANS.items() if any(name in row for row in table)}
-  first = next(iter(FIGURES.values()))
+  first = next(iter(titles.values()))
   titles = ['', *figures.values(), f'{first}: difference from the first row',
             *(title for title, _, _ in means.values()), 'seeds']
   lines = ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
@@ -139,16 +149,17 @@ def format_study(table: list[dict]) -> str:
   return '\n'.join(lines)
 
 
-def study_figure(results: dict[str, dict[str, dict]]):
+def study_figure(results: dict[str, dict[str, dict]], task: str):
   """A plot of the first figure: each row's seeds, mean and interval. Returns: a Figure."""
-  (figure, title), rows = next(iter(FIGURES.items())), []
+  (figure, title), rows = next(iter(FIGURES[task].items())), []
   for name, seeds in results.items():
     values = [run[figure] for run in seeds.values() if figure in run]
     if values:
       mean, low, high = dataclasses.astuple(interval(values))
       rows.append(plots.Interval(name, mean, low, high, values))
   return plots.intervals(
-      rows, f'{title} on the test split, threshold tuned: seeds, mean, 95 % interval',
+      rows, f'{title} on the test split{", threshold tuned" * (task == "tagging")}: seeds, mean, '
+      '95 % interval',
       reference=next(iter(results)))
 
 

@@ -15,9 +15,9 @@ class Trained:
   """What evaluation and prediction need.
 
   Attributes:
-    tag_names, tag_categories: index -> name, category.
+    tag_names, tag_categories: index -> name, category; of classes too.
     thresholds: {'micro', 'macro'}, tuned on the validation split at that step; {} where it was
-      not measured.
+      not measured, and of classes.
     step: of the checkpoint that the variables come from.
   """
   task: Any
@@ -52,9 +52,19 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
                     f'gives {outputs}; bring back the list that it was trained with')
   mesh = parallel.make_mesh()
   return Trained(
-      task=build.build_task(config, categories), mesh=mesh,
+      task=build.build_task(config, categories, pixels=stored_pixels(folder)), mesh=mesh,
       variables=parallel.put_whole(mesh, variables), tag_names=names, tag_categories=categories,
       thresholds=evaluation.thresholds_of(checkpoints.metrics(step)), step=step)
+
+
+def stored_pixels(folder) -> tuple:
+  """(mean, std) that a run measured on its training split; () where it took those of its net.
+
+  Args: folder: the workdir.
+  """
+  path = folder / 'tags.json'
+  pixels = records.read_json(path).get('pixels') if path.exists() else None
+  return (tuple(pixels['mean']), tuple(pixels['std'])) if pixels else ()
 
 
 def check_tags(trained: Trained, source) -> None:

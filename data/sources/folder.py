@@ -7,19 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from data.batch import TAG_CATEGORIES, count_by_tags_of
+from data.classes import describe_balance, name_few
+from data.content_splits import SPLIT_NAMES, assign_splits, copies_words, count_words
 from data.sources.pictures import (
     EXTENSIONS,
     content_digest,
     digest_of,
     list_pictures,
     relative_name,
+    walk_folders,
 )
-from data.subset import check_shares
 from data.tag_files import find_tags
 from errors import UserError
-
-SPLIT_FOLDERS = {'train': 'train', 'valid': 'valid', 'validation': 'valid', 'val': 'valid',
-                 'test': 'test'}
 
 
 class FolderSource:
@@ -78,8 +77,8 @@ def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:
   for name in ('train', split):
     if not found.splits[name]:
       raise UserError(f"the {name} split of '{found.folder}' is empty ({found.how}; "
-                      f'{_counted(found.splits)}): change config.data.valid_frac or test_frac, or '
-                      'put pictures into folders train, valid and test.')
+                      f'{count_words(found.splits)}): change config.data.valid_frac or test_frac, '
+                      'or put pictures into folders train, valid and test.')
   counts = Counter(tag for name in found.splits['train'] for tag in found.tags_of[name])
   _check_writing(counts, found.folder)
   tag_names = tuple(sorted(counts, key=lambda tag: (-counts[tag], tag)))
@@ -107,6 +106,7 @@ class _Found(NamedTuple):
   digests: dict  # name -> digest of the content
   splits: dict  # split -> names
   how: str  # it was split, in words
+  empty: list  # class folders without a picture
 
 
 def _read_folder(config_data, poll):
@@ -125,8 +125,19 @@ def _read_folder(config_data, poll):
   for name in tags_of:
     poll()
     digests[name] = content_digest(folder / name)
-  splits, how = _assign_splits(digests, given, config_data)
-  return _Found(folder, names, tags_of, style, digests, splits, how)
+  splits, how = assign_splits(digests, given, config_data.valid_frac, config_data.test_frac,
+                              'folder')
+  empty = _empty_folders(folder, names, bool(given)) if style == 'class folders' else []
+  return _Found(folder, names, tags_of, style, digests, splits, how, empty)
+
+
+def _empty_folders(folder, names, is_split):
+  """The class folders that hold no picture, as paths relative to the folder."""
+  depth = 2 if is_split else 1
+  filled = {'/'.join(name.split('/')[:depth]) for name in names}
+  found = {relative_name(Path(where), folder) for where, _, _ in walk_folders(folder)} - {'.'}
+  return sorted(name for name in found - filled if len(name.split('/')) == depth
+                and not (is_split and name.split('/')[0].lower() not in SPLIT_NAMES))
 
 
 def _category(name):
@@ -140,41 +151,11 @@ def _given_splits(names):
   A lone folder 'train' among others is taken for a class, the vehicle.
   """
   tops = {name.split('/')[0] for name in names if '/' in name}
-  found = {SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in SPLIT_FOLDERS}
+  found = {SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
   if 'train' not in found or (found == {'train'} and len(tops) > 1):
     return {}
-  splits = {name: SPLIT_FOLDERS.get(name.split('/')[0].lower()) for name in names if '/' in name}
+  splits = {name: SPLIT_NAMES.get(name.split('/')[0].lower()) for name in names if '/' in name}
   return {name: split for name, split in splits.items() if split}
-
-
-def _assign_splits(digests, given, config_data):
-  """{split: names} for the three splits, and how it was done in words."""
-  valid_frac, test_frac = config_data.valid_frac, config_data.test_frac
-  check_shares(valid_frac, test_frac)
-  found = set(given.values())
-  if found == {'train', 'valid'}:  # what was held out is what counts
-    given = {name: 'test' if split == 'valid' else split for name, split in given.items()}
-  held_out = set(given.values()) - {'train'}
-  cuts = {'test': 0 if 'test' in held_out else test_frac,
-          'valid': 0 if 'valid' in held_out else valid_frac}
-  splits = {'train': [], 'valid': [], 'test': []}
-  for name, digest in digests.items():
-    split = given.get(name, 'train')
-    splits[_cut(digest, cuts) if split == 'train' else split].append(name)
-  cut_words = ' and '.join(f'{cuts[key]:.0%} for {key}' for key in ('valid', 'test') if cuts[key])
-  if not given:
-    return splits, f"{cut_words or 'nothing'} set apart by content"
-  words = ('the folder for validation is scored as test' if found == {'train', 'valid'} else
-           f"split by the folders {', '.join(sorted(found))}")
-  return splits, words + (f', {cut_words} set apart from train by content' if cut_words else '')
-
-
-def _cut(digest, cuts):
-  """The split that a content falls into: its digest read as a number from 0 to 1."""
-  place = int(digest[:12], 16) / 16**12
-  if place < cuts['test']:
-    return 'test'
-  return 'valid' if place < cuts['test'] + cuts['valid'] else 'train'
 
 
 def _check_writing(counts, folder):
@@ -188,23 +169,25 @@ def _check_writing(counts, folder):
                       'alike.')
 
 
-def _counted(splits):
-  return ', '.join(f'{split} {len(names):,}' for split, names in splits.items())
-
-
 def _describe(found, index_of):
   """A sentence on what was found, how it was split and what was left out."""
-  phrases = [f"'{found.folder}': {len(found.tags_of):,} pictures with {len(index_of):,} tags from "
-             f'{found.style}; {_counted(found.splits)} ({found.how})']
+  exclusive = all(len(tags) == 1 for tags in found.tags_of.values())
+  phrases = [f"'{found.folder}': {len(found.tags_of):,} pictures with {len(index_of):,} "
+             f"{'classes' if exclusive else 'tags'} from {found.style}; "
+             f'{count_words(found.splits)} ({found.how})']
+  if exclusive:
+    phrases.append(describe_balance(list(index_of), {
+        split: np.bincount([index_of[tag] for name in names for tag in found.tags_of[name]
+                            if tag in index_of], minlength=len(index_of))
+        for split, names in found.splits.items()}))
   left_out = sum(name not in found.tags_of for name in found.names)
   if left_out:
     phrases.append(f'{left_out:,} pictures left out, without tags or outside the split folders')
-  unknown = {tag for tags in found.tags_of.values() for tag in tags} - set(index_of)
+  unknown = sorted({tag for tags in found.tags_of.values() for tag in tags} - set(index_of))
   if unknown:
-    phrases.append(f'{len(unknown):,} tags left out, which no training picture has')
-  learned = {found.digests[name] for name in found.splits['train']}
-  for split in ('valid', 'test'):
-    copies = sum(found.digests[name] in learned for name in found.splits[split])
-    if copies:
-      phrases.append(f'{copies:,} pictures of {split} are exact copies of training pictures')
-  return '; '.join(phrases)
+    phrases.append(f'{len(unknown):,} tags left out, which no training picture has: '
+                   + name_few([f"'{tag}'" for tag in unknown]))
+  if found.empty:
+    phrases.append('no picture in the class folders '
+                   + name_few([f"'{name}'" for name in found.empty]))
+  return '; '.join(phrases + copies_words(found.splits, found.digests))

@@ -3,6 +3,7 @@
 from nets.keras_names.layout import LEAVES
 
 KERAS_NAMES = {'inception_v3_keras': 'InceptionV3'}
+PARTS = ('inception_v3_mixed8',)  # the front of Keras' net, up to its block mixed8
 
 
 def _numbered(name, count):

@@ -1,9 +1,10 @@
 """What differs between the objectives; everything else of training is shared."""
 
 from errors import UserError
+from train_lib.tasks.classification import Classification
 from train_lib.tasks.tagging import Tagging
 
-TASKS = {'tagging': Tagging}
+TASKS = {'tagging': Tagging, 'classification': Classification}
 
 
 def get_task(name: str):

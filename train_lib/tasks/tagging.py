@@ -11,6 +11,7 @@ import numpy as np
 from train_lib import tag_collector
 from train_lib.tag_collector import Collected, TagCollector
 from train_lib.tasks import mixing
+from train_lib.tasks.pixels import normalise
 from train_lib.tasks.reductions import masked_mean, masked_sum
 
 
@@ -27,11 +28,12 @@ class Tagging:
     scored: [T] bool, the tags that the metrics are about (ratings are told apart).
     treatment: of tags that are not listed, (logits, labels) -> (targets, weights), all [B, T].
     tag_weights: [T], or one number for all.
-    mixup_alpha: pictures and their tags are mixed by shares of Beta(alpha, alpha); 0 is off.
+    mixup_alpha, cutmix_alpha: of `mixing.mix`, by which pictures and their tags are mixed; 0 is
+      off.
     auxiliary_weight: of the loss of the net's auxiliary head, where it has one.
     shrink: pictures are averaged over squares of this side first; 1 leaves them.
 
-  Treatment, weights and mixup act on the training loss alone. What is tallied is the plain loss of
+  Treatment, weights and mixing act on the training loss alone. What is tallied is the plain loss of
   the tags as listed, so that runs which differ in them can be compared.
   """
   net: Any
@@ -44,11 +46,14 @@ class Tagging:
   treatment: Callable = lambda logits, labels: (labels, 1.0)
   tag_weights: np.ndarray | float = 1.0
   mixup_alpha: float = 0.0
+  cutmix_alpha: float = 0.0
   auxiliary_weight: float = 0.0
   shrink: int = 1
 
   best_metric = 'macro_f1_tuned'  # of the validation split, by which a checkpoint is best
   output_axes = 2                 # of the net's output: [B, T]
+  batch_keys = ('tags',)          # of a batch, besides the picture, that training needs
+  exclusive = False               # a picture has any number of what the outputs stand for
 
   def init(self, key: jax.Array, batch: dict) -> dict:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
@@ -62,9 +67,9 @@ class Tagging:
     image, labels, weights = batch['image'], multi_hot(batch['tags'], self.num_tags), 1.0
     if 'ignored_tags' in batch:
       weights = 1 - multi_hot(batch['ignored_tags'], self.num_tags)
-    if self.mixup_alpha > 0:
-      share = mixing.draw_shares(rngs['mixup'], batch['mask'], self.mixup_alpha)
-      image = mixing.blend(image, share)
+    if self.mixup_alpha > 0 or self.cutmix_alpha > 0:
+      image, share = mixing.mix(rngs['mixup'], image, batch['mask'], mixup_alpha=self.mixup_alpha,
+                                cutmix_alpha=self.cutmix_alpha)
       labels, weights = mixing.blend_labels(labels, weights, share)
     (logits, taps), changed = self.net.apply(
         variables, self._pixels(image), train=True, rngs=rngs, mutable=['batch_stats'])
@@ -119,13 +124,13 @@ class Tagging:
     """What `measure` gives but for the sums: of any predictor's rows. Args: as there."""
     return tag_collector.all_figures(collected, self.scored, thresholds)
 
+  def summary(self, metrics: dict[str, float]) -> str:
+    """The figures of `measure` that a person follows, in a line."""
+    return (f'loss {metrics["loss"]:.3f}  mAP {metrics["map"]:.4f}  '
+            f'macro F1 {metrics["macro_f1_tuned"]:.4f} at {metrics["macro_threshold"]:.2f}')
+
   def _pixels(self, image):
-    mean, deviation = jnp.asarray(self.mean), jnp.asarray(self.deviation)
-    image = (image.astype(jnp.float32) - mean) / deviation
-    rows, height, width, channels = image.shape
-    side = self.shrink
-    return image.reshape(
-        rows, height // side, side, width // side, side, channels).mean(axis=(2, 4))
+    return normalise(image, self.mean, self.deviation, self.shrink)
 
   def _losses(self, logits, targets, weights=1.0):
     losses = self.loss_function(logits, targets) * weights        # [B, T]

@@ -1,0 +1,82 @@
+"""The ladder of the fashion system: what its own steps are worth, one after another, three seeds.
+
+    python main.py --job=study --config=configs/fashion_ladder.py:small     two cores, 20 minutes
+    python main.py --job=study --config=configs/fashion_ladder.py           TPU, GPU
+    python main.py --job=study --config=configs/fashion_ladder.py:folder --config.data.path=FOLDER
+
+The first row is the reference: a pretrained net, fine-tuned with SGD and momentum. The second takes
+Adam instead. Each row after that is the second with one augmentation, and the last has all of them.
+A row changes what it names and nothing else; the two optimizers have a learning rate of their own.
+
+`:small` trains a small net at 64 px. It starts from nothing, since there are no published weights
+of it, unless a run of the same net is named, which makes its first rows a transfer too:
+
+    python main.py --config=configs/simpsons.py:small
+    python main.py --job=study --config=configs/fashion_ladder.py:small
+      --config.net.init_from=runs/simpsons-small
+
+`:folder` has the rows for a person's own pictures, as `configs/fashion.py:folder`.
+"""
+
+from configs import base, fashion
+
+ADAM = ('optimizer.name', 'adam'), ('optimizer.learning_rate', 1e-3)
+AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'cutout')
+
+
+def rows(*adam) -> tuple:
+  """The steps. Args: adam: (key, value) pairs that make the page's optimizer Adam."""
+  return (
+      ('transfer, SGD',),
+      ('Adam', *adam),
+      *((f'Adam, {name}', *adam, ('data.augment', (name,))) for name in AUGMENTATIONS),
+      ('Adam, all of them', *adam, ('data.augment', AUGMENTATIONS)),
+      # the next step, the person cut out of the picture, joins here as another operation
+  )
+
+
+def get_config(arg: str = ''):
+  """The page; `arg` picks a preset: '' or a name in PRESETS."""
+  base.check_preset('fashion_ladder', arg, ('', *PRESETS))
+  config = fashion.get_config()
+  config.small_page = 'configs/fashion_ladder.py:small'
+  config.data.augment = ()
+  config.optimizer.name = 'sgd'
+  config.optimizer.learning_rate = 0.03
+  config.eval.baselines = False
+  config.runtime.keep_last = 1
+  config.study.rows = rows(*ADAM)
+  if arg:
+    PRESETS[arg](config)
+  return config
+
+
+def small(config):
+  """A small net at 64 px: what two cores can train some twenty times."""
+  fashion.small(config)
+  config.data.augment = ()
+  config.optimizer.learning_rate = 0.05
+  config.train.num_epochs = 6.0
+  config.eval.batch_size = 250
+  config.eval.every_steps = 100_000                             # at the end alone
+  config.runtime.log_every_steps = 100_000
+  config.runtime.tensorboard = False
+  config.study.rows = rows(ADAM[0], ('optimizer.learning_rate', 3e-3))
+
+
+def folder(config):
+  """A person's own pictures."""
+  fashion.folder(config)
+
+
+def smoke(config):
+  """Two rows and two seeds of next to nothing."""
+  fashion.smoke(config)
+  config.data.augment = ()
+  config.data.num_train = 64
+  config.train.num_epochs = 1.0
+  config.study.num_seeds = 2
+  config.study.rows = config.study.rows[1], config.study.rows[-1]
+
+
+PRESETS = {'small': small, 'folder': folder, 'smoke': smoke}

@@ -1,0 +1,147 @@
+"""Augmentations: random operations that make another picture of a training picture.
+
+Each draws from `example['rng']` alone and moves joints and boxes along; see data/operations.py.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from data.geometry import move
+
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Warp:
+  """Mirror, rotation, scale and translation of the picture in one affine warp.
+
+  The angle is uniform within +-rotation_deg, the zoom within 1 +- scale_frac, the shift within
+  +-translate_frac of the picture's sides; 0 switches a part off. A mirror swaps the left and right
+  COCO joints; joints that leave the picture become invisible. What comes in from outside is white.
+  """
+
+  mirror_prob: float
+  rotation_deg: float
+  scale_frac: float
+  translate_frac: float
+
+  def __call__(self, example):
+    image = example['image']
+    height_px, width_px = image.shape[:2]
+    draws = example['rng'].random(5)
+    mirrored = draws[0] < self.mirror_prob
+    turn, zoom, shift_x, shift_y = 2 * draws[1:] - 1
+    turn, zoom = np.deg2rad(self.rotation_deg) * turn, 1 + self.scale_frac * zoom
+    cos, sin, sign = zoom * np.cos(turn), zoom * np.sin(turn), -1 if mirrored else 1
+    centre = np.array([width_px - 1, height_px - 1]) / 2
+    linear = np.array([[sign * cos, -sin], [sign * sin, cos]])
+    shift = self.translate_frac * np.array([shift_x * width_px, shift_y * height_px])
+    matrix = np.column_stack([linear, centre + shift - linear @ centre])
+    if self.rotation_deg == self.scale_frac == self.translate_frac == 0:
+      warped = cv2.flip(image, 1) if mirrored else image
+    else:
+      warped = cv2.warpAffine(image, matrix, (width_px, height_px), flags=cv2.INTER_LINEAR,
+                              borderMode=cv2.BORDER_CONSTANT, borderValue=WHITE)
+    return move(example, warped, matrix, mirrored)
+
+
+@dataclass(frozen=True)
+class Cutout:
+  """Covers a grey square whose side is size_frac of the picture's shorter side.
+
+  Its centre lies anywhere in the picture, so that the edges may cut it.
+
+  Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with
+    Cutout", 2017, arXiv 1708.04552.
+  """
+
+  size_frac: float
+
+  def __call__(self, example):
+    image = example['image'].copy()
+    height_px, width_px = image.shape[:2]
+    side_px = round(self.size_frac * min(height_px, width_px))
+    top_px = int(example['rng'].integers(height_px)) - side_px // 2
+    left_px = int(example['rng'].integers(width_px)) - side_px // 2
+    image[max(0, top_px):max(0, top_px + side_px), max(0, left_px):max(0, left_px + side_px)] = 127
+    return {**example, 'image': image}
+
+
+@dataclass(frozen=True)
+class Colour:
+  """Changes brightness, contrast and saturation, each by a factor uniform in 1 +- its fraction.
+
+  Contrast is scaled about the picture's mean grey, saturation about each pixel's own grey
+  (ITU-R BT.601 luma). The three are one linear map, so pixels are rounded once.
+  """
+
+  brightness_frac: float
+  contrast_frac: float
+  saturation_frac: float
+
+  def __call__(self, example):
+    image = example['image']
+    fractions = (self.brightness_frac, self.contrast_frac, self.saturation_frac)
+    brightness, contrast, saturation = 1 + np.array(fractions) * example['rng'].uniform(-1, 1, 3)
+    luma = np.array([0.299, 0.587, 0.114])
+    mean_grey = luma @ cv2.mean(image)[:3]
+    linear = saturation * np.eye(3) + (1 - saturation) * luma
+    matrix = np.column_stack([brightness * contrast * linear,
+                              np.full(3, brightness * (1 - contrast) * mean_grey)])
+    return {**example, 'image': cv2.transform(image, matrix)}
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+  """A random part of what `Resize` would show, brought to [size_px, size_px, 3]; in its place.
+
+  The part's area is uniform within least_frac to 1 of the whole, its width over its height uniform
+  in the logarithm within 1 / aspect to aspect; sides longer than the whole's are cut. With
+  pad='square' the whole is the picture with its white margins, with 'squish' the picture made
+  square. The part lies anywhere, but along each axis within the picture, or around all of it where
+  it is longer: no part is white alone.
+
+  Source: of area and aspect, Szegedy et al., "Going Deeper with Convolutions", 2014,
+    arXiv 1409.4842, section 6; differs by where sides that do not fit are cut, not drawn again.
+  """
+
+  size_px: int
+  pad: str
+  least_frac: float
+  aspect: float
+
+  def __call__(self, example):
+    image = example['image']
+    height_px, width_px = image.shape[:2]
+    whole = np.array([width_px, height_px], float)             # x, y
+    if self.pad == 'square':
+      whole[:] = whole.max()
+    draws = example['rng'].random(4)
+    area = self.least_frac + (1 - self.least_frac) * draws[0]
+    stretch = self.aspect ** (draws[1] - 0.5)                   # square root of the aspect
+    sides = whole * np.minimum(1, np.sqrt(area) * np.array([stretch, 1 / stretch]))
+    start = draws[2:] * ((width_px, height_px) - sides)
+    left, top = np.minimum(np.rint(start).astype(int), (width_px - 1, height_px - 1))
+    right, bottom = np.maximum(np.rint(start + sides).astype(int), (left + 1, top + 1))
+    part = _cut_out(image, left, top, right, bottom)
+    shrinks = self.size_px ** 2 < (right - left) * (bottom - top)
+    resized = cv2.resize(part, (self.size_px, self.size_px),
+                         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    zoom_x, zoom_y = self.size_px / (right - left), self.size_px / (bottom - top)
+    matrix = np.array([[zoom_x, 0, (0.5 - left) * zoom_x - 0.5],
+                       [0, zoom_y, (0.5 - top) * zoom_y - 0.5]])
+    return move(example, resized, matrix)
+
+
+def _cut_out(image, left, top, right, bottom):
+  """A part of a picture, white where it sticks out."""
+  height_px, width_px = image.shape[:2]
+  inner = image[max(0, top):bottom, max(0, left):right]
+  if inner.shape[:2] == (bottom - top, right - left):
+    return inner
+  canvas = np.full((bottom - top, right - left, 3), 255, np.uint8)
+  y, x = max(0, -top), max(0, -left)
+  canvas[y:y + inner.shape[0], x:x + inner.shape[1]] = inner
+  return canvas

@@ -1,0 +1,71 @@
+"""Train, valid and test: as they are given, and what is missing cut out of train by content."""
+
+from collections.abc import Mapping
+
+from data.subset import check_shares
+
+SPLITS = ('train', 'valid', 'test')
+# What people call them.
+SPLIT_NAMES = {'train': 'train', 'valid': 'valid', 'validation': 'valid', 'val': 'valid',
+               'test': 'test'}
+
+
+def assign_splits(digests: Mapping, given: Mapping, valid_frac: float, test_frac: float,
+                  what: str) -> tuple[dict[str, list], str]:
+  """Gives every picture its split.
+
+  With train and valid alone, valid is what the run is scored on ('test'), and 'valid' is cut from
+  train. What has to be cut is cut by content: exact copies fall into one split, and added pictures
+  move no other.
+
+  Args:
+    digests: picture -> hex digest of its content.
+    given: picture -> 'train', 'valid' or 'test'; empty where nothing is split.
+    valid_frac, test_frac: shares of train that are cut out where they are not given.
+    what: what gave the splits, in the singular, such as 'folder'.
+
+  Returns:
+    {split: pictures, in the order of digests} for the three splits, and how it was done in words.
+
+  Raises:
+    UserError: shares that leave nothing for training.
+  """
+  check_shares(valid_frac, test_frac)
+  found = set(given.values())
+  if found == {'train', 'valid'}:  # what was held out is what counts
+    given = {name: 'test' if split == 'valid' else split for name, split in given.items()}
+  held_out = set(given.values()) - {'train'}
+  cuts = {'test': 0 if 'test' in held_out else test_frac,
+          'valid': 0 if 'valid' in held_out else valid_frac}
+  splits = {split: [] for split in SPLITS}
+  for name, digest in digests.items():
+    split = given.get(name, 'train')
+    splits[_cut(digest, cuts) if split == 'train' else split].append(name)
+  cut_words = ' and '.join(f'{cuts[key]:.0%} for {key}' for key in ('valid', 'test') if cuts[key])
+  if not given:
+    return splits, f"{cut_words or 'nothing'} set apart by content"
+  words = (f'the {what} for validation is scored as test' if found == {'train', 'valid'} else
+           f"split by the {what}s {', '.join(sorted(found))}")
+  return splits, words + (f', {cut_words} set apart from train by content' if cut_words else '')
+
+
+def _cut(digest, cuts):
+  """The split that a content falls into: its digest read as a number from 0 to 1."""
+  place = int(digest[:12], 16) / 16**12
+  if place < cuts['test']:
+    return 'test'
+  return 'valid' if place < cuts['test'] + cuts['valid'] else 'train'
+
+
+def count_words(splits: Mapping) -> str:
+  """Such as 'train 800, valid 100, test 100'."""
+  return ', '.join(f'{split} {len(names):,}' for split, names in splits.items())
+
+
+def copies_words(splits: Mapping, digests: Mapping) -> list[str]:
+  """A phrase for each held-out split that holds exact copies of training pictures."""
+  learned = {digests[name] for name in splits['train']}
+  counts = {split: sum(digests[name] in learned for name in splits[split])
+            for split in ('valid', 'test')}
+  return [f'{count:,} pictures of {split} are exact copies of training pictures'
+          for split, count in counts.items() if count]

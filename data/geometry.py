@@ -1,0 +1,51 @@
+"""What lies at places in a picture moves with it: joints and boxes."""
+
+import numpy as np
+
+# Where each of the 17 COCO joints goes in a mirror: left and right change places.
+MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+
+
+def move(example, image, matrix, mirrored=False):
+  """The example with a moved picture, its points and boxes moved by matrix.
+
+  Joints that leave the picture become invisible; a box becomes the one around its moved corners,
+  cut at the picture's edges.
+
+  Args:
+    example: may have `keypoints` [..., K, 3] and `box_px` [..., 4].
+    image: uint8 [h, w, 3], the moved picture.
+    matrix: [2, 3], from the old coordinates to the new ones (px, from the centre of the top left
+      pixel).
+    mirrored: whether left and right joints change places; knows the 17 of COCO.
+  """
+  example = {**example, 'image': image}
+  if 'keypoints' in example:
+    example['keypoints'] = _move_keypoints(example['keypoints'], image, matrix, mirrored)
+  if 'box_px' in example:
+    example['box_px'] = _move_boxes(example['box_px'], image, matrix)
+  return example
+
+
+def _move_keypoints(keypoints, image, matrix, mirrored):
+  """Keypoints [..., K, 3] moved by matrix; those outside the picture become invisible."""
+  if mirrored:
+    if keypoints.shape[-2] != len(MIRRORED_JOINTS):
+      raise ValueError(f'a mirror knows the left and right of {len(MIRRORED_JOINTS)} COCO joints; '
+                       f'the keypoints have shape {list(keypoints.shape)}')
+    keypoints = keypoints[..., MIRRORED_JOINTS, :]
+  points = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
+  height_px, width_px = image.shape[:2]
+  inside = ((points >= -0.5) & (points < (width_px - 0.5, height_px - 0.5))).all(-1)
+  visible = np.where(inside, keypoints[..., 2], 0)
+  return np.concatenate([points, visible[..., None]], -1).astype(np.float32)
+
+
+def _move_boxes(boxes, image, matrix):
+  """Boxes [..., 4] around the moved corners of the old ones, cut at the edges of the picture."""
+  start, size = boxes[..., None, :2], boxes[..., None, 2:]
+  corners = start + size * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])  # [..., 4, 2]
+  corners = corners @ matrix[:, :2].T + matrix[:, 2]
+  corners = corners.clip(-0.5, (image.shape[1] - 0.5, image.shape[0] - 0.5))
+  start = corners.min(-2)
+  return np.concatenate([start, corners.max(-2) - start], -1).astype(np.float32)

@@ -1,0 +1,49 @@
+"""Tests of configs/simpsons.py, fashion.py and fashion_ladder.py: every page can be trained."""
+
+import pytest
+
+from configs import fashion, fashion_ladder, simpsons
+from errors import UserError
+from nets import layers
+from train_lib import check, study
+
+PAGES = [(page, preset) for page in (simpsons, fashion) for preset in ('', *page.PRESETS)]
+
+
+@pytest.mark.parametrize('page, preset', PAGES)
+def test_every_preset_is_a_config_that_can_be_trained(page, preset):
+  config = page.get_config(preset)
+  config.lock()
+  with layers.conv_form('plain'):               # the quickest to trace
+    check.check_config(config)
+  assert config.task == 'classification' and config.checkpoint == 'best'
+
+
+def test_where_there_are_weights_the_head_learns_first_and_elsewhere_everything_does():
+  for page, preset in PAGES:
+    config = page.get_config(preset)
+    alone = config.train.freeze or config.train.freeze_first
+    assert bool(config.net.init_from) == (alone == ('*', '!head')) == config.train.cache_features
+
+
+@pytest.mark.parametrize('preset', ['', *fashion_ladder.PRESETS])
+def test_the_rungs_of_the_ladder_differ_from_the_second_by_an_augmentation_alone(preset):
+  config = fashion_ladder.get_config(preset)
+  config.lock()
+  rows = list(study.row_configs(config).values())
+  reference, last = (rows[0], rows[-1]) if preset == 'smoke' else (rows[1], rows[-1])
+  for row in rows[1:]:
+    row.data.augment, augment = reference.data.augment, row.data.augment
+    assert row == reference and (augment or row is reference)
+    if row is last:
+      assert augment == fashion_ladder.AUGMENTATIONS
+  if preset != 'smoke':
+    assert len(rows) == 7 and rows[0].optimizer.name == 'sgd'
+    rows[0].optimizer = reference.optimizer
+    assert rows[0] == reference
+
+
+def test_weights_that_cannot_be_fetched_are_told_in_a_sentence(monkeypatch):
+  monkeypatch.setitem(__import__('sys').modules, 'huggingface_hub', None)
+  with layers.conv_form('plain'), pytest.raises(UserError, match="install the extra 'hub'.*, or "):
+    check.check_start(fashion.get_config())

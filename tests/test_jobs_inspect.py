@@ -1,0 +1,176 @@
+"""The inspection of a folder: what it counts, finds, draws, and that it trains nothing."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import jobs
+from configs import tagger
+from errors import UserError
+from jobs import inspect
+from train_lib import augmentation_sheet, build, grid, workdir
+
+KINDS = {'cat': 10, 'dog': 6, 'emu': 3}
+
+
+def draw_picture(seed):
+  small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+  return cv2.resize(small, (48, 40), interpolation=cv2.INTER_CUBIC)
+
+
+def make_config(folder, **data):
+  config = tagger.get_config('smoke')
+  config.task = 'classification'
+  config.data.update({'source': 'folder', 'path': str(folder / 'pictures'), 'image_size_px': 32,
+                      'augment': ('mirror', 'crop', 'randaugment'), **data})
+  config.train.mixup_alpha, config.train.cutmix_alpha = 0.4, 1.0
+  config.runtime.cache_dir = 'off'
+  return config
+
+
+def run(config, path, **flags):
+  jobs.get_job('inspect')(config, str(path), config_path='',
+                          **{'input': '', 'output': '', **flags})
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """Class folders in three splits; emus are broken, copied and near copied."""
+  folder = tmp_path_factory.mktemp('inspect')
+  for split_number, split in enumerate(('train', 'valid', 'test')):
+    for kind_number, (kind, count) in enumerate(KINDS.items()):
+      place = folder / 'pictures' / split / kind
+      place.mkdir(parents=True)
+      for i in range(count if split == 'train' else 2):
+        seed = 1000 * split_number + 100 * kind_number + i
+        cv2.imwrite(str(place / f'{i}.png'), draw_picture(seed))
+  top = folder / 'pictures'
+  (top / 'train/emu/0.png').write_bytes(b'no picture')
+  (top / 'test/dog/copy.png').write_bytes((top / 'train/cat/3.png').read_bytes())
+  cv2.imwrite(str(top / 'valid/cat/near.jpg'), cv2.imread(str(top / 'train/cat/5.png')))
+  return folder
+
+
+@pytest.fixture(scope='module')
+def inspected(folder):
+  run(make_config(folder), folder / 'run')
+  return folder / 'run' / 'inspect'
+
+
+def read_sheet(path):
+  with Image.open(path) as image:
+    return np.asarray(image)
+
+
+def read_csv(path):
+  with open(path, newline='', encoding='utf-8') as file:
+    return list(csv.DictReader(file))
+
+
+def test_nothing_is_trained_and_the_workdir_can_be_trained_in_later(inspected, folder):
+  assert {path.name for path in inspected.parent.iterdir()} == {'config.json', 'inspect'}
+  workdir.open_workdir(inspected.parent, make_config(folder, image_size_px=64))
+
+
+def test_the_balance_is_counted_split_by_split(inspected):
+  rows = {row.pop('name'): row for row in read_csv(inspected / 'balance.csv')}
+  assert rows == {
+      'cat': {'category': 'general', 'train': '10', 'valid': '3', 'test': '2'},
+      'dog': {'category': 'general', 'train': '6', 'valid': '2', 'test': '3'},
+      'emu': {'category': 'general', 'train': '3', 'valid': '2', 'test': '2'}}
+  assert read_sheet(inspected / 'frequencies.png').std() > 1
+
+
+def test_unreadable_pictures_are_listed(inspected):
+  row, = map(json.loads, (inspected / 'unreadable.jsonl').read_text().splitlines())
+  assert row['split'] == 'train' and row['id'] == 'train/emu/0.png'
+  assert 'no JPEG, PNG' in row['reason']
+
+
+def test_copies_are_listed_across_splits_and_with_other_tags(inspected):
+  rows = read_csv(inspected / 'duplicates.csv')
+  pairs = {(row['alike'], row['across'], row['id'], row['other id'], row['same tags'])
+           for row in rows}
+  assert pairs == {
+      ('exact', 'yes', 'train/cat/3.png', 'test/dog/copy.png', 'no'),
+      ('near', 'yes', 'train/cat/5.png', 'valid/cat/near.jpg', 'yes')}
+  assert rows[0]['tags'] == 'cat' and rows[0]['other tags'] == 'dog'
+  alike = json.loads((inspected / 'inspect.json').read_text())['alike']
+  assert alike == {'pairs': 2, 'listed': 2, 'exact': 1, 'different_tags': 1,
+                   'like_one_of_training': {'valid': 1, 'test': 1}}
+  assert read_sheet(inspected / 'duplicates.png').shape[1] == (
+      4 * (grid.CELL_PX + grid.GAP_PX) + 2 * grid.MARGIN_PX)
+
+
+def cell(sheet, row, column):
+  """A picture of the sheet of augmentations, without its edges."""
+  left = grid.MARGIN_PX + column * (grid.CELL_PX + grid.GAP_PX)
+  top = 2 * grid.MARGIN_PX + 3 * grid.LINE_PX + row * (grid.CELL_PX + grid.GAP_PX)
+  return sheet[top + 8:top + grid.CELL_PX - 8, left + 8:left + grid.CELL_PX - 8].astype(int)
+
+
+def test_the_sheet_of_augmentations_shows_each_alone_then_all_then_mixed(inspected):
+  sheet = read_sheet(inspected / 'augmentations.png')
+  columns = 1 + 3 + 2 + 2
+  rows = augmentation_sheet.PICTURES
+  assert sheet.shape[1] == columns * (grid.CELL_PX + grid.GAP_PX) + 2 * grid.MARGIN_PX
+  for row in range(rows):
+    plain, mirrored, *others = (cell(sheet, row, column) for column in range(columns))
+    np.testing.assert_allclose(mirrored, plain[:, ::-1], atol=2)
+    assert all(np.abs(other - plain).max() > 10 for other in others[:4])
+
+
+def test_the_sheet_shows_what_the_training_pipeline_gives(folder):
+  config = make_config(folder, augment=('mirror', 'rotation'))
+  source = build.build_source(config, 'train')
+  examples = augmentation_sheet._readable(config, source)
+  image = augmentation_sheet._images(config, examples, config.data.augment, draw=3)[1]
+  rng = np.random.default_rng((config.seed, 3, 1, 0))
+  wanted = augmentation_sheet._apply(build.build_pipeline(config.data, train=True),
+                                     {**examples[1], 'rng': rng})['image']
+  np.testing.assert_array_equal(image, wanted)
+
+
+def test_without_augmentation_the_sheet_says_so(folder):
+  config = make_config(folder, augment=())
+  config.train.mixup_alpha = config.train.cutmix_alpha = 0.0
+  sheet = augmentation_sheet.augmentation_sheet(config, build.build_source(config, 'train'))
+  assert sheet.size[0] == grid.CELL_PX + grid.GAP_PX + 2 * grid.MARGIN_PX
+
+
+def test_tags_are_inspected_too_and_elsewhere(folder, tmp_path, capsys):
+  config = make_config(folder)
+  config.task = 'tagging'
+  config.train.cutmix_alpha = 0.0
+  run(config, folder / 'other', output=str(tmp_path / 'out'))
+  assert (tmp_path / 'out' / 'augmentations.png').exists() and not (folder / 'other').exists()
+  said = capsys.readouterr().out
+  assert '1 pictures cannot be read' in said and '2 pairs of pictures are alike' in said
+  assert 'all pictures' in said
+
+
+def test_of_many_tags_the_table_shows_the_ends():
+  rows = [(f'tag {number}', 'general', 1000 - number, 0, 1) for number in range(1000)]
+  lines = inspect._table(rows, [2000, 10, 10]).splitlines()
+  assert len(lines) == inspect.MOST_LINES + 3
+  assert '... 980 others' in lines[12] and 'tag 999' in lines[-1] and '2,000' in lines[1]
+
+
+def test_mistakes_are_told_before_anything_is_read(folder, tmp_path):
+  with pytest.raises(UserError, match="config.data.augment has 'warp'"):
+    run(make_config(folder, augment=('warp',)), tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()
+
+
+def test_a_split_that_cannot_be_read_is_told(tmp_path):
+  for kind in KINDS:
+    for split in ('train', 'valid', 'test'):
+      (tmp_path / 'pictures' / split / kind).mkdir(parents=True)
+      (tmp_path / 'pictures' / split / kind / '1.png').write_bytes(f'{split}{kind}'.encode())
+  with pytest.raises(UserError, match='no training picture can be read'):
+    run(make_config(tmp_path), tmp_path / 'run')
+  assert len((tmp_path / 'run/inspect/unreadable.jsonl').read_text().splitlines()) == 9

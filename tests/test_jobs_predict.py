@@ -1,0 +1,93 @@
+"""--job=predict of a classifier: files, the terminal, mistakes told. A tagger's: test_jobs.py."""
+
+import csv
+import json
+import types
+
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from configs import base
+from errors import UserError
+from jobs import predict
+from tests.small_classes import COLOURS, NAMES, make_task, make_variables
+from train_lib import parallel
+from train_lib.trained import Trained
+
+
+@pytest.fixture
+def trained(monkeypatch):
+  """A classifier of four colours in place of what a workdir holds."""
+  mesh = parallel.make_mesh(jax.devices()[:1])
+  opened = Trained(task=make_task(), mesh=mesh, variables=make_variables(), tag_names=NAMES,
+                   tag_categories=('general',) * 4, thresholds={}, step=7)
+  monkeypatch.setattr(predict, 'open_trained', lambda *_: opened)
+  return opened
+
+
+def make_config():
+  config = base.get_config()
+  config.task, config.data.image_size_px, config.predict.batch_size = 'classification', 16, 4
+  config.runtime.workers, config.runtime.cache_dir = 0, 'off'
+  return config
+
+
+def write_pictures(folder, number):
+  (folder / 'inner').mkdir(parents=True)
+  for place in range(number):
+    colour = COLOURS[place % 3][::-1].astype(np.uint8)
+    cv2.imwrite(str(folder / 'inner' / f'{place:02d}.png'), np.full((16, 16, 3), colour))
+  (folder / 'broken.png').write_bytes(b'no picture')
+
+
+def run(config, folder, output):
+  predict.run(config, 'unused', config_path='', input=str(folder), output=str(output))
+  return [json.loads(line) for line in (output / 'predictions.jsonl').read_text().splitlines()]
+
+
+def test_every_picture_gets_its_class_and_the_next_ones(trained, tmp_path, capsys):
+  write_pictures(tmp_path / 'in', 5)
+  rows = run(make_config(), tmp_path / 'in', tmp_path / 'out')
+  assert [row['path'] for row in rows] == [f'inner/{place:02d}.png' for place in range(5)]
+  assert [row['label'] for row in rows] == ['red', 'green', 'blue', 'red', 'green']
+  for row in rows:
+    assert [row['label'], row['probability']] == row['top'][0] and len(row['top']) == 4
+    values = [value for _, value in row['top']]
+    assert values == sorted(values, reverse=True) and sum(values) == pytest.approx(1, abs=1e-3)
+  with open(tmp_path / 'out' / 'predictions.csv', newline='', encoding='utf-8') as file:
+    table = list(csv.DictReader(file))
+  assert [(row['path'], row['label'], float(row['probability'])) for row in table] == [
+      (row['path'], row['label'], row['probability']) for row in rows]
+  said = capsys.readouterr().out
+  assert 'classifying 6 pictures with step 7\n' in said and '5 pictures are classified in' in said
+  assert f'inner/00.png: red, {100 * rows[0]["probability"]:.1f} %' in said
+  assert 'broken.png' in (tmp_path / 'out' / 'unreadable.jsonl').read_text()
+
+
+def test_the_classes_of_many_pictures_are_not_said(trained, tmp_path, capsys):
+  write_pictures(tmp_path / 'in', predict.MOST_SAID + 1)
+  rows = run(make_config(), tmp_path / 'in', tmp_path / 'out')
+  assert len(rows) == predict.MOST_SAID + 1 and ': red' not in capsys.readouterr().out
+
+
+def test_only_the_most_probable_of_many_classes_are_written():
+  names = tuple(f'c{number}' for number in range(30))
+  words = predict.ClassWords(types.SimpleNamespace(tag_names=names), -1.0)
+  probabilities = np.linspace(0, 1, 30)
+  row = words.describe(probabilities)
+  assert [name for name, _ in row['top']] == ['c29', 'c28', 'c27', 'c26', 'c25']
+  assert row['label'] == 'c29' and row['probability'] == 1.0
+
+
+def test_a_threshold_for_a_classifier_is_told(trained, tmp_path):
+  config = make_config()
+  config.predict.threshold = 0.5
+  with pytest.raises(UserError, match='predict.threshold is 0.5, which is for tags'):
+    predict.run(config, 'unused', config_path='', input=str(tmp_path), output='')
+
+
+def test_without_an_input_the_words_are_those_of_the_task(trained):
+  with pytest.raises(UserError, match='nothing to classify'):
+    predict.run(make_config(), 'unused', config_path='', input='', output='')

@@ -1,0 +1,113 @@
+"""What augmentation makes of training pictures, as a sheet: each operation alone, and all."""
+
+import copy
+
+import jax
+import numpy as np
+from PIL import Image
+
+from errors import UserError
+from train_lib import build
+from train_lib.grid import draw_grid
+from train_lib.tasks import mixing
+
+PICTURES = 6
+TRIES = 8                         # draws for a picture that an operation changes
+
+
+def augmentation_sheet(config, source) -> Image.Image:
+  """Training pictures in rows: as they are, after each augmentation alone, all twice, mixed.
+
+  A column of one operation shows a draw in which it changes something, where there is one.
+
+  Args:
+    config: the whole config; `data.augment`, `train.mixup_alpha` and `cutmix_alpha` decide.
+    source: the training split.
+
+  Raises:
+    UserError: fewer than two training pictures can be read.
+  """
+  examples = _readable(config, source)
+  columns = [(('as it is', 'as evaluation sees it'), _images(config, examples, ()))]
+  for name in config.data.augment:
+    columns.append(((name, _extent(name, config.data)),
+                    _images(config, examples, (name,), must_differ=columns[0][1])))
+  both = [(('all together', number), _images(config, examples, config.data.augment, draw=10 + k))
+          for k, number in enumerate(('one draw', 'another draw'))]
+  columns += both if config.data.augment else []
+  columns += _mixed(config, both[1][1])
+  note = '' if len(columns) > 1 else ': data.augment is empty and nothing is mixed'
+  return draw_grid(list(zip(*(images for _, images in columns), strict=True)),
+                   [title for title, _ in columns],
+                   [f'{len(examples)} training pictures at {config.data.image_size_px} px and what '
+                    f'training makes of them{note}'])
+
+
+def _readable(config, source) -> list[dict]:
+  """Examples of the split, evenly spread, whose pictures can be decoded."""
+  pipeline = build.build_pipeline(config.data, train=False)
+  found = []
+  for row in np.random.default_rng(0).permutation(len(source)):
+    try:
+      example = source[int(row)]
+      _apply(pipeline, example)
+    except (OSError, ValueError):                              # a DecodeError is a ValueError
+      continue
+    found.append(example)
+    if len(found) == PICTURES:
+      break
+  if len(found) < 2:
+    raise UserError(f'{len(found)} of {len(source):,} training pictures can be read; expected at '
+                    'least 2')
+  return found
+
+
+def _images(config, examples, names, *, draw=0, must_differ=()) -> list[np.ndarray]:
+  """The pictures after the augmentations named. Args: must_differ: what to draw again on."""
+  section = copy.deepcopy(config.data)
+  section.augment = tuple(names)
+  pipeline = build.build_pipeline(section, train=True)
+  images = []
+  for row, example in enumerate(examples):
+    for attempt in range(TRIES):
+      rng = np.random.default_rng((config.seed, draw, row, attempt))
+      image = _apply(pipeline, {**example, 'rng': rng})['image']
+      if not len(must_differ) or (image != must_differ[row]).any():
+        break
+    images.append(image)
+  return images
+
+
+def _apply(pipeline, example):
+  for operation in pipeline:
+    example = operation(example)
+  return example
+
+
+def _mixed(config, images) -> list:
+  """Columns of mixup and cutmix, where they are on: each picture with the one above it."""
+  stack, key = np.stack(images), jax.random.key(config.seed)
+  columns = []
+  for name in ('mixup', 'cutmix'):
+    alpha = config.train[f'{name}_alpha']
+    if alpha:
+      off = {'mixup_alpha': 0.0, 'cutmix_alpha': 0.0}
+      mixed, share = mixing.mix(key, stack, np.ones(len(stack)), **{**off, f'{name}_alpha': alpha})
+      columns.append(((f'all and {name}', f'own share {float(share.min()):.0%} to '
+                       f'{float(share.max()):.0%}'),
+                      list(np.asarray(mixed).round().astype(np.uint8))))
+  return columns
+
+
+def _extent(name, settings) -> str:
+  """How far an augmentation goes, in a few words."""
+  return {
+      'mirror': 'half of all pictures',
+      'rotation': f'up to {settings.rotation_deg:g} degrees',
+      'scale': f'up to {settings.scale_frac:.0%}',
+      'translation': f'up to {settings.translate_frac:.0%} of a side',
+      'crop': f'at least {settings.crop_least_frac:.0%} of the area',
+      'randaugment': f'{settings.randaugment_count} at {settings.randaugment_magnitude:g} of 10',
+      'cutout': f'{settings.cutout_frac:.0%} of a side',
+      'colour': f'up to {settings.colour_frac:.0%}',
+  }[name]
