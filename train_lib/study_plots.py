@@ -101,8 +101,8 @@ def rate_sensitivity(summaries: Sequence[Summary], cells: dict[str, list[dict]],
           dict(color=PALE, linewidth=8, label=f'within {WITHIN:.0%} of the best row')]
   figure.legend(handles=[key(**style) for style in keys], loc='outside lower center', ncols=5,
                 frameon=False)
-  title(figure, f'{metric.title} on the validation split at the end, over the learning rate: the '
-        'wider the grey, the more rates do')
+  title(figure, f'{metric.title} on the validation split at the end, over the learning rate; grey: '
+        'rates that do nearly as well as the best of all rows')
   return figure
 
 

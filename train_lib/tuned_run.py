@@ -90,7 +90,7 @@ def _tune_rows(rows, done, folder, fingerprints, metric, engines):
     seconds = time.monotonic() - started
     if not had and number < len(rows):
       say(f'{name} took {human_time(seconds)}; expect {human_time(seconds * (len(rows) - number))} '
-          f'for the {len(rows) - number} rows left')
+          f'more, rows left: {len(rows) - number}')
 
 
 def _cell_folder(folder, name):
