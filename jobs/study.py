@@ -1,29 +1,11 @@
 """--job=study: the rows of a page side by side: whole runs, or cells tuned over learning rates."""
 
 import copy
-import math
 
 import jax
-import numpy as np
 
 from errors import Diverged, UserError
-from train_lib import (
-    build,
-    cells,
-    check,
-    device_data,
-    devices,
-    plots,
-    rate_grid,
-    records,
-    replicas,
-    reports,
-    side_by_side,
-    study,
-    study_report,
-    test_functions,
-    tuned_study,
-)
+from train_lib import check, devices, plots, records, reports, study, tuned_run
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.lock import Lock
@@ -58,18 +40,15 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   del input, output
   with Preemption() as preemption:
     if config.study.rate_factors:
-      _run_tuned(config, workdir, preemption)
+      tuned_run.run_tuned(config, workdir, preemption)
     else:
       _run_whole(config, workdir, config_path, preemption)
-
-
-# Whole runs -------------------------------------------------------------------------------------
 
 
 def _run_whole(config, workdir, config_path, preemption):
   configs = study.row_configs(config)
   devices.set_up_jax(config.runtime.cache_dir)
-  folder = workdir_lib.open_workdir(workdir, config)
+  folder = study.open_folder(workdir, config)
   with Lock(folder):
     runs = [_Run(name, config.seed + number, config_of_row, folder)
             for number in range(config.study.num_seeds)
@@ -146,134 +125,3 @@ def _write(folder, results, task) -> None:
   table = study.format_study(study.summarise(results, task), task)
   records.write_text(folder / 'study.md', f'{table}\n')
   plots.save(study.study_figure(results, task), folder / 'study.png')
-
-
-# Tuned cells ------------------------------------------------------------------------------------
-
-
-def _run_tuned(config, workdir, preemption):
-  rows, metric = rate_grid.row_configs(config), rate_grid.metric_of(config)
-  test_functions.check_functions(config.study.functions)
-  side_by_side.check_choice(config.study.together)
-  for row in rows.values():
-    check.check_config(row)
-    device_data.check_repeatable(row)
-  devices.set_up_jax(config.runtime.cache_dir)
-  folder = workdir_lib.open_workdir(workdir, config)
-  with Lock(folder):
-    start, fingerprints = workdir_lib.describe_start(), _fingerprints(rows, preemption.check)
-    done = {name: cells.read_cells(_cell_folder(folder, name), name, row, fingerprints[name],
-                                   folder) for name, row in rows.items()}
-    workdir_lib.save_config(folder / 'config.json', config)
-    engines = _Engines(preemption.check)
-    for number, (name, row) in enumerate(rows.items(), 1):
-      say(f'--- row {number} of {len(rows)}: {name}')
-      done[name] = _tune(name, row, _cell_folder(folder, name), done[name], fingerprints[name],
-                         metric, engines)
-    paths = _test_functions(config, folder, preemption.check)
-    target = config.study.target or tuned_study.pick_target(done, metric)
-    summaries = [tuned_study.summarise(name, done[name], metric, target,
-                                       len(config.study.rate_factors)) for name in rows]
-    study_report.write_report(folder, config, done, summaries, metric, target, paths, start)
-  say(study_report.to_markdown(study_report.table(summaries, metric)))
-  say(f'the report, with its pictures, is {folder}/report.md; every run is in {folder}/cells.csv')
-
-
-def _cell_folder(folder, name):
-  return folder / 'cells' / study.folder_name(name)
-
-
-def _fingerprints(rows, poll):
-  """Of the training data of each row; the same data are opened once."""
-  known = {}
-  for row in rows.values():
-    if str(row.data) not in known:
-      known[str(row.data)] = build.build_source(row, 'train', poll).fingerprint
-  return {name: known[str(row.data)] for name, row in rows.items()}
-
-
-class _Engines:
-  """Replicas of one row after the other; a row takes the pictures over from the one before."""
-
-  def __init__(self, poll):
-    self.poll, self._row, self._engine = poll, None, None
-
-  def of(self, row):
-    """The replicas of a row's config, built where they are not those that were asked for last."""
-    if row is not self._row:
-      jax.clear_caches()
-      self._row, self._engine = row, replicas.build_replicas(row, self.poll, self._engine)
-    return self._engine
-
-
-def _tune(name, row, folder, done, fingerprint, metric, engines):
-  """The records of a row's cells, over a grid that has grown as far as it may."""
-  first = rates = rate_grid.first_rates(row)
-  seeds = [row.seed + number for number in range(row.study.num_seeds)]
-  while True:
-    known = {(cell['learning_rate'], cell['seed']): cell for cell in done}
-    wanted = [(rate, seed) for rate in rates for seed in seeds]
-    if missing := [pair for pair in wanted if pair not in known]:
-      done = done + _train_missing(name, row, folder, missing, fingerprint, engines)
-      continue
-    done = [known[pair] for pair in wanted]
-    if len(rates) - len(first) >= row.study.most_grown:
-      return done
-    rate = rate_grid.next_rate(*tuned_study.mean_by_rate(done, metric), metric)
-    if rate is None:
-      return done
-    say(f'{name}: the best learning rate is at the edge of {rates[0]:g} to {rates[-1]:g}; the grid '
-        f'grows by {rate:g}')
-    rates = sorted([*rates, rate])
-
-
-def _train_missing(name, row, folder, missing, fingerprint, engines):
-  """The records of cells that were not trained yet, each written when its group is done."""
-  engine, found = engines.of(row), []
-  num_groups = math.ceil(len(missing) / engine.at_once(len(missing)))
-  for numbers in np.array_split(np.arange(len(missing)), num_groups):
-    group = [missing[number] for number in numbers]
-    for cell in cells.train_cells(engine, group, num_steps=engine.num_steps, poll=engines.poll,
-                                  evaluations=row.study.evaluations,
-                                  sharpness=row.study.sharpness_steps > 0):
-      rate, seed = cell['learning_rate'], cell['seed']
-      found.append(records.plain({
-          'row': name, **cell, 'way': engine.way, 'fingerprint': fingerprint,
-          'digest': cells.cell_digest(cells.with_rate(row, rate, seed))}))
-      outcome = _outcome(found[-1], row)
-      records.write_json(cells.cell_path(folder, rate, seed), found[-1])
-      say(f'{name}, learning rate {rate:g}, seed {seed}: {outcome}')
-  return found
-
-
-def _outcome(cell, row):
-  if cell['diverged']:
-    return f'diverged, {cell["diverged"]}'
-  metric = rate_grid.metric_of(row)
-  if metric.name not in cell['final']:
-    raise UserError(f"study.metric '{metric.name}' is no figure of the validation split; choices: "
-                    f"{', '.join(cell['final'])}")
-  return f'{metric.title} {cell["final"][metric.name]:.4f} on the validation split'
-
-
-def _test_functions(config, folder, poll):
-  """{function: {row: path}}; rows that differ in nothing but what no path sees are run once."""
-  sections = {}
-  for name, row in study.row_configs(config).items():
-    section = copy.deepcopy(row.optimizer)
-    section.learning_rate = 1.0
-    sections.setdefault(str(section), (name, section))
-  wanted = {'functions': config.study.functions, 'optimizers': list(sections)}
-  path = folder / 'test_functions.json'
-  kept = records.read_json(path) if path.exists() else {}
-  if kept.get('of') != records.plain(wanted):
-    paths = {}
-    for function in config.study.functions:
-      say(f'test function {function}')
-      paths[function] = {}
-      for name, section in sections.values():
-        poll()
-        paths[function][name] = test_functions.run(function, section)
-    kept = records.plain({'of': wanted, 'paths': paths})
-    records.write_json(path, kept)
-  return kept['paths']

@@ -44,8 +44,8 @@ class FakeReplicas:
     return [self._figures(rate, seed, variables.steps, split)
             for rate, seed in zip(variables.rates, variables.seeds, strict=True)]
 
-  def sharpness(self, states, seeds, rates):
-    return 2 / np.asarray(rates)
+  def sharpness(self, states):
+    return 2 / states.rates
 
   def _figures(self, rate, seed, steps, split):
     if rate > TOO_HIGH * self._best and steps > LAST_LOSS:

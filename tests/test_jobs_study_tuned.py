@@ -123,6 +123,25 @@ def test_a_stopped_study_keeps_its_finished_groups_and_goes_on(studied, folder, 
       read_rows(studied / 'table.csv'))
 
 
+def test_a_damaged_record_is_told_with_what_to_do(studied, folder, engine):
+  record = next((studied / 'cells').rglob('*.json'))
+  before = record.read_text()
+  for text in (before[:50], '{}', json.dumps({**json.loads(before), 'fingerprint': 'other'})):
+    record.write_text(text)
+    with pytest.raises(UserError, match='the cell is trained again|on other data'):
+      run(make_config(folder), studied)
+  record.write_text(before)
+
+
+def test_seconds_to_the_target_are_steps_times_seconds_a_step(studied):
+  records = {path: json.loads(path.read_text()) for path in (studied / 'cells').rglob('*.json')}
+  for row in read_rows(studied / 'table.csv'):
+    times = sorted(record['step_sec'] for record in records.values() if record['row'] == row['row'])
+    middle = (times[len(times) // 2] + times[(len(times) - 1) // 2]) / 2
+    assert float(row['seconds to target']) == pytest.approx(
+        float(row['steps to target']) * middle, rel=0.02)
+
+
 def off_centre(folder, factor, most_grown):
   """A study of one row whose own rate is so many times the best."""
   config = make_config(folder)
@@ -166,7 +185,8 @@ def test_a_study_of_which_everything_diverged_still_has_its_report(folder, engin
   run(config, folder / 'all-diverged')
   row, = read_rows(folder / 'all-diverged' / 'table.csv')
   assert row['learning rate'] == 'none: all diverged' and row['diverged'] == '8 of 8'
-  assert 'none, since every run diverged' in (folder / 'all-diverged' / 'report.md').read_text()
+  text = (folder / 'all-diverged' / 'report.md').read_text()
+  assert 'none, since no row has a rate at which' in text
 
 
 def test_an_unknown_optimizer_is_told_before_anything_starts(folder, engine):
@@ -200,20 +220,35 @@ def test_what_replicas_cannot_do_is_told_before_anything_starts(folder, engine, 
   assert engine == [] and not (folder / 'unknown').exists()
 
 
-def test_an_unknown_metric_is_told_with_those_that_there_are(folder, engine):
+def test_a_metric_that_the_data_do_not_give_is_told_and_the_cells_stay(folder, engine):
   config = make_config(folder)
   with config.unlocked():
-    config.study.metric = 'macro_f2'
-  with pytest.raises(UserError, match="'macro_f2' is no figure.*: macro_f1_tuned, map, loss"):
-    run(config, folder / 'metric')
-  assert not list((folder / 'metric').rglob('lr-*.json'))
+    config.study.metric = 'drawn_map'
+  for _ in range(2):
+    with pytest.raises(UserError, match="'drawn_map' is not measured .*: macro_f1_tuned, map, los"):
+      run(config, folder / 'metric')
+  assert list((folder / 'metric').rglob('lr-*.json'))
+
+
+@pytest.mark.parametrize('sign, words', [('run.json', 'a training run'),
+                                         ('study.json', 'a study of whole runs')])
+def test_the_folder_of_something_else_is_left_alone(folder, engine, sign, words):
+  other = folder / f'other-{sign}'
+  other.mkdir()
+  for name in ('config.json', sign):
+    (other / name).write_text('{"task": "tagging"}')
+  with pytest.raises(UserError, match=f'{words}; name another one, such as --workdir={other}-2'):
+    run(make_config(folder), other)
+  assert sorted(path.name for path in other.iterdir()) == sorted(['config.json', sign])
 
 
 def test_cells_of_another_config_are_not_mixed_in(studied, folder, engine):
   config, before = make_config(folder), (studied / 'config.json').read_text()
   with config.unlocked():
     config.train.batch_size = 8
-  with pytest.raises(UserError, match=f'with other values of the config.*--workdir={studied}-2'):
+  wanted = (f'with other values of the config.*--workdir={studied}-2\n'
+            '  train.batch_size: 16 -> 8')
+  with pytest.raises(UserError, match=wanted):
     run(config, studied)
   assert engine == [] and (studied / 'config.json').read_text() == before
 

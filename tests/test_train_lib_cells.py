@@ -99,12 +99,13 @@ def test_a_stop_between_evaluations_is_heard():
 
   with pytest.raises(KeyboardInterrupt):
     train([(0.003, 0)], poll=poll)
+  assert len(calls) == 3
 
 
 def saved(folder, row, **changes):
   cell, = train([(0.003, 0)])
   digest = cells.cell_digest(cells.with_rate(row, 0.003, 0))
-  cell = {'row': 'Adam', **cell, 'digest': digest, 'fingerprint': 'data', **changes}
+  cell = {'row': 'Adam', **cell, 'digest': digest, 'fingerprint': 'data', 'made': {}, **changes}
   records.write_json(cells.cell_path(folder, 0.003, 0), cell)
   return cell
 

@@ -34,7 +34,7 @@ def test_a_workdir_alone_brings_its_config():
 
 @pytest.mark.parametrize('arguments, message', [
     ((), 'no config: give --config='),
-    (('--config=configs/tagr.py:demo',), 'tagr.py does not exist; the pages are configs/tagger.py'),
+    (('--config=configs/tagr.py:demo',), 'tagr.py does not exist; the pages are configs/'),
     (('--config=configs/tagger.py', '--config.sed=1'), 'did you mean --config.seed?'),
     (('--config=configs/tagger.py', '--config.optimizer.lr=1'), 'keys of --config.optimizer are'),
     (('--config=configs/tagger.py', '--noconfig.eval.baseline'), 'mean --config.eval.baselines'),

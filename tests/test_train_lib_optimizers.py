@@ -104,14 +104,14 @@ def test_patterns_choose_what_decays(name):
 
 
 def test_clipping_bounds_the_global_norm_of_the_task_alone():
-  params = {'a': jnp.zeros((3, 1)), 'b': jnp.zeros(4)}
-  grads = {'a': jnp.full((3, 1), 30.0), 'b': jnp.full(4, 40.0)}
+  params = {'kernel': jnp.zeros((3, 1)), 'bias': jnp.zeros(4)}
+  grads = {'kernel': jnp.full((3, 1), 30.0), 'bias': jnp.full(4, 40.0)}
   update = first_update(section(name='sgd', clip_norm=1.0, learning_rate=1.0), grads, params)
   assert float(optax.tree.norm(update)) == pytest.approx(1.0, rel=1e-5)
-  params['a'] += 5.0
+  params['kernel'] += 5.0
   with_penalty = first_update(
       section(name='sgd', clip_norm=1.0, l2=2.0, learning_rate=1.0), grads, params)
-  np.testing.assert_allclose(with_penalty['a'] - update['a'], -10.0, rtol=1e-6)
+  np.testing.assert_allclose(with_penalty['kernel'] - update['kernel'], -10.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize('name, extra', CASES)

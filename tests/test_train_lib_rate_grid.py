@@ -47,12 +47,12 @@ def test_the_grid_is_the_rows_own_rate_times_the_factors_rising():
     ([0.0, 0.0, 0.0], 1e-4), ([0.3, 0.5, 0.5], None),
     ([0.2, 0.2, 0.2], None)])
 def test_a_grid_grows_beyond_the_edge_that_is_best_by_its_last_ratio(means, wanted):
-  assert rate_grid.next_rate([1e-3, 1e-2, 1e-1], means, F1) == wanted
+  assert rate_grid.next_rate([1e-3, 1e-2, 1e-1], means, [0, 0, 0], F1) == wanted
 
 
 def test_where_all_runs_break_a_loss_too_grows_downwards():
-  assert rate_grid.next_rate([0.1, 0.2], [math.inf, math.inf], LOSS) == 0.05
-  assert rate_grid.next_rate([0.1, 0.2], [3.0, 1.0], LOSS) == 0.4
+  assert rate_grid.next_rate([0.1, 0.2], [math.inf, math.inf], [1, 2], LOSS) == 0.05
+  assert rate_grid.next_rate([0.1, 0.2], [3.0, 1.0], [0, 0], LOSS) == 0.4
 
 
 def test_the_worst_value_loses_against_every_other():
@@ -64,10 +64,18 @@ def test_of_equally_good_rates_the_one_in_the_middle_is_best():
   assert F1.best([0.3] * 5) == 2 and F1.best([0.3, 0.1, 0.3]) == 0
 
 
+def test_of_equally_bad_rates_the_one_that_lost_the_fewest_runs_is_best():
+  assert LOSS.best([math.inf] * 3, [1, 3, 2]) == 0
+
+
 @pytest.mark.parametrize('settings, words', [
-    (dict(rate_factors=(1.0,)), 'two or more different factors'),
-    (dict(rate_factors=(1.0, 1.0)), 'two or more different factors'),
+    (dict(rate_factors=(1.0,)), 'two or more different numbers'),
+    (dict(rate_factors=(1.0, 1.0)), 'two or more different numbers'),
     (dict(rate_factors=(0.0, 1.0)), 'above 0'),
+    (dict(rate_factors=('a', 'b')), 'two or more different numbers'),
+    (dict(rate_factors=(1.0, math.inf)), 'two or more different numbers'),
+    (dict(rate_factors=(1.0, 1.0000001)), 'not all different to 6 digits'),
+    (dict(axes=(('optimizer.name', ('sgd', 'adam')),)), "set by its row 'adam' too"),
     (dict(most_grown=-1), 'study.most_grown is -1'),
     (dict(evaluations=0), 'study.evaluations is 0'),
     (dict(sharpness_steps=-1), 'study.sharpness_steps is -1'),
@@ -90,6 +98,12 @@ def test_a_rate_of_zero_has_no_grid():
 def test_the_metric_is_the_tasks_own_unless_the_page_names_one():
   assert rate_grid.metric_of(make_config()).name == 'macro_f1_tuned'
   assert rate_grid.metric_of(make_config(metric='loss')) == LOSS
+
+
+@pytest.mark.parametrize('name', ['macro_f2', 'sharpness', 'examples', 'macro_threshold'])
+def test_what_is_neither_good_nor_bad_cannot_decide(name):
+  with pytest.raises(UserError, match=f"study.metric '{name}' cannot decide .*choices: macro_f1_t"):
+    rate_grid.metric_of(make_config(metric=name))
 
 
 @pytest.mark.parametrize('preset', ['', *optimizers.PRESETS])

@@ -108,7 +108,7 @@ def test_a_replica_that_diverges_leaves_the_others_alone(folder, together):
     good, bad, other = engine.evaluate(states.variables, split)
     assert 'not numbers' in bad['diverged'] and list(bad) == ['diverged']
     assert 'diverged' not in good and good['loss'] != other['loss']
-  first, second, third = engine.sharpness(states, seeds, rates)
+  first, second, third = engine.sharpness(states)
   assert np.isfinite(first) and np.isnan(second) and np.isfinite(third)
 
 
@@ -140,7 +140,7 @@ def test_sharpness_is_that_of_the_training_loss_on_the_first_pictures(folder):
     return training.task.loss(variables, batch, rngs)[0]
 
   wanted = curvature.largest_eigenvalue(loss, replica(states.params, 2), jax.random.key(0), 4)
-  found = engine.sharpness(states, SEEDS, RATES)
+  found = engine.sharpness(states)
   assert found[2] == pytest.approx(wanted, rel=1e-4) and wanted > 0
   assert found[0] == found[1] != pytest.approx(found[2], rel=1e-3)
 
@@ -180,7 +180,7 @@ def test_where_nothing_is_known_the_faster_way_is_measured(folder, monkeypatch):
 def test_what_another_optimizer_does_not_change_is_taken_over(folder, monkeypatch):
   before = replicas.build_replicas(small_config(folder))
   states, _ = train_together(before)
-  measured = before.evaluate(states.variables), before.sharpness(states, SEEDS, RATES).tolist()
+  measured = before.evaluate(states.variables), before.sharpness(states).tolist()
   other = small_config(folder)
   other.optimizer.name, other.optimizer.beta1 = 'adam', 0.5
   after = replicas.build_replicas(other, before=before)
@@ -189,7 +189,7 @@ def test_what_another_optimizer_does_not_change_is_taken_over(folder, monkeypatc
   monkeypatch.setattr(SideBySide, 'compile', lambda self, name, *args: (
       compiled.append((name[0], len(self._programs))), compile(self, name, *args))[1])
   assert measured == (after.evaluate(states.variables),
-                      after.sharpness(states, SEEDS, RATES).tolist())
+                      after.sharpness(states).tolist())
   assert compiled == [('predict', 2), ('curvature', 2)]         # both were there before
   states, _ = train_together(after)
   other = small_config(folder)

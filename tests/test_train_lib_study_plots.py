@@ -39,8 +39,8 @@ def make_study(number, *, all_broken=False, metric=F1):
   cells = {name: [make_cell(row, rate, seed, broken=all_broken or (
       row == number - 1 and rate == RATES[-1] and seed == 1)) for rate in RATES for seed in (0, 1)]
       for row, name in enumerate(names)}
-  target = tuned_study.pick_target(cells, metric)
-  return [tuned_study.summarise(name, row, metric, target, 3)
+  target = tuned_study.place_bar(cells, metric)
+  return [tuned_study.summarise(name, row, metric, target, target, 3)
           for name, row in cells.items()], cells, target
 
 
@@ -118,7 +118,7 @@ def test_a_target_that_is_not_reached_has_no_bar_but_a_word():
 
   def drawn(target):
     return study_plots.time_to_target(
-        [tuned_study.summarise(summary.row, summary.cells, F1, target, 1)
+        [tuned_study.summarise(summary.row, summary.cells, F1, None, target, 1)
          for summary in summaries], F1, target)
 
   figure = drawn(0.99)
@@ -135,10 +135,11 @@ def test_a_profile_rises_to_the_share_that_is_solved():
     assert drawn[row][-1, 1] == pytest.approx(np.isfinite(values).mean())
 
 
-def test_the_running_median_takes_out_a_spike():
-  values = np.ones(30)
-  values[12] = 100
-  np.testing.assert_array_equal(study_plots.running_median(values), np.ones(30))
+def test_the_running_mean_is_of_the_neighbours_and_of_fewer_at_the_ends():
+  values = np.arange(30.0)
+  found = study_plots.running_mean(values)
+  np.testing.assert_allclose(found[5:-5], values[5:-5])
+  assert found[0] == values[:6].mean() and found[-1] == values[-6:].mean()
 
 
 def test_a_path_ends_where_it_ended():

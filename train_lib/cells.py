@@ -13,6 +13,8 @@ from train_lib import records
 from train_lib import workdir as workdir_lib
 
 MOST_POINTS = 200                 # of a record's `train`, over a whole run
+KEYS = {'digest', 'fingerprint', 'learning_rate', 'seed', 'diverged', 'step_sec', 'curve', 'train',
+        'final', 'test', 'made'}  # that a record has, besides others
 
 
 def cell_path(folder, rate: float, seed: int):
@@ -33,7 +35,8 @@ def with_rate(config, rate: float, seed: int):
   return cell
 
 
-def read_cells(folder, name: str, config, fingerprint: str, study_folder) -> list[dict]:
+def read_cells(folder, name: str, config, fingerprint: str, study_folder,
+               changes: Sequence[str] = ()) -> list[dict]:
   """The records of a row that are there, by rate and seed.
 
   Args:
@@ -42,21 +45,26 @@ def read_cells(folder, name: str, config, fingerprint: str, study_folder) -> lis
     config: of the row.
     fingerprint: of the data.
     study_folder: the folder that the person named.
+    changes: of the config since the study's last start, a line each, for the message.
 
   Raises:
     UserError: a record was made with another config or other data, or is no record.
   """
   cells = []
   for path in sorted(folder.glob('*.json')) if folder.exists() else ():
-    cell = records.read_json(path)
-    if not isinstance(cell, dict) or not {'digest', 'learning_rate', 'seed'} <= cell.keys():
+    try:
+      cell = records.read_json(path)
+    except UserError as error:
+      raise UserError(f'{error}; delete the file, and the cell is trained again') from None
+    if not isinstance(cell, dict) or not KEYS <= cell.keys():
       raise UserError(f'{path} is no record of a cell; delete it, and the cell is trained again')
     wanted = cell_digest(with_rate(config, cell['learning_rate'], cell['seed']))
     if cell['digest'] != wanted or cell['fingerprint'] != fingerprint:
       what = 'with other values of the config' if cell['digest'] != wanted else 'on other data'
       raise UserError(f"{path}, of the row '{name}', was trained {what}, and going on would mix "
                       'the two; take the change back, or start afresh with '
-                      f'--workdir={workdir_lib.free_name(study_folder)}')
+                      f'--workdir={workdir_lib.free_name(study_folder)}'
+                      + ''.join(f'\n  {line}' for line in changes))
     cells.append(cell)
   return sorted(cells, key=lambda cell: (cell['learning_rate'], cell['seed']))
 
@@ -91,12 +99,15 @@ def train_cells(replicas, pairs: Sequence[tuple[float, int]], *, num_steps: int,
     chunks.append((count, (time.monotonic() - start) / len(pairs)))
     for number, track in enumerate(tracks):
       track.add_steps(first, {name: values[number] for name, values in metrics.items()})
-    curvature = replicas.sharpness(states, seeds, rates) if sharpness else None
+    poll()
+    curvature = replicas.sharpness(states) if sharpness else None
+    poll()
     for number, figures in enumerate(replicas.evaluate(states.variables)):
       extra = {} if curvature is None else {'sharpness': float(curvature[number])}
       tracks[number].add_evaluation(first + count, figures, extra)
     if all(track.diverged for track in tracks):
       break
+  poll()
   tests = (replicas.evaluate(states.variables, 'test')
            if not all(track.diverged for track in tracks) else [{}] * len(tracks))
   return [track.record(seconds_of(chunks), test, len(pairs))

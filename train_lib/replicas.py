@@ -173,8 +173,7 @@ class Replicas:
       outcomes = self._measure(variables, split, outcomes)
     return [outcome if isinstance(outcome, dict) else outcome.metrics for outcome in outcomes]
 
-  def sharpness(self, states: TrainState, seeds: Sequence[int], rates: Sequence[float]
-                ) -> np.ndarray:
+  def sharpness(self, states: TrainState) -> np.ndarray:
     """The largest eigenvalue of the Hessian of the training loss at `states.params`, float64 [R].
 
     The loss is the task's own, as a step has it and without what an optimizer adds: the statistics
@@ -183,10 +182,7 @@ class Replicas:
     pictures for all replicas and times, the first of the training split, one batch, with the same
     random numbers; of so few pictures it is larger than of all, and to be compared, not quoted.
     `config.study.sharpness_steps` of Lanczos, in float32 whatever the net computes in.
-
-    Args: as those of `advance`; seeds and rates do not change it.
     """
-    del seeds, rates
     batch = {key: value[:self.config.train.batch_size]
              for key, value in self.splits['train'].arrays.items()}
     diagonals, besides = self._programs.run(

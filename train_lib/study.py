@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from errors import UserError
 from train_lib import plots
+from train_lib import workdir as workdir_lib
 
 CONFIDENCE = 0.95
 # By task, the figures of a table, the first of which rows are compared by: name -> title.
@@ -44,6 +45,22 @@ def interval(values: Sequence[float]) -> Interval:
   half = (stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
           * statistics.stdev(values) / len(values) ** 0.5)
   return Interval(mean, mean - half, mean + half)
+
+
+def open_folder(workdir, config):
+  """Opens the folder of a study as `workdir.open_workdir` does.
+
+  Raises: UserError: it belongs to a run, to a study of the other kind, or to something else.
+  """
+  folder = workdir_lib.open_workdir(workdir, config)
+  whole = 'a study of whole runs', folder / 'study.json'
+  tuned = 'a tuned study', folder / 'cells'
+  for what, sign in (('a training run', folder / 'run.json'),
+                     whole if config.study.rate_factors else tuned):
+    if sign.exists():
+      raise UserError(f'{folder} is the folder of {what}; name another one, such as '
+                      f'--workdir={workdir_lib.free_name(folder)}')
+  return folder
 
 
 def row_configs(config) -> dict[str, object]:

@@ -20,7 +20,7 @@ from train_lib.study_panels import (
 )
 from train_lib.tuned_study import WITHIN, Summary, profile
 
-SMOOTHED = 11                     # points of a record that a line along the way is the median of
+SMOOTHED = 11                     # points of a record that a line along the way is the mean of
 AXES = {'step': 'optimizer steps', 'seconds': 'seconds of training'}
 WAY = {'loss': 'training loss', 'gradient_norm': 'norm of the gradient',
        'update_ratio': 'norm of the update / norm of the weights',
@@ -41,7 +41,7 @@ def learning_curves(summaries: Sequence[Summary], metric: Metric):
         _draw_curve(axes, summary, axis, name, style)
       axes.set_xlabel(AXES[axis])
       axes.set_xlim(left=0)
-    line[0].set_ylabel(f'{Metric(name).title} on the validation split')
+    line[0].set_ylabel(f'{metric.named(name).title} on the validation split')
     if name == 'loss':
       _loss_axis(line, summaries)
   legend(panels[0][0], 'optimizer, learning rate')
@@ -98,11 +98,11 @@ def rate_sensitivity(summaries: Sequence[Summary], cells: dict[str, list[dict]],
           dict(color=GREY, marker='.', linestyle='', label='a seed'),
           dict(color=GREY, marker='x', linestyle='', label='a seed that diverged'),
           dict(color='black', marker='*', linestyle='', markersize=12, label='the chosen rate'),
-          dict(color=PALE, linewidth=8, label=f'within {WITHIN:.0%} of the best')]
+          dict(color=PALE, linewidth=8, label=f'within {WITHIN:.0%} of the best row')]
   figure.legend(handles=[key(**style) for style in keys], loc='outside lower center', ncols=5,
                 frameon=False)
-  title(figure, f'{metric.title} on the validation split at the end, over the learning rate: the '
-        'wider the grey, the easier to tune')
+  title(figure, f'{metric.title} on the validation split at the end, over the learning rate; grey: '
+        'rates that do nearly as well as the best of all rows')
   return figure
 
 
@@ -236,14 +236,14 @@ def _draw_way(axes, summary, name, style):
     return
   middle = np.median(np.array([values for _, values in curves], float), axis=0)
   if name != 'sharpness':
-    middle = running_median(middle)
+    middle = running_mean(middle)
   axes.plot(curves[0][0], np.where(middle > 0, middle, np.nan), **style)
 
 
-def running_median(values: np.ndarray) -> np.ndarray:
-  """The median of SMOOTHED neighbours, [n] -> [n]; fewer at the ends."""
+def running_mean(values: np.ndarray) -> np.ndarray:
+  """The mean of SMOOTHED neighbours, [n] -> [n]; fewer at the ends."""
   half = SMOOTHED // 2
-  return np.array([np.median(values[max(0, place - half):place + half + 1])
+  return np.array([np.mean(values[max(0, place - half):place + half + 1])
                    for place in range(len(values))])
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from train_lib import plots, records, study_plots, test_functions
 from train_lib.rate_grid import Metric
 from train_lib.study import Interval
-from train_lib.tuned_study import LEVELS, WITHIN, Summary
+from train_lib.tuned_study import LEVELS, WITHIN, Summary, difference
 
 PICTURES = 'pictures'
+UNLIKE = ('data.', 'loss.', 'train.')  # axes that change what a step or a figure is
 
 
 def write_report(folder, config, cells: dict[str, list[dict]], summaries: Sequence[Summary],
@@ -54,16 +55,19 @@ def table(summaries: Sequence[Summary], metric: Metric) -> list[dict]:
     rows.append({
         'row': summary.row,
         'learning rate': f'{summary.chosen:g}' if summary.chosen else 'none: all diverged',
-        **{f'test {Metric(name).title}': _mean(summary.test.get(name))
+        **{f'test {metric.named(name).title}': _mean(summary.test.get(name))
            for name in dict.fromkeys((metric.name, 'map', 'loss'))},
+        f'{metric.title}, less {summaries[0].row}': (
+            _mean(difference(summary, summaries[0], metric), '+')
+            if summary is not summaries[0] else ''),
         f'valid {metric.title}': _mean(summary.valid.get(metric.name)),
-        f'rates within {WITHIN:.0%}: factor': _range(summary),
+        f'rates within {WITHIN:.0%} of the best row: factor': _range(summary),
         'grid': f'{len(summary.rates)} rates, {summary.rates[0]:.3g} to {summary.rates[-1]:.3g}'
                 + (f' ({summary.grown} grown)' if summary.grown else ''),
         'diverged': f'{summary.diverged} of {summary.total}',
         'steps to target': _times(summary.steps_to),
         'seconds to target': _times([steps * summary.step_sec for steps in summary.steps_to]),
-        'ms a step': f'{1000 * summary.step_sec:.3g}' if math.isfinite(summary.step_sec) else ''})
+        'ms a step': _milliseconds(summary)})
   return rows
 
 
@@ -114,7 +118,7 @@ def format_report(config, cells, summaries, metric, target, paths, start) -> str
   """The text of report.md. Args: as those of `write_report`."""
   parts = ['# A study of optimizers', _what_was_done(config, cells, summaries, metric), '## Table',
            to_markdown(table(summaries, metric)), _columns(config, metric, target)]
-  if notes := _notes(summaries, cells):
+  if notes := _notes(config, summaries, cells):
     parts += ['## To be told', '\n'.join(f'- {note}' for note in notes)]
   parts += ['## Pictures', *_shown(_captions(metric))]
   if paths:
@@ -152,30 +156,43 @@ def _together(cells):
 
 def _columns(config, metric, target):
   chosen = 'as `study.target` says' if config.study.target else (
-      "the median of the rows' best means")
-  goal = 'none, since every run diverged' if target is None else (
+      f"the best row's mean less {WITHIN:.0%}")
+  goal = 'none, since no row has a rate at which all runs survived' if target is None else (
       f'{metric.title} of {target:.4g} on the validation split, {chosen}')
   return '\n'.join((
       '- **test**, **valid**: the mean over the seeds at the chosen learning rate, and half its '
-      "95 % interval by Student's t. A run that diverged counts with the worst value: 0, or for a "
-      'loss infinity.',
-      f'- **rates within {WITHIN:.0%}: factor**: of the learning rates whose mean on the '
-      f'validation split loses at most {WITHIN:.0%} of the best, how many times the lowest is the '
-      'highest; straight lines between the rates that were run. "At least" where the grid ends '
-      'first.',
+      "95 % interval by Student's t. It covers what the seed changes, the first weights and the "
+      'order of the pictures; pictures and splits are the same for all. **valid** is at the rate '
+      'that was chosen by it and flatters a little. A run that diverged counts with the worst '
+      'value: 0, or for a loss infinity.',
+      '- **less ...**: the difference of **test** from the first row, paired by seed, and half '
+      'its 95 % interval. Compare rows by this: paired intervals tell more than overlapping ones.',
+      f'- **rates within {WITHIN:.0%} of the best row: factor**: of the learning rates whose mean '
+      f'on the validation split lies within {WITHIN:.0%} of the best mean of any row, how many '
+      'times the lowest is the highest, by straight lines between the rates that were run; how '
+      'many of these lie inside stands behind. "At least" where the grid ends first.',
       '- **diverged**: runs whose loss or net was not finite, of all runs of the row.',
       '- **steps to target**, **seconds to target**: median over the seeds. The target is '
       f'{goal}; straight lines between evaluations. "Not reached" where half of the seeds or more '
       'do not reach it.',
-      '- **ms a step**: median over the runs of the row; runs that trained together share their '
-      'time evenly, compiling and measuring are left out. Seconds are steps times that. What else '
-      'the machine did meanwhile is in it; these two columns differ from one start to the next, '
-      'the others do not.'))
+      '- **ms a step**: median and range over the runs of the row; runs that trained together '
+      'share their time evenly, compiling and measuring are left out. Seconds are steps times the '
+      'median. What else the machine did meanwhile is in it: differences smaller than the range '
+      'mean nothing. These two columns differ from one start to the next; the others do not on '
+      'the same machine and versions, as long as `study.together` picks the same way.'))
 
 
-def _notes(summaries, cells):
+def _notes(config, summaries, cells):
   """What a reader must not overlook."""
   notes = []
+  unlike = [key for key, _ in config.study.axes if key.startswith(UNLIKE)]
+  if unlike:
+    notes.append(f'{", ".join(unlike)} differ between the rows: their steps, losses and times to '
+                 'a target are not of one kind.')
+  made = {str(cell['made']) for row in cells.values() for cell in row}
+  if len(made) > 1:
+    notes.append(f'the runs were made by {len(made)} different commits or machines; times do not '
+                 'compare, and rounding may differ: ' + '; '.join(sorted(made)) + '.')
   for summary in summaries:
     if summary.edge:
       notes.append(f'{summary.row}: the best learning rate, {summary.chosen:g}, is the '
@@ -206,8 +223,8 @@ def _captions(metric):
       'performance_profiles': (
           f'Performance profiles (Dolan and Moré, 2002): the goals are {LEVELS} even levels of '
           f'{metric.title} from the median of the first evaluations to the best row\'s end, with '
-          'each seed; the height at the left end is how often a row is the fastest, that at the '
-          'right end how much it reaches at all'),
+          'each seed, reached or not; the height at the left end is how often a row is the '
+          'fastest, that at the right end how many of them it reaches at all'),
       'along_the_way': 'Loss, gradient and update at each step, and the sharpness where it was '
                        'measured'}
 
@@ -215,7 +232,8 @@ def _captions(metric):
 def _functions_text():
   rates = test_functions.RATES
   return (f'{test_functions.NUM_STEPS} steps from one start, at the best of {len(rates)} constant '
-          f'learning rates from {rates[0]:g} to {rates[-1]:g}. The table has the value at the end '
+          f'learning rates from {rates[0]:g} to {rates[-1]:g}, without decay and penalties; '
+          'optimizers of matrices (Muon) have no path here. The table has the value at the end '
           f'(mean of the last {test_functions.LAST_STEPS} steps) and the learning rate; the lowest '
           'value there is is 0, and -0.25 of the saddle.')
 
@@ -244,21 +262,28 @@ def _provenance(start):
           'was recorded: `cells/`.')
 
 
-def _mean(value: Interval | None) -> str:
+def _mean(value: Interval | None, sign: str = '') -> str:
   if value is None:
     return ''
   if not math.isfinite(value.mean):
     return '∞'
   half = f' ± {value.high - value.mean:.4f}' if value.high > value.low else ''
-  return f'{value.mean:.4f}{half}'
+  return f'{value.mean:{sign}.4f}{half}'
+
+
+def _milliseconds(summary):
+  if not math.isfinite(summary.step_sec):
+    return ''
+  low, high = summary.step_sec_range
+  return f'{1000 * summary.step_sec:.3g} ({1000 * low:.3g} to {1000 * high:.3g})'
 
 
 def _range(summary):
   found = summary.sensitivity
   if found is None:
-    return ''
+    return 'none'
   least = 'at least ' if found.open_low or found.open_high else ''
-  return f'{least}{found.factor:.3g} ({found.low:.2g} to {found.high:.2g})'
+  return f'{least}{found.factor:.3g} ({found.low:.2g} to {found.high:.2g}; {found.inside} run)'
 
 
 def _times(times):

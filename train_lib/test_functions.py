@@ -24,6 +24,7 @@ LAST_STEPS = 15
 END_DIGITS = 5
 NOISE = 2.0                       # standard deviation of the noisy quadratic's gradient
 MOST_POINTS = 100                 # of a path that is kept
+NOT_OF_VECTORS = ('muon',)        # optimizers of matrices: a point's coordinates would be Adam's
 
 
 class Function(NamedTuple):
@@ -88,24 +89,27 @@ def check_functions(names: Sequence[str]) -> None:
       raise UserError(f"study.functions names '{name}'; choices: {', '.join(FUNCTIONS)}")
 
 
+def plain_section(section):
+  """An `optimizer` section without schedule, warm-up, clipping, decay and penalties."""
+  section = copy.deepcopy(section)
+  section.update(learning_rate=1.0, schedule='constant', warmup_frac=0.0, clip_norm=0.0,
+                 weight_decay=0.0, l1=0.0, l2=0.0, decayed=())
+  return section
+
+
 def run(name: str, section) -> dict:
   """An optimizer's best path on a function.
 
-  Schedule, warm-up, clipping, decay and penalties are left out; the rest of the section counts.
-
   Args:
     name: of FUNCTIONS.
-    section: the `optimizer` section of a config.
+    section: the `optimizer` section of a config; taken by `plain_section`.
 
   Returns:
     {'learning_rate', 'end': the mean value of its last steps, 'diverged': how many of RATES gave
     numbers that are not finite, 'path': [[x, y], ...] thinned}; None for rate and end where all of
     them did.
   """
-  function = FUNCTIONS[name]
-  section = copy.deepcopy(section)
-  section.update(schedule='constant', warmup_frac=0.0, clip_norm=0.0, weight_decay=0.0, l1=0.0,
-                 l2=0.0, decayed=())
+  function, section = FUNCTIONS[name], plain_section(section)
   paths, values = (np.asarray(x) for x in _paths(function, section, jnp.asarray(RATES)))
   ends = values[:, -LAST_STEPS:].mean(axis=1)
   whole = np.isfinite(values).all(axis=1)

@@ -2,7 +2,7 @@
 
 The learning rate with the best mean over the seeds on the validation split is chosen; the test
 split's figures are told for the chosen one alone. A run that diverged counts with the worst value
-that there is, everywhere.
+that there is, everywhere. One bar serves all rows: the best row's best mean, less WITHIN of it.
 """
 
 import dataclasses
@@ -14,17 +14,21 @@ from train_lib import study
 from train_lib.rate_grid import Metric
 from train_lib.study import Interval
 
-WITHIN = 0.05                     # of the best value: what a learning rate may lose and still do
+WITHIN = 0.1                      # of the best row's best mean: what may be lost
 LEVELS = 10                       # of the metric, that the performance profiles count
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-  """Learning rates around the chosen one that do nearly as well; open where the grid ends first."""
+  """Learning rates around the chosen one that reach the bar; open where the grid ends first.
+
+  Attributes: inside: how many rates of the grid are among them.
+  """
   low: float
   high: float
   open_low: bool
   open_high: bool
+  inside: int
 
   @property
   def factor(self) -> float:
@@ -43,10 +47,11 @@ class Summary:
     edge: 'lowest' or 'highest' where the chosen rate is the last of the grid on that side, else ''.
     grown: rates that the grid has beyond its first ones.
     diverged, total: cells of the whole grid.
-    sensitivity: of the validation metric; None without a chosen rate.
+    sensitivity: None where no rate reaches the bar.
     valid, test: means and intervals over the seeds at the chosen rate, by figure.
     steps_to: the target, one a seed; infinite where it is not reached.
     step_sec: seconds of a step of one replica, the median of the row's cells; NaN without any.
+    step_sec_range: the lowest and the highest of the cells.
   """
   row: str
   rates: list[float]
@@ -62,17 +67,20 @@ class Summary:
   test: dict[str, Interval]
   steps_to: list[float]
   step_sec: float
+  step_sec_range: tuple[float, float]
 
   def units(self, axis: str) -> float:
     """What a step is on an axis: 1 'step', or so many 'seconds'."""
     return self.step_sec if axis == 'seconds' else 1.0
 
 
-def mean_by_rate(cells: Sequence[dict], metric: Metric) -> tuple[list[float], list[float]]:
-  """(rates, rising; the mean over seeds of the metric's last value on the validation split)."""
+def by_rate(cells: Sequence[dict], metric: Metric) -> tuple[list[float], list[float], list[int]]:
+  """(rates, rising; the mean over seeds of the metric's last value on the validation split; how
+  many seeds diverged)."""
   rates = sorted({cell['learning_rate'] for cell in cells})
-  return rates, [statistics.fmean(final_value(cell, metric) for cell in cells
-                                  if cell['learning_rate'] == rate) for rate in rates]
+  seeds = [[cell for cell in cells if cell['learning_rate'] == rate] for rate in rates]
+  return (rates, [statistics.fmean(final_value(cell, metric) for cell in some) for some in seeds],
+          [sum(bool(cell['diverged']) for cell in some) for some in seeds])
 
 
 def final_value(cell: dict, metric: Metric, split: str = 'final') -> float:
@@ -80,52 +88,69 @@ def final_value(cell: dict, metric: Metric, split: str = 'final') -> float:
   return metric.worst if cell['diverged'] else cell[split][metric.name]
 
 
-def pick_target(cells_by_row: dict[str, list[dict]], metric: Metric) -> float | None:
-  """The median of the rows' best means on the validation split; None where all runs diverged."""
+def place_bar(cells_by_row: dict[str, list[dict]], metric: Metric) -> float | None:
+  """The best row's best mean on the validation split, less WITHIN of it.
+
+  None where no row has a rate at which every seed survived, or for F1 and the like any.
+  """
   best = []
   for cells in cells_by_row.values():
-    _, means = mean_by_rate(cells, metric)
-    best.append(means[metric.best(means)])
-  finite = [value for value in best if value != metric.worst]
-  return statistics.median(finite) if finite else None
+    _, means, lost = by_rate(cells, metric)
+    best.append(means[metric.best(means, lost)])
+  best = best[metric.best(best)]
+  if best == metric.worst:
+    return None
+  return best * (1 + WITHIN if metric.lower_is_better else 1 - WITHIN)
 
 
-def summarise(row: str, cells: Sequence[dict], metric: Metric, target: float | None,
-              num_factors: int) -> Summary:
+def summarise(row: str, cells: Sequence[dict], metric: Metric, bar: float | None,
+              target: float | None, num_factors: int) -> Summary:
   """A row's choice and its figures.
 
   Args:
     cells: the records of all cells of the row.
+    bar: of `place_bar`.
     target: of the validation metric; None: there is none.
     num_factors: rates that the grid began with.
   """
-  rates, means = mean_by_rate(cells, metric)
-  place = metric.best(means)
-  alive = means[place] != metric.worst or not all(cell['diverged'] for cell in cells)
+  rates, means, lost = by_rate(cells, metric)
+  place = metric.best(means, lost)
+  alive = not all(cell['diverged'] for cell in cells)
   chosen = [cell for cell in cells if cell['learning_rate'] == rates[place]] if alive else []
   names = dict.fromkeys((metric.name, 'map', 'loss'))
-  seconds = [cell['step_sec'] for cell in cells if cell['step_sec']]
+  seconds = [cell['step_sec'] for cell in cells if cell['step_sec']] or [math.nan]
   return Summary(
       row=row, rates=rates, means=means, chosen=rates[place] if alive else None, cells=chosen,
       edge=({0: 'lowest', len(rates) - 1: 'highest'}.get(place, '') if alive else ''),
-      grown=len(rates) - num_factors, diverged=sum(bool(cell['diverged']) for cell in cells),
-      total=len(cells), sensitivity=sensitivity(rates, means, metric) if alive else None,
+      grown=len(rates) - num_factors, diverged=sum(lost), total=len(cells),
+      sensitivity=sensitivity(rates, means, place, metric, bar) if alive else None,
       valid=_intervals(chosen, names, 'final'), test=_intervals(chosen, names, 'test'),
       steps_to=[reach(cell, metric, target) for cell in chosen],
-      step_sec=statistics.median(seconds) if seconds else math.nan)
+      step_sec=statistics.median(seconds), step_sec_range=(min(seconds), max(seconds)))
 
 
-def sensitivity(rates: Sequence[float], means: Sequence[float], metric: Metric,
-                within: float = WITHIN) -> Range:
-  """The rates around the best whose mean is within a share of it.
+def difference(summary: Summary, reference: Summary, metric: Metric) -> Interval | None:
+  """How far a row's test figure lies from another's, paired by seed at their chosen rates.
+
+  None where a row has no chosen rate, or a loss is infinite.
+  """
+  values = [{cell['seed']: final_value(cell, metric, 'test') for cell in one.cells}
+            for one in (summary, reference)]
+  pairs = [values[0][seed] - values[1][seed] for seed in values[0].keys() & values[1].keys()]
+  return study.interval(pairs) if pairs and all(map(math.isfinite, pairs)) else None
+
+
+def sensitivity(rates: Sequence[float], means: Sequence[float], best: int, metric: Metric,
+                bar: float | None) -> Range | None:
+  """The rates around the best whose mean reaches the bar; None where the best does not.
 
   Between two rates of the grid the mean is taken to be straight over the logarithm of the rate;
   beside a rate whose mean is infinite the range ends at the last finite one.
 
-  Args: within: share of the best value that may be lost.
+  Args: best: the place of the best; bar: the same for all rows, None: there is none.
   """
-  best = metric.best(means)
-  bar = means[best] * (1 + within if metric.lower_is_better else 1 - within)
+  if bar is None or metric.is_better(bar, means[best]):
+    return None
 
   def end(direction):
     place = best
@@ -133,12 +158,12 @@ def sensitivity(rates: Sequence[float], means: Sequence[float], metric: Metric,
       here, there = means[place], means[place + direction]
       if metric.is_better(bar, there):
         share = (here - bar) / (here - there) if math.isfinite(there) else 0.0
-        return rates[place] * (rates[place + direction] / rates[place]) ** share, False
+        return rates[place] * (rates[place + direction] / rates[place]) ** share, False, place
       place += direction
-    return rates[place], True
+    return rates[place], True, place
 
-  (low, open_low), (high, open_high) = end(-1), end(1)
-  return Range(low, high, open_low, open_high)
+  (low, open_low, first), (high, open_high, last) = end(-1), end(1)
+  return Range(low, high, open_low, open_high, last - first + 1)
 
 
 def reach(cell: dict, metric: Metric, target: float | None) -> float:
@@ -166,7 +191,7 @@ def profile(summaries: Sequence[Summary], axis: str, metric: Metric) -> dict[str
   A problem is a level of the validation metric with a seed: how many steps, or seconds, until the
   run at the row's chosen rate reaches it. The ratio is to the fastest row on that problem, infinite
   where it is not reached. The levels are LEVELS even parts of the way from the median of the first
-  evaluations to the best row's mean at the end; problems that no row solves are left out.
+  evaluations to the best row's mean at the end; what no row solves counts against all of them.
 
   Args: axis: 'step' or 'seconds'.
   Source: Dolan and More, Benchmarking optimization software with performance profiles (2002).
@@ -184,9 +209,8 @@ def profile(summaries: Sequence[Summary], axis: str, metric: Metric) -> dict[str
                                  for cell in summary.cells if cell['seed'] == seed),
                                 default=math.inf) for summary in summaries}
       fastest = min(times.values())
-      if fastest < math.inf:
-        for row, time in times.items():
-          ratios[row].append(time / fastest)
+      for row, time in times.items():
+        ratios[row].append(time / fastest if time < math.inf else math.inf)
   return {row: sorted(values) for row, values in ratios.items()}
 
 

@@ -56,5 +56,5 @@ def _check(config) -> None:
                     'rise, for instance 0.3')
   if not all(0 < share < 1 for share in config.step_at) or not 0 < config.step_factor <= 1:
     raise UserError(f'optimizer.step_at is {config.step_at} and optimizer.step_factor '
-                    f'{config.step_factor}; expected shares of the run between 0 and 1, and a '
-                    'factor above 0, up to 1')
+                    f'{config.step_factor}; expected shares, between 0 and 1, of the run '
+                    'after its warm-up, and a factor above 0, up to 1')
