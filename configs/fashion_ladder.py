@@ -16,8 +16,8 @@ of it, unless a run of the same net is named, which makes its first rows a trans
       --config.net.init_from=runs/simpsons-small
 
 `:folder` has the rows for a person's own pictures, as `configs/fashion.py:folder`. `:transfer` asks
-there what weights are worth: a frozen trunk, its last block trained too, and nets from scratch, each
-within minutes on two cores for a thousand pictures. It wants Keras' Inception v3 up to `mixed8`:
+there what weights are worth: a frozen trunk, its last block trained too, and nets from scratch,
+each in minutes on two cores for a thousand pictures. It wants Keras' Inception v3 up to `mixed8`:
 
     python main.py --job=study --config=configs/fashion_ladder.py:transfer --config.data.path=FOLDER
       --config.net.init_from=inception_v3_to_mixed8.npz

@@ -26,7 +26,7 @@ def test_where_there_are_weights_the_head_learns_first_and_elsewhere_everything_
     assert bool(config.net.init_from) == (alone == ('*', '!head')) == config.train.cache_features
 
 
-@pytest.mark.parametrize('preset', ['', *fashion_ladder.PRESETS])
+@pytest.mark.parametrize('preset', ['', 'small', 'folder', 'smoke'])
 def test_the_rungs_of_the_ladder_differ_from_the_second_by_an_augmentation_alone(preset):
   config = fashion_ladder.get_config(preset)
   config.lock()
@@ -41,6 +41,16 @@ def test_the_rungs_of_the_ladder_differ_from_the_second_by_an_augmentation_alone
     assert len(rows) == 7 and rows[0].optimizer.name == 'sgd'
     rows[0].optimizer = reference.optimizer
     assert rows[0] == reference
+
+
+def test_every_row_about_weights_can_be_trained_and_those_from_scratch_freeze_nothing():
+  config = fashion_ladder.get_config('transfer')
+  config.net.init_from = 'weights.npz'
+  config.lock()
+  for name, row in study.row_configs(config).items():
+    with layers.conv_form('plain'):
+      check.check_config(row)
+    assert ('scratch' in name) == (not row.net.init_from) == (not row.train.freeze), name
 
 
 def test_weights_that_cannot_be_fetched_are_told_in_a_sentence(monkeypatch):
