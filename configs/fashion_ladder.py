@@ -84,9 +84,10 @@ def transfer(config):
   config.study.rows = (
       ('frozen trunk',),
       ('last block trained', ('train.freeze', ('*', '!mixed_7a', '!head')),
-       ('train.freeze_first', ('*', '!head')), ('train.freeze_first_frac', 0.75),
-       ('train.batch_size', 16), ('train.num_steps', 400), ('optimizer.learning_rate', 3e-3),
-       ('optimizer.lr_factors', (('*', 0.3), ('head', 1.0))), ('data.augment', AUGMENTATIONS[:3])),
+       ('train.freeze_first', ('*', '!head')), ('train.freeze_first_frac', 0.88),
+       ('train.batch_size', 16), ('train.num_steps', 1_000), ('optimizer.schedule', 'linear'),
+       ('optimizer.learning_rate', 5e-3), ('optimizer.lr_factors', (('*', 0.3), ('head', 1.0))),
+       ('data.augment', AUGMENTATIONS[:3])),
       ('same net, from scratch', *scratch, ('train.batch_size', 16), ('train.num_steps', 40),
        ('eval.every_steps', 40), ('optimizer.learning_rate', 1e-3),
        ('data.augment', AUGMENTATIONS[:3])),
