@@ -11,7 +11,8 @@ the trunk than in the head; Adam, cross-entropy, pictures mirrored, rotated, sca
 cut out. Drawn pictures are classed by the garment of the main figure.
 
 `:folder` takes a person's own pictures, a thousand or so: class folders, or a table (CSV, JSON
-Lines) of path and label; without folders train, valid and test the splits are cut by content.
+Lines) of path and label; without folders train, valid and test the splits are cut by content. The
+net's norms stay as they are, since batches are small.
 A prepared TFDS dataset: `:folder --config.data.source=tfds --config.data.tfds_name=food101`.
 `:features` never trains the trunk: the head alone learns, in seconds, once the features of the
 pictures are there (a few minutes for a thousand pictures on two cores).
@@ -19,8 +20,9 @@ pictures are there (a few minutes for a thousand pictures on two cores).
 The weights are fetched from the Hugging Face hub (`pip install -e '.[hub]'`). Elsewhere name a file
 (`--config.net.init_from=weights.npz`, in Keras' names with `--config.net.name=inception_v3_keras`,
 or `inception_v3_mixed8` for one that ends there), a run (`--config.net.init_from=runs/simpsons`),
-or start from nothing: `--config.net.init_from= --config.train.freeze_first="()"
---config.train.freeze_first_frac=0 --noconfig.train.cache_features`. Another net is one line,
+or start from nothing: `--config.net.init_from= --config.train.freeze="()"
+--config.train.freeze_first="()" --config.train.freeze_first_frac=0
+--noconfig.train.cache_features`. Another net is one line,
 `--config.net.name=convnext_tiny`, with its weights and its size:
 `--config.net.init_from=hf-hub:timm/convnext_tiny.fb_in1k --config.data.image_size_px=224`.
 """
@@ -91,6 +93,7 @@ def folder(config):
   config.small_page = ''
   config.data.source = 'folder'
   config.train.batch_size = 16
+  config.train.freeze = NORMS
   config.eval.batch_size = 32
 
 
@@ -116,4 +119,5 @@ def from_scratch(config):
   config.train.cache_features = False
 
 
+NORMS = ('*norm*',)  # batches of so few pictures would spoil what the norms have learned
 PRESETS = {'small': small, 'smoke': smoke, 'folder': folder, 'features': features}

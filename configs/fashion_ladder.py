@@ -83,7 +83,7 @@ def transfer(config):
   scratch = (('net.init_from', ''), ('train.freeze', ()), ('train.cache_features', False))
   config.study.rows = (
       ('frozen trunk',),
-      ('last block trained', ('train.freeze', ('*', '!mixed_7a', '!head')),
+      ('last block trained', ('train.freeze', ('*', '!mixed_7a', '*norm*', '!head')),
        ('train.freeze_first', ('*', '!head')), ('train.freeze_first_frac', 0.88),
        ('train.batch_size', 16), ('train.num_steps', 1_000), ('optimizer.schedule', 'linear'),
        ('optimizer.learning_rate', 5e-3), ('optimizer.lr_factors', (('*', 0.3), ('head', 1.0))),

@@ -22,7 +22,7 @@ def test_every_preset_is_a_config_that_can_be_trained(page, preset):
 def test_where_there_are_weights_the_head_learns_first_and_elsewhere_everything_does():
   for page, preset in PAGES:
     config = page.get_config(preset)
-    alone = config.train.freeze or config.train.freeze_first
+    alone = config.train.freeze_first or config.train.freeze
     assert bool(config.net.init_from) == (alone == ('*', '!head')) == config.train.cache_features
 
 
