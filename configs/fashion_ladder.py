@@ -79,6 +79,7 @@ def transfer(config):
   fashion.features(config)
   config.net.name = 'inception_v3_mixed8'
   config.net.init_from = ''                                     # to be named
+  config.checkpoint = 'latest'    # so few pictures to validate on choose a step by chance
   config.optimizer.name = 'adam'
   scratch = (('net.init_from', ''), ('train.freeze', ()), ('train.cache_features', False))
   config.study.rows = (
