@@ -37,6 +37,7 @@ setup(
         'tpu': ['jax[tpu]'],
         'keras': ['h5py>=3.12'],
         'hub': ['huggingface_hub>=0.30'],
-        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.12'],
+        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'pycocotools>=2.0.8', 'pytest>=8',
+                 'pytest-xdist>=3.6', 'ruff>=0.12'],
     },
 )

@@ -14,12 +14,13 @@ def get_config(arg: str = '') -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
   config.job = 'train'            # what main.py does with the page unless --job says otherwise
-  config.task = 'tagging'         # train_lib.tasks.TASKS: tagging, classification
+  config.task = 'tagging'         # train_lib.tasks.TASKS: tagging, classification, pose
   config.small_page = ''          # what to run instead where there is no accelerator
   config.checkpoint = 'latest'    # of a trained run: latest or best (by the validation split)
   config.data = data_section()
   config.net = net_section()
   config.loss = loss_section()
+  config.pose = pose_section()
   config.optimizer = optimizer_section()
   config.train = train_section()
   config.eval = ConfigDict(dict(
@@ -30,6 +31,13 @@ def get_config(arg: str = '') -> ConfigDict:
   config.predict = ConfigDict(dict(
       batch_size=32,
       threshold=-1.0,             # negative: the one tuned on the validation split
+      boxes='',                   # poses: where the people are, a file of COCO results; '': one
+                                  # person is looked for in each picture
+  ))
+  config.crop = ConfigDict(dict(
+      margin_frac=0.15,           # around the confident joints: a share of their longer side
+      least_score=0.3,            # of a joint that is confident
+      least_joints=3,             # with fewer the whole picture stays
   ))
   config.audit = ConfigDict(dict(
       folds=0,                    # 0: held-out pictures by the trained net; else nets to train
@@ -58,7 +66,7 @@ def data_section() -> ConfigDict:
   return ConfigDict(dict(
       source='toon',              # data.SOURCES
       dir='',                     # prepared datasets; '': ~/.cache/oko/data, of tfds its own
-      path='',                    # folder, board: a person's own pictures
+      path='',                    # folder, board, coco: a person's own pictures
       table='',                   # folder: CSV or JSON Lines of path and tags; '': find out
       tfds_name='',               # tfds: 'food101', 'my_data/my_config:1.0.0'
       tfds_image='image',         # tfds: the feature that holds the picture ...
@@ -76,7 +84,9 @@ def data_section() -> ConfigDict:
       oversample=0.0,             # classes: 0: off; to 1: every class as often as the largest
       implications='listed',      # implied tags as listed; added; or ignored, below a listed one
       board=board_section(),
-      image_size_px=256,
+      persons=person_section(),
+      image_size_px=256,          # side of the square that the net sees; of poses the height
+      drawn_size_px=0,            # toon: side of the drawn pictures; 0: image_size_px
       max_pixels=50_000_000,      # larger pictures are refused from their header
       pad='square',               # square (white) or squish
       pixels='net',               # mean and deviation taken off pixels: net (its own, or net.mean)
@@ -114,6 +124,31 @@ def board_section() -> ConfigDict:
       least=ConfigDict(dict(      # training pictures that a tag must have
           general=1, character=1, copyright=1, artist=1, meta=1)),
       bad_limit_frac=0.05,        # of records that are broken or lack their picture
+  ))
+
+
+def person_section() -> ConfigDict:
+  """Persons in pictures: rows of their own where task is pose, else what is cut out."""
+  return ConfigDict(dict(
+      boxes='',                   # pose: a detector's result file for the test split, in COCO's
+                                  # form; '': the boxes of the annotations
+      least_box_score=0.0,        # of a detection that is used
+      widen=1.25,                 # pose: a crop over the box that it is made of
+      whole_frac=0.0,             # pose: share of training crops of a picture's largest person that
+                                  # show the whole picture, for pictures without boxes
+      cut='none',                 # other tasks: what of a picture is used: none (all of it), truth
+                                  # (the first figure's box), pose (what a net finds)
+      cut_by='',                  # pose: the folder of its run
+  ))
+
+
+def pose_section() -> ConfigDict:
+  """How joints become heatmaps, and heatmaps joints."""
+  return ConfigDict(dict(
+      sigma=2.0,                  # of a joint's bump, in heatmap pixels
+      rounded=True,               # its centre is a heatmap pixel, as published; False: the joint
+      flip_test=True,             # the mean of a crop's heatmaps and of its mirror's
+      refine='quarter',           # where in a heatmap pixel a joint is: none, quarter, dark
   ))
 
 

@@ -8,6 +8,14 @@ The first row is the reference: a pretrained net, fine-tuned with SGD and moment
 Adam instead. Each row after that is the second with one augmentation, and the last has all of them.
 A row changes what it names and nothing else; the two optimizers have a learning rate of their own.
 
+The last step is to cut the person out before she is classed. `:crop` takes that by itself: the row
+with Adam and all augmentations on whole pictures, on what a pose net cuts out of them, and, as the
+ceiling, on the true boxes. The pictures are drawn larger than the net sees them, as photographs are.
+
+    python main.py --config=configs/pose.py:small
+    python main.py --job=study --config=configs/fashion_ladder.py:crop
+      --config.data.persons.cut_by=runs/pose-small
+
 `:small` trains a small net at 64 px. It starts from nothing, since there are no published weights
 of it, unless a run of the same net is named, which makes its first rows a transfer too:
 
@@ -36,7 +44,6 @@ def rows(*adam) -> tuple:
       ('Adam', *adam),
       *((f'Adam, {name}', *adam, ('data.augment', (name,))) for name in AUGMENTATIONS),
       ('Adam, all of them', *adam, ('data.augment', AUGMENTATIONS)),
-      # the next step, the person cut out of the picture, joins here as another operation
   )
 
 
@@ -67,6 +74,18 @@ def small(config):
   config.runtime.log_every_steps = 100_000
   config.runtime.tensorboard = False
   config.study.rows = rows(ADAM[0], ('optimizer.learning_rate', 3e-3))
+
+
+def crop(config):
+  """The person cut out, or not: the small ladder's last row on larger pictures."""
+  small(config)
+  _, *values = config.study.rows[-1]
+  config.data.drawn_size_px = 192
+  config.study.rows = (
+      ('whole picture', *values),
+      ('cut out by predicted joints', *values, ('data.persons.cut', 'pose')),
+      ('cut out by the true box', *values, ('data.persons.cut', 'truth')),
+  )
 
 
 def folder(config):
@@ -108,4 +127,4 @@ def smoke(config):
   config.study.rows = config.study.rows[1], config.study.rows[-1]
 
 
-PRESETS = {'small': small, 'folder': folder, 'transfer': transfer, 'smoke': smoke}
+PRESETS = {'small': small, 'crop': crop, 'folder': folder, 'transfer': transfer, 'smoke': smoke}

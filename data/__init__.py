@@ -7,6 +7,11 @@
 | operations.py | what is done to one example; a pipeline is a tuple of operations |
 | augment.py, rand_augment.py | operations that make another picture of a training picture |
 | geometry.py | how joints and boxes move with a picture |
+| joints.py | COCO's 17 joints of a person |
+| person_box.py, person_crop.py | a person's box, and the operation that cuts her out |
+| people.py, persons.py | everybody in the pictures; a source whose rows are persons |
+| detections.py | the boxes of a detector's result file |
+| coco_files.py, json_files.py | COCO's file of joints, checked; JSON that people bring |
 | loader.py | batch k as a pure function of (seed, k) |
 | classes.py | a source whose pictures have exactly one tag, as labels |
 | balance.py | oversampling of rare classes |
@@ -26,11 +31,12 @@ A source is one line in `SOURCES`: `build_<name>(config_data, split, poll) -> So
 of 'train', 'valid' and 'test'; poll is called often while data are prepared, and may raise to stop.
 """
 
-from data.sources import board, folder, tfds, toon
+from data.sources import board, coco, folder, tfds, toon
 
 SOURCES = {
     'toon': toon.build_toon,
     'folder': folder.build_folder,
     'board': board.build_board,
     'tfds': tfds.build_tfds,
+    'coco': coco.build_coco,
 }

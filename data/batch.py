@@ -55,6 +55,11 @@ BATCH_KEYS = {
     'drawn_label': Field('int32', 'B', 'class index before labels were turned round'),
     'keypoints': Field('float32', 'B K 3', 'x px, y px, visible'),
     'box_px': Field('float32', 'B 4', 'x px, y px of the upper left corner, width px, height px'),
+    'box_score': Field('float32', 'B', 'how sure a detector is of the box; 1 = a true one'),
+    'area_px2': Field('float32', 'B', "of a person's outline"),
+    'picture': Field('int32', 'B', 'number of the picture that a person is in'),
+    'crop_to_source': Field('float32', 'B 2 3', 'matrix from px of the crop to px of the picture'),
+    'source_size_px': Field('float32', 'B 2', 'width and height of the picture before the crop'),
 }
 _RAGGED_KEYS = {'tags': 'max_tags', 'drawn_tags': 'max_tags', 'ignored_tags': 'max_ignored'}
 

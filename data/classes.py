@@ -21,7 +21,7 @@ class Classes:
     poll: called for every picture; may raise to stop.
 
   Raises:
-    UserError: pictures with several tags, or none with one.
+    UserError: pictures with several tags, or none with one; fewer than two classes.
   """
 
   def __init__(self, source: Source, poll=lambda: None):
@@ -40,8 +40,11 @@ class Classes:
     """What the description says of pictures without a class."""
     without = np.flatnonzero(labels < 0)
     if len(without) == len(labels):
-      raise UserError(f'none of the {len(labels):,} pictures has a class; expected exactly one tag '
-                      f'for each ({self._source.description})')
+      raise UserError(f'none of the {len(labels):,} pictures of a split has a class that some '
+                      f'training picture has; each needs exactly one ({self._source.description})')
+    if len(self.tag_names) < 2:
+      raise UserError(f"all training pictures are of one class, '{self.tag_names[0]}', and a "
+                      f'classifier needs at least two ({self._source.description})')
     if not len(without):
       return ''
     return (f"; {len(without):,} pictures of a split have no class that is learned and are left "
@@ -93,8 +96,10 @@ def describe_balance(names, counts: dict[str, np.ndarray]) -> str:
   """
   train = counts['train']
   least, most = int(np.argmin(train)), int(np.argmax(train))
-  phrases = [f"{len(names):,} classes of {train[least]:,} ('{names[least]}') to {train[most]:,} "
-             f"('{names[most]}') training pictures"]
+  sizes = (f'{train[most]:,} training pictures each' if train[least] == train[most] else
+           f"{train[least]:,} ('{names[least]}') to {train[most]:,} ('{names[most]}') training "
+           'pictures')
+  phrases = [f'{len(names):,} classes of {sizes}']
   few = np.flatnonzero(train < FEW_PICTURES)
   if len(few):
     few = few[np.argsort(train[few], kind='stable')]

@@ -6,8 +6,8 @@ from data.subset import check_shares
 
 SPLITS = ('train', 'valid', 'test')
 # What people call them.
-SPLIT_NAMES = {'train': 'train', 'valid': 'valid', 'validation': 'valid', 'val': 'valid',
-               'test': 'test'}
+SPLIT_NAMES = {'train': 'train', 'training': 'train', 'valid': 'valid', 'validation': 'valid',
+               'val': 'valid', 'test': 'test', 'testing': 'test'}
 
 
 def assign_splits(digests: Mapping, given: Mapping, valid_frac: float, test_frac: float,

@@ -111,7 +111,8 @@ def _decode_fast(data, header):
   """The pixels by OpenCV, or None where Pillow has to decode, or to tell what is wrong."""
   if header.format == 'PNG':
     plain = header.tile and header.tile[0].args == 'RGB'  # the mode 'RGB' also holds 16 bits
-    if not plain or any(mark in data for mark in _PNG_EXTRAS):
+    whole = b'IEND' in data[-64:]  # else OpenCV prints a warning of its own
+    if not plain or not whole or any(mark in data for mark in _PNG_EXTRAS):
       return None
   elif header.format != 'JPEG' or header.mode not in ('RGB', 'L'):
     return None

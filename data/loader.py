@@ -65,7 +65,9 @@ class BatchMaker:
   def load(self, index, bad, rng_seed=None):
     """The finished example of an index, or None and a note in `bad` where it cannot be read."""
     name = f'row {index}'
-    wanted = ('id', 'image_bytes', *self.keys)  # moving joints along costs time: only if asked for
+    # moving joints along costs time: only if asked for, or if an operation reads them
+    needs = (key for operation in self.pipeline for key in getattr(operation, 'needs', ()))
+    wanted = {'id', 'image_bytes', *self.keys, *needs}
     try:
       example = self.source[index]
       name = example['id']

@@ -1,8 +1,9 @@
-"""What is done to one example on the host: decode, resize, and in training augment.
+"""What is done to one example on the host: decode, resize or crop, and in training augment.
 
 An operation is a frozen dataclass, `__call__(example) -> example`, that changes nothing it is
 given. Random ones draw from `example['rng']`, which only training examples have. `keypoints`
 [..., K, 3] (x px, y px, visible) and `box_px` [..., 4] (x, y, width, height) move with the picture.
+Keys that an operation reads besides these stand in its `needs`.
 """
 
 from dataclasses import dataclass
@@ -11,15 +12,21 @@ import cv2
 import numpy as np
 
 from data.augment import Colour, Cutout, RandomCrop, Warp
+from data.boxed import CutBox
 from data.decode import decode_image
 from data.geometry import move
+from data.person_crop import CropPerson
 from data.rand_augment import RandAugment
 from errors import UserError
 
 AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'translation', 'crop', 'randaugment', 'cutout',
                  'colour')
+# Of a person's crop, which is warped once; no picture is made of a crop's parts.
+PERSON_AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'half_body', 'cutout', 'colour')
 FORMER = {'warp': ('rotation', 'scale', 'translation')}  # names of old, and what they became
 PADS = ('square', 'squish')
+CROP_MULTIPLE_PX = 32             # of both sides of a crop, as nets of many scales need it
+HALF_BODY_PROB = 0.3              # where a person has joints enough
 
 
 @dataclass(frozen=True)
@@ -73,27 +80,31 @@ class Resize:
     return move(example, resized, matrix)
 
 
-def build_pipeline(config_data, *, train: bool) -> tuple:
+def build_pipeline(config_data, *, train: bool, persons: bool = False) -> tuple:
   """Returns the operations of `config.data`, with its augmentations where train is true.
 
   'mirror', 'rotation', 'scale' and 'translation' are one operation, a single warp; 'crop' takes the
-  place of resizing. What cuts a part out by its content (the person in the picture), in training
-  and in evaluation alike, belongs between decoding and these.
+  place of resizing. Before these the person is cut out, where `config.data.persons.cut` says so.
+
+  Args:
+    persons: whether examples are persons: each is cropped to her box, `config.data.image_size_px`
+      high and three quarters of that wide, and 'mirror', 'rotation', 'scale' and 'half_body' are
+      parts of that one warp.
 
   Raises:
     UserError: `config.data.pad` or, in training, `config.data.augment` has a name that is none of
-      the choices, or the number of an augmentation makes no sense.
+      the choices, or a number makes no sense.
   """
+  decode, names = Decode(config_data.max_pixels), tuple(config_data.augment) if train else ()
+  _check_augmentations(config_data, names, persons)
+  if persons:
+    return (decode, _build_crop(config_data, names, train), *_build_tones(config_data, names))
   if config_data.pad not in PADS:
     raise UserError(f"config.data.pad is '{config_data.pad}'; choose one of {', '.join(PADS)}.")
   size = config_data.image_size_px, config_data.pad
-  if not train:
-    return Decode(config_data.max_pixels), Resize(*size)
-  names = tuple(config_data.augment)
-  _check_augmentations(config_data, names)
   resize = (RandomCrop(*size, config_data.crop_least_frac, config_data.crop_aspect)
             if 'crop' in names else Resize(*size))
-  pipeline = [Decode(config_data.max_pixels), resize]
+  pipeline = [decode, *[CutBox()] * (config_data.persons.cut != 'none'), resize]
   extents = [extent if name in names else 0.0 for name, extent in (
       ('rotation', config_data.rotation_deg), ('scale', config_data.scale_frac),
       ('translation', config_data.translate_frac))]
@@ -101,21 +112,47 @@ def build_pipeline(config_data, *, train: bool) -> tuple:
     pipeline.append(Warp(0.5 if 'mirror' in names else 0.0, *extents))
   if 'randaugment' in names:
     pipeline.append(RandAugment(config_data.randaugment_count, config_data.randaugment_magnitude))
+  return (*pipeline, *_build_tones(config_data, names))
+
+
+def _build_tones(config_data, names):
+  """What changes pixels where they are."""
+  tones = []
   if 'cutout' in names:
-    pipeline.append(Cutout(config_data.cutout_frac))
+    tones.append(Cutout(config_data.cutout_frac))
   if 'colour' in names:
-    pipeline.append(Colour(*(config_data.colour_frac,) * 3))
-  return tuple(pipeline)
+    tones.append(Colour(*(config_data.colour_frac,) * 3))
+  return tones
 
 
-def _check_augmentations(config_data, names):
+def _build_crop(config_data, names, train):
+  """The crop of a person, with the augmentations that are parts of it."""
+  settings, height_px = config_data.persons, config_data.image_size_px
+  width_px = 3 * height_px // 4
+  if height_px < 1 or 4 * width_px != 3 * height_px or width_px % CROP_MULTIPLE_PX:
+    raise UserError(f'config.data.image_size_px is {height_px}, the height of a crop that is three '
+                    f'quarters as wide; both have to be multiples of {CROP_MULTIPLE_PX}: choose '
+                    'one of 128, 256, 384, 512.')
+  return CropPerson(
+      height_px, width_px, settings.widen, 0.5 if 'mirror' in names else 0.0,
+      config_data.rotation_deg if 'rotation' in names else 0.0,
+      config_data.scale_frac if 'scale' in names else 0.0,
+      HALF_BODY_PROB if 'half_body' in names else 0.0, settings.whole_frac if train else 0.0)
+
+
+def _check_augmentations(config_data, names, persons):
   """Raises UserError for a name that is none of the choices, and for numbers that make no sense."""
+  choices, others, what = AUGMENTATIONS, PERSON_AUGMENTATIONS, 'persons cut out by their boxes'
+  if persons:
+    choices, others, what = PERSON_AUGMENTATIONS, AUGMENTATIONS, 'whole pictures'
   for name in names:
     if name in FORMER:
       raise UserError(f"config.data.augment has '{name}', which became three: write "
                       f"{', '.join(map(repr, FORMER[name]))} in its place.")
-    if name not in AUGMENTATIONS:
-      raise UserError(f"config.data.augment has '{name}'; choose among {', '.join(AUGMENTATIONS)}.")
+    if name not in choices:
+      only = f', which is for {what} alone' if name in others else ''
+      raise UserError(f"config.data.augment has '{name}'{only}; choose among "
+                      f"{', '.join(choices)}.")
   for name, key, least, most in (
       ('scale', 'scale_frac', 0, 0.9), ('crop', 'crop_least_frac', 0.01, 1),
       ('crop', 'crop_aspect', 1, 10), ('randaugment', 'randaugment_count', 1, 14),

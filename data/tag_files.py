@@ -6,7 +6,9 @@
 | sidecar files | `name.txt` or `name.jpg.txt` beside the picture: tags by commas or one a line |
 | class folders | the first folder on the way to a picture is its one tag |
 
-They are looked for in this order; where two could be meant, the person is asked.
+They are looked for in this order; where two could be meant, the person is asked. A table's column
+`split`, where it has one, says which pictures are for training, validation and test. The values of
+a CSV may be separated by commas, semicolons or tabs, as its first line says.
 """
 
 import csv
@@ -14,16 +16,29 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
+from data.classes import name_few
+from data.content_splits import SPLIT_NAMES
 from errors import UserError
 
-PATH_COLUMNS = ('path', 'file', 'image', 'file_name', 'filename')
-TAG_COLUMNS = ('tags', 'label')
-_TABLE_ENDINGS = ('.csv', '.jsonl')
-_COLUMNS_NEEDED = "a column 'path' (or 'file', 'image') and a column 'tags' (or 'label')"
+PATH_COLUMNS = ('path', 'file', 'image', 'file_name', 'filename', 'image_path', 'file_path')
+TAG_COLUMNS = ('tags', 'label', 'class')
+SPLIT_COLUMN = 'split'
+_TABLE_ENDINGS = ('.csv', '.tsv', '.jsonl')
+_COLUMNS_NEEDED = "a column 'path' (or 'file', 'image') and a column 'tags' (or 'label', 'class')"
 
 
-def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> tuple[dict, str]:
+class FoundTags(NamedTuple):
+  """The tags of a folder's pictures; names are paths relative to it."""
+
+  tags_of: dict  # name -> list of tags, each once; without pictures of which nothing is said
+  style: str  # where the tags are from, in words
+  splits: dict  # name -> 'train', 'valid' or 'test', as a table says it
+  passed_over: str  # files that might be tables of tags but are none, in words; '': none
+
+
+def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> FoundTags:
   """Finds the tags of the pictures of a folder.
 
   Args:
@@ -31,16 +46,13 @@ def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> tuple[di
     class_paths: for each picture, its path relative to the folder -> its path below its split.
     table: the table's path relative to the folder; '' to find out the style.
 
-  Returns:
-    {path relative to the folder: list of tags, each once}, without pictures of which nothing is
-    said; and the style in words.
-
   Raises:
     UserError: no tags, two styles at once, or a file that cannot be understood.
   """
-  table_path = folder / table if table else _find_table(folder)
+  table_path, passed_over = (folder / table, '') if table else _find_table(folder)
   if table_path:
-    return _read_table(table_path, folder, class_paths), f"the table '{table_path.name}'"
+    tags_of, splits = _read_table(table_path, folder, class_paths)
+    return FoundTags(tags_of, f"the table '{table_path.name}'", splits, passed_over)
   sidecars = {name: path for name in class_paths if (path := _find_sidecar(folder, name))}
   if sidecars and 2 * len(sidecars) < len(class_paths):
     raise UserError(
@@ -48,14 +60,15 @@ def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> tuple[di
         f"them (such as '{next(iter(sidecars.values())).name}') and the others have none: write "
         'the missing files, or remove the few to have the class folders read.')
   if sidecars:
-    return {name: _read_sidecar(path) for name, path in sidecars.items()}, 'sidecar files'
+    tags_of = {name: _read_sidecar(path) for name, path in sidecars.items()}
+    return FoundTags(tags_of, 'sidecar files', {}, passed_over)
   classes = {name: [path.split('/')[0]] for name, path in class_paths.items() if '/' in path}
   if len({tags[0] for tags in classes.values()}) < 2:
     raise UserError(
         f"no tags were found for the {len(class_paths)} pictures in '{folder}': expected a table "
         f'(.csv or .jsonl with {_COLUMNS_NEEDED}), a .txt file beside each picture, or at least '
-        'two class folders.')
-  return classes, 'class folders'
+        f"two class folders{passed_over and '; ' + passed_over}.")
+  return FoundTags(classes, 'class folders', {}, passed_over)
 
 
 def split_tags(text: str) -> list[str]:
@@ -93,27 +106,40 @@ def _read_text(path):
 
 
 def _find_table(folder):
-  """The one file in the folder that can be a table of tags, or None."""
-  found = [path for path in sorted(folder.iterdir())
-           if path.suffix.lower() in _TABLE_ENDINGS and not path.name.startswith('.')
-           and _pick_columns(_first_columns(path))]
+  """The one file in the folder that can be a table of tags, or None; the others in words."""
+  columns = {path: _first_columns(path) for path in sorted(folder.iterdir())
+             if path.suffix.lower() in _TABLE_ENDINGS and not path.name.startswith('.')}
+  found = [path for path, names in columns.items() if _pick_columns(names)]
   if len(found) > 1:
     names = ', '.join(f"'{path.name}'" for path in found)
     raise UserError(f"'{folder}' holds {len(found)} tables of tags ({names}); name the one to use "
                     'with --config.data.table=')
-  return found[0] if found else None
+  others = [f"'{path.name}' ({name_few([repr(name)[:40] for name in names]) or 'no columns'})"
+            for path, names in columns.items() if path not in found]
+  return (found[0] if found else None,
+          f'no table of tags, by its first line: {name_few(others)}' if others else '')
 
 
 def _first_columns(path):
   """The column names in a table's first line; none where it cannot be understood."""
   with path.open(encoding='utf-8-sig', errors='replace', newline='') as file:
-    try:
-      if path.suffix.lower() == '.csv':
-        return next(csv.reader(file), [])
-      row = json.loads(file.readline())
-      return list(row) if isinstance(row, dict) else []
-    except (csv.Error, ValueError):
-      return []
+    line = file.readline()
+  try:
+    if not _is_json(path):
+      return next(csv.reader([line], delimiter=_delimiter(line)), [])
+    row = json.loads(line)
+    return list(row) if isinstance(row, dict) else []
+  except (csv.Error, ValueError):
+    return []
+
+
+def _is_json(table):
+  return table.suffix.lower() in ('.jsonl', '.json', '.ndjson')
+
+
+def _delimiter(header):
+  """What separates the values of a CSV: of comma, semicolon and tab the most frequent there."""
+  return max(',;\t', key=header.count)
 
 
 def _pick_columns(columns):
@@ -125,31 +151,50 @@ def _pick_columns(columns):
 
 
 def _read_table(table, folder, known):
-  """{relative path: tags} of a table; rows on the same picture are put together."""
+  """{relative path: tags}, {relative path: split}; rows on the same picture are put together."""
   if not table.is_file():
     raise UserError(f"there is no table '{table}'; config.data.table is a path relative to "
                     'config.data.path.')
-  tags_of, missing = {}, []
-  for line, row in _csv_rows(table) if table.suffix.lower() == '.csv' else _json_rows(table):
+  tags_of, splits, missing = {}, {}, []
+  for line, row in _json_rows(table) if _is_json(table) else _csv_rows(table):
+    where = f"line {line} of '{table}'"
     columns = _pick_columns(row)
     if not columns:
-      raise UserError(f"line {line} of '{table}' has {', '.join(map(repr, row)) or 'no columns'}; "
+      raise UserError(f"{where} has {', '.join(map(repr, row)) or 'no columns'}; "
                       f'expected {_COLUMNS_NEEDED}.')
-    name = _relative_path(row[columns[0]], folder, f"line {line} of '{table}'")
+    name = _relative_path(row[columns[0]], folder, where)
     if name not in known and not (folder / name).is_file():
       missing.append(name)
-    tags = _cell_tags(row[columns[1]], columns[1], f"line {line} of '{table}'")
-    tags_of[name] = _tidy(tags_of.get(name, []) + tags)
+    tags_of[name] = _tidy(tags_of.get(name, []) + _cell_tags(row[columns[1]], columns[1], where))
+    split = _cell_split(row, where)
+    if split and splits.setdefault(name, split) != split:
+      raise UserError(f"{where} puts '{name}' into {split}, a line before it into {splits[name]}; "
+                      'a picture belongs to one split.')
   if missing:
+    slashes = any('\\' in name for name in missing)
     raise UserError(f"the table '{table}' names {len(missing)} pictures that are not in "
                     f"'{folder}', such as {', '.join(map(repr, missing[:3]))}; its paths are read "
-                    'relative to the folder.')
-  return tags_of
+                    f"relative to the folder{', with / between folders' if slashes else ''}.")
+  if not tags_of:
+    raise UserError(f"the table '{table}' has no line that names a picture.")
+  return tags_of, splits
+
+
+def _cell_split(row, where):
+  """'train', 'valid' or 'test', by the row's column of splits; '' where it says nothing."""
+  column = next((name for name in row if str(name).strip().lower() == SPLIT_COLUMN), None)
+  value = '' if column is None or row[column] is None else str(row[column]).strip()
+  if value and value.lower() not in SPLIT_NAMES:
+    raise UserError(f"{where} has the {SPLIT_COLUMN} '{value}'; expected train, valid or test, "
+                    'nothing for a picture to leave out, or another name for the column.')
+  return SPLIT_NAMES.get(value.lower(), '')
 
 
 def _csv_rows(table):
   """Yields (line number, {column: cell}) of a CSV file with a header."""
-  reader = csv.reader(io.StringIO(_read_text(table), newline=''), strict=True)
+  text = _read_text(table)
+  delimiter = _delimiter(text.partition('\n')[0])
+  reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
   try:
     header = next(reader, [])
     if not _pick_columns(header):
@@ -157,7 +202,8 @@ def _csv_rows(table):
     for row in reader:
       if len(row) not in (0, len(header)):
         raise UserError(f"line {reader.line_num} of '{table}' has {len(row)} values, the header "
-                        f'has {len(header)}; put quotes around tags that are separated by commas.')
+                        f'has {len(header)}; put quotes around a value that has {delimiter!r} '
+                        'in it.')
       if row:
         yield reader.line_num, dict(zip(header, row, strict=True))
   except csv.Error as error:
@@ -187,12 +233,12 @@ def _relative_path(value, folder, where):
 
 
 def _cell_tags(value, column, where):
-  """The tags in a cell: of a column `tags` one or many, of a column `label` one."""
+  """The tags in a cell: of a column `tags` one or many, of a column `label` or `class` one."""
   if value is None:
     return []
   if isinstance(value, list):
     return [str(tag) for tag in value]
-  if column.strip().lower() == 'label' or not isinstance(value, str):
+  if column.strip().lower() != 'tags' or not isinstance(value, str):
     return [str(value)]
   try:
     return split_tags(value)

@@ -1,7 +1,7 @@
 """What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
 
 from errors import UserError
-from jobs import audit, evaluate, export, inspect, predict, study, train
+from jobs import audit, crop, evaluate, export, inspect, predict, study, train
 
 JOBS = {
     'train': train.run,
@@ -9,6 +9,7 @@ JOBS = {
     'predict': predict.run,
     'inspect': inspect.run,
     'audit': audit.run,
+    'crop': crop.run,
     'study': study.run,
     'export': export.run,
 }

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build, devices, loop, records
+from train_lib import build_data, devices, loop, records
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.audit import Block, find_suspects
@@ -81,7 +81,7 @@ def _check(settings):
 
 def _held_out_parts(config, workdir, preemption) -> list[Part]:
   trained = open_trained(config, workdir, config.checkpoint)
-  sources = {split: build.build_source(config, split, preemption.check)
+  sources = {split: build_data.build_source(config, split, preemption.check)
              for split in ('valid', 'test')}
   for source in sources.values():
     check_tags(trained, source)
@@ -99,10 +99,10 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[Part]:
   folder.mkdir(parents=True, exist_ok=True)
   count, parts = config.audit.folds, []
   with Lock(folder):
-    source = build.build_source(config, 'train', preemption.check)
+    source = build_data.build_source(config, 'train', preemption.check)
     say(f'dealing {len(source):,} pictures out to {count} parts by their content')
     for number, (others, judged) in enumerate(
-        build.build_folds(source, count, preemption.check), 1):
+        build_data.build_folds(source, count, preemption.check), 1):
       say(f'--- net {number} of {count} learns from {len(others):,} pictures, to judge '
           f'{len(judged):,} others')
       place = folder / f'fold-{number}-of-{count}'
@@ -120,7 +120,7 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[Part]:
 def _judge(config, parts, scored, ids, folder, poll):
   """Yields a `Block` for each batch of the parts, of the scored tags; fills in `ids`."""
   for part in parts:
-    loader, first = build.build_evaluation_loader(config, part.source), part.first
+    loader, first = build_data.build_evaluation_loader(config, part.source), part.first
     evaluator = Evaluator(part.trained.task, part.trained.mesh)
     for batch, predicted, _ in evaluator.predictions(part.trained.variables, loader, poll):
       real = np.flatnonzero(batch['mask'] > 0)

@@ -1,6 +1,6 @@
 """--job=evaluate: the test tables again, from a workdir alone."""
 
-from train_lib import build, devices, records, reports
+from train_lib import build_data, devices, records, reports
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
@@ -28,10 +28,10 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     devices.set_up_jax(config.runtime.cache_dir)
     trained = open_trained(config, workdir, config.checkpoint)
     folder = records.absolute(output or workdir)
-    source = build.build_source(config, 'train', poll=preemption.check)
+    source = build_data.build_source(config, 'train', poll=preemption.check)
     check_tags(trained, source)
-    source = build.build_listed_source(config, source, preemption.check)
-    loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
+    source = build_data.build_listed_source(config, source, preemption.check)
+    loaders = build_data.build_evaluation_loaders(config, source, poll=preemption.check)
     folder.mkdir(parents=True, exist_ok=True)
     of_task = reports.of(config.task)
     result = of_task.report_on_test(

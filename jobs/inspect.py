@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from errors import UserError
-from train_lib import build, devices, plots, records
+from train_lib import build_data, class_plots, devices, plots, records
 from train_lib import workdir as workdir_lib
 from train_lib.augmentation_sheet import augmentation_sheet
 from train_lib.grid import draw_grid
@@ -69,12 +69,12 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   del config_path, input
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
-    build.build_pipeline(config.data, train=True)             # a mistake is told before reading
+    build_data.build_pipeline(config, train=True)            # a mistake is told before reading
     folder = _open_folder(config, workdir, output)
-    sources = {split: build.build_source(config, split, preemption.check) for split in SPLITS}
+    sources = {split: build_data.build_source(config, split, preemption.check) for split in SPLITS}
     say(sources['train'].description)
     data = _Data(config, sources, {
-        split: build.read_pictures(config, source, split, preemption.check)
+        split: build_data.read_pictures(config, source, split, preemption.check)
         for split, source in sources.items()})
     summary = {'pictures': {split: len(source) for split, source in sources.items()},
                'unreadable': _tell_unreadable(folder, data)}
@@ -122,7 +122,8 @@ def _tell_balance(folder, data) -> None:
   rows = [(train.tag_names[tag], train.tag_categories[tag], *map(int, counts[tag]))
           for tag in order]
   records.write_csv(folder / 'balance.csv', ('name', 'category', *SPLITS), rows)
-  plots.save(plots.tag_frequencies(counts[:, 0], train.tag_categories, len(train)),
+  plots.save(class_plots.balance(counts, train.tag_names) if data.config.task == 'classification'
+             else plots.tag_frequencies(counts[:, 0], train.tag_categories, len(train)),
              folder / 'frequencies.png')
   say(_table(rows, [len(data.sources[split]) for split in SPLITS]))
 
@@ -143,7 +144,7 @@ def _table(rows, sizes) -> str:
 
 def _tell_duplicates(folder, data, poll) -> dict:
   """Writes and says which pictures are alike; the counts."""
-  pairs = build.find_duplicates(list(data.pictures.values()))
+  pairs = build_data.find_duplicates(list(data.pictures.values()))
   rows, shown = [], []
   for number, (one, other, bits) in enumerate(zip(*pairs[:3], strict=True)):
     poll()
@@ -206,6 +207,6 @@ def _pair_sheet(data, shown, num_found):
 def _read(data, row):
   """A picture as evaluation reads it; None where it cannot be read."""
   split, index = data.place(row)
-  loader = build.build_evaluation_loader(data.config, data.sources[split], keys=('image',))
+  loader = build_data.build_evaluation_loader(data.config, data.sources[split], keys=('image',))
   example = loader.example(index)
   return None if example is None else example['image']

@@ -1,4 +1,4 @@
-"""--job=predict: the tags, or the class, of every picture of a folder."""
+"""--job=predict: the tags, the class, or the people's joints, of every picture of a folder."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from errors import UserError
-from train_lib import build, devices, parallel, records
+from train_lib import build_data, devices, parallel, pose_prediction, records
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
@@ -24,7 +24,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   Writes `predictions.jsonl`, `predictions.csv` (the same for a spreadsheet) and, if need be,
   `unreadable.jsonl`. Each appears whole, at the end. A row of a tagger is path, rating and the tags
   with their probabilities, most probable first; of a classifier path, label, probability and 'top',
-  [class, probability] of the most probable classes.
+  [class, probability] of the most probable classes. A pose net leaves what
+  `pose_prediction.predict_people` says.
 
   Args:
     config: of the workdir; the `predict` section is this job's.
@@ -39,13 +40,14 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   del config_path
   with Preemption() as preemption:
     if not input:
-      raise UserError(f'nothing to {WORDS[config.task].verb}: name a picture or a folder of '
-                      'pictures with --input=')
+      raise UserError('nothing to predict: name a picture or a folder of pictures with --input=')
     devices.set_up_jax(config.runtime.cache_dir)
+    if config.task == 'pose':
+      return pose_prediction.predict_people(config, workdir, input, output, preemption)
     trained = open_trained(config, workdir, config.checkpoint)
     parallel.check_batch_size('predict.batch_size', config.predict.batch_size, trained.mesh)
     words = WORDS[config.task](trained, config.predict.threshold)
-    loader = build.build_picture_loader(config, input)
+    loader = build_data.build_picture_loader(config, input)
     folder = records.absolute(output or os.path.join(workdir, 'predict'))
     say(f'{words.doing} {loader.num_examples} pictures with step {trained.step}{words.how}')
     rows = _predicted_rows(trained, loader, words, preemption)
@@ -62,7 +64,7 @@ class TagWords:
   """What a tagger says of a picture. Args: trained: of `open_trained`; threshold: of the config,
   negative: the one tuned on the validation split."""
 
-  verb, doing, done = 'tag', 'tagging', 'tagged'
+  doing, done = 'tagging', 'tagged'
   columns = ('path', 'rating', 'tags')
 
   def __init__(self, trained, threshold: float):
@@ -90,7 +92,7 @@ class TagWords:
 class ClassWords:
   """What a classifier says of a picture. Args: as those of `TagWords`; it has no threshold."""
 
-  verb, doing, done = 'classify', 'classifying', 'classified'
+  doing, done = 'classifying', 'classified'
   columns = ('path', 'label', 'probability')
   how = ''
 

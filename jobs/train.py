@@ -8,6 +8,9 @@ from train_lib import run as run_lib
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
 
+PURPOSES = {'tagging': 'tag pictures', 'classification': 'classify pictures',
+            'pose': 'find the joints of people'}
+
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
   """Trains until the config's last step, then measures the test split and draws predictions.
@@ -33,7 +36,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     say(reports.of(config.task).format_table(record['test']))
     return
   say(f'done in {human_time(time.monotonic() - started)}; everything is in {workdir}. '
-      f'To {"tag" if config.task == "tagging" else "classify"} pictures:\n'
+      f'To {PURPOSES[config.task]}:\n'
       f'  python main.py --job=predict --workdir={shlex.quote(workdir)} --input=FOLDER')
 
 

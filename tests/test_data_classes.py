@@ -78,8 +78,13 @@ def test_pictures_without_a_class_are_left_out_and_told():
   assert [classes[index]['id'] for index in range(len(classes))] == ['p0', 'p2', 'p4']
   assert "2 pictures of a split have no class" in classes.description
   assert "such as 'p1'" in classes.description
-  with pytest.raises(UserError, match='none of the 2 pictures has a class'):
+  with pytest.raises(UserError, match='none of the 2 pictures of a split has a class'):
     Classes(Tagged([[], []]))
+
+
+def test_a_single_class_is_refused():
+  with pytest.raises(UserError, match="of one class, 't0', and a classifier needs at least two"):
+    Classes(Tagged([[0], [0]], 1))
 
 
 def test_it_travels_to_other_processes_and_can_be_cut():
@@ -102,7 +107,7 @@ def test_ten_thousand_classes_are_counted_and_told_in_a_few_words():
   counts = classes.count_tags()
   assert counts.shape == (count,) and counts.sum() == count
   words = describe_balance(classes.tag_names, {'train': counts, 'test': 0 * counts})
-  assert words.startswith("10,000 classes of 1 ('t0') to 1 ('t0') training pictures")
+  assert words.startswith('10,000 classes of 1 training pictures each')
   assert 'and 9,992 others' in words and len(words) < 500
 
 

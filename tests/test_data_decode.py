@@ -226,6 +226,14 @@ def test_a_truncated_file_is_refused(format, options, share):
     decode(data[:int(share * len(data))])
 
 
+def test_a_truncated_png_is_refused_without_a_word_of_a_library(capfd):
+  data = encode(make_picture('RGB', 150, 130), 'PNG')
+  for missing in (100, len(data) // 2):
+    with pytest.raises(DecodeError):
+      decode(data[:-missing])
+  assert capfd.readouterr() == ('', '')
+
+
 def test_a_jpeg_that_lost_only_its_end_mark_is_refused():
   data = encode(make_picture(), 'JPEG')
   for missing in (1, 2, 3):

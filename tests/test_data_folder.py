@@ -115,6 +115,54 @@ def test_with_train_and_validation_alone_the_validation_folder_is_the_test(tmp_p
           in splits['train'].description)
 
 
+def make_split_table(folder, *splits, count=60):
+  make_files(folder, [f'{i}.png' for i in range(count)])
+  rows = [f"{i}.png,{('cat', 'dog')[i % 2]},{splits[i % len(splits)]}" for i in range(count)]
+  (folder / 'labels.csv').write_text('\n'.join(['path,label,split', *rows]))
+
+
+def test_splits_that_a_table_tells_are_taken_as_they_are(tmp_path):
+  make_split_table(tmp_path, 'train', 'val', 'test')
+  splits = build_splits(tmp_path)
+  for number, source in enumerate(splits.values()):
+    assert {int(id.removesuffix('.png')) % 3 for id in ids(source)} == {number}
+  assert "split by the table's splits test, train, valid)" in splits['train'].description
+  first = splits['train'].fingerprint
+  make_split_table(tmp_path, 'train', 'test', 'val')
+  assert build_splits(tmp_path)['train'].fingerprint != first
+
+
+def test_a_split_that_a_table_lacks_is_cut_and_pictures_outside_of_all_are_told(tmp_path):
+  make_split_table(tmp_path, 'train', 'test', 'train', '')
+  splits = build_splits(tmp_path)
+  assert {int(id.removesuffix('.png')) % 4 for id in ids(splits['test'])} == {1}
+  assert {int(id.removesuffix('.png')) % 4 for id in ids(splits['train'])} == {0, 2}
+  assert len(splits['train']) + len(splits['valid']) == 30 and len(splits['valid'])
+  description = splits['train'].description
+  assert "table's splits test, train, 20% for valid set apart from train" in description
+  assert '15 pictures left out, without tags or outside the splits' in description
+
+
+def test_a_table_tells_the_splits_of_pictures_in_split_folders_too(tmp_path):
+  make_files(tmp_path, [f'{top}/{i}.png' for top in ('train', 'test') for i in range(4)])
+  rows = [f"{top}/{i}.png,{('cat', 'dog')[i % 2]},{('train', 'valid', 'test', 'train')[i]}"
+          for top in ('train', 'test') for i in range(4)]
+  (tmp_path / 'labels.csv').write_text('\n'.join(['path,label,split', *rows]))
+  assert ids(build_splits(tmp_path)['valid']) == ['test/1.png', 'train/1.png']
+
+
+def test_validation_and_test_without_training_are_no_classes(tmp_path):
+  make_split_folders(tmp_path, 'Valid', 'test')
+  assert "has the folders 'Valid', 'test' and none for training" in error_of(tmp_path)
+
+
+def test_a_table_that_was_passed_over_is_told(tmp_path):
+  make_classes(tmp_path)
+  (tmp_path / 'labels.csv').write_text('picture,kind\ncat/1.png,lion\n')
+  assert "no table of tags, by its first line: 'labels.csv' ('picture', 'kind')" in (
+      build_splits(tmp_path)['train'].description)
+
+
 @pytest.mark.parametrize('given', [('train',), ('train', 'test')])
 def test_splits_that_are_missing_are_cut_from_train(tmp_path, given):
   make_split_folders(tmp_path, *given)
@@ -259,7 +307,7 @@ def test_class_balance_is_told_with_classes_that_have_too_few_pictures(tmp_path)
   assert "42 pictures with 2 classes from class folders; train 32, valid 4, test 6" in description
   assert "2 classes of 2 ('dog') to 30 ('cat') training pictures" in description
   assert "fewer than 5 training pictures have 'dog' (2); no valid picture of 'dog'" in description
-  assert "1 tags left out, which no training picture has: 'gnu'" in description
+  assert "1 classes left out, which no training picture has: 'gnu'" in description
 
 
 @pytest.mark.parametrize('top', ['', 'train/'])

@@ -15,7 +15,8 @@ from errors import UserError
 CONFIG = SimpleNamespace(
     max_pixels=1000, image_size_px=8, pad='square',
     augment=('mirror', 'rotation', 'scale', 'cutout', 'colour'),
-    rotation_deg=10.0, scale_frac=0.1, translate_frac=0.05, cutout_frac=0.25, colour_frac=0.2)
+    rotation_deg=10.0, scale_frac=0.1, translate_frac=0.05, cutout_frac=0.25, colour_frac=0.2,
+    persons=SimpleNamespace(cut='none'))
 
 
 class TinySource:

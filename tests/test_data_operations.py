@@ -24,7 +24,8 @@ def make_config(**changes):
   defaults = dict(
       max_pixels=1000, image_size_px=16, pad='square', augment=AUGMENTATIONS, rotation_deg=10.0,
       scale_frac=0.1, translate_frac=0.05, cutout_frac=0.25, colour_frac=0.2, crop_least_frac=0.3,
-      crop_aspect=1.5, randaugment_count=2, randaugment_magnitude=9.0)
+      crop_aspect=1.5, randaugment_count=2, randaugment_magnitude=9.0,
+      persons=SimpleNamespace(cut='none'))
   return SimpleNamespace(**{**defaults, **changes})
 
 

@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def find(folder, names=NAMES, table=''):
-  return find_tags(folder, {name: name for name in names}, table)
+  return find_tags(folder, {name: name for name in names}, table)[:2]
 
 
 def error_of(folder, **settings):
@@ -40,7 +40,34 @@ def test_a_csv_table_gives_tags_in_any_writing(folder, cell, tags):
   assert style == "the table 'tags.csv'"
 
 
-@pytest.mark.parametrize('column', ['path', 'file', 'image', 'file_name', ' Filename '])
+def splits_of(folder):
+  return find_tags(folder, {name: name for name in NAMES}, '').splits
+
+
+@pytest.mark.parametrize('ending, separator', [('csv', ','), ('csv', ';'), ('csv', '\t'),
+                                               ('tsv', '\t'), ('TSV', ';')])
+def test_values_may_be_separated_by_commas_semicolons_or_tabs(folder, ending, separator):
+  lines = [('path', 'class'), ('a.png', '"x, y"'), ('sub dir/ü.jpg', 'z z')]
+  text = '\r\n'.join(map(separator.join, lines))
+  (folder / f'any.{ending}').write_text('\ufeff' + text, encoding='utf-8')
+  assert find(folder)[0] == {'a.png': ['x, y'], 'sub dir/ü.jpg': ['z z']}
+
+
+def test_a_column_tells_the_splits(folder):
+  (folder / 'any.csv').write_text('path,label,Split\na.png,x,train\nsub dir/ü.jpg,y,Val\n'
+                                  'sub dir/c.PNG,x,\na.png,x,\n')
+  assert splits_of(folder) == {'a.png': 'train', 'sub dir/ü.jpg': 'valid'}
+  (folder / 'any.csv').write_text('path,label,split\na.png,x,\n')
+  assert splits_of(folder) == {}
+  (folder / 'any.csv').unlink()
+  rows = [{'path': 'a.png', 'label': 1, 'split': 'testing'}, {'path': 'sub dir/c.PNG', 'label': 2},
+          {'path': 'sub dir/ü.jpg', 'label': 2, 'split': None}]
+  (folder / 'any.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+  assert splits_of(folder) == {'a.png': 'test'}
+
+
+@pytest.mark.parametrize('column', ['path', 'file', 'image', 'file_name', ' Filename ',
+                                    'image_path'])
 def test_columns_are_found_by_their_names(folder, column):
   (folder / 'any.csv').write_text(f'number,Label,{column}\n1,two words,a.png\n\n2,x,./a.png\n')
   assert find(folder)[0] == {'a.png': ['two words', 'x']}
@@ -64,6 +91,8 @@ def test_a_table_without_the_columns_is_passed_over_unless_it_is_named(folder):
   (folder / 'notes.csv').write_text('when,what\nnow,x\n')
   (folder / 'log.jsonl').write_text('no json\n')
   assert 'no tags were found for the 3 pictures' in error_of(folder)
+  assert ("two class folders; no table of tags, by its first line: 'log.jsonl' (no columns), "
+          "'notes.csv' ('when', 'what')." in error_of(folder))
   assert "line 1 of" in error_of(folder, table='notes.csv')
   assert "has 'when', 'what'; expected a column 'path'" in error_of(folder, table='notes.csv')
   assert 'line 1 of' in error_of(folder, table='log.jsonl')
@@ -79,7 +108,14 @@ def test_two_tables_are_not_chosen_between(folder):
 
 @pytest.mark.parametrize('text, words', [
     ('path,tags\na.png,x\na.png,x,y\n', 'line 3 of'),
-    ('path,tags\na.png,x\na.png,x,y\n', 'has 3 values, the header has 2; put quotes'),
+    ('path,tags\na.png,x\na.png,x,y\n', "has 3 values, the header has 2; put quotes around a "
+     "value that has ',' in it"),
+    ('path;tags\na.png;x;y\n', "around a value that has ';' in it"),
+    ('path,tags\n', 'has no line that names a picture'),
+    ('path,label,split\na.png,x,train\na.png,x,fold 2\n', "line 3 of"),
+    ('path,label,split\na.png,x,train\na.png,x,fold 2\n', "has the split 'fold 2'; expected"),
+    ('path,label,split\na.png,x,train\na.png,x,test\n', "puts 'a.png' into test, a line before it"),
+    ('path,tags\nsub dir\\c.PNG,x\n', 'relative to the folder, with / between folders'),
     ('path,tags\n"a.png,x\n', 'is no CSV'),
     ('path,tags\na.png,[cat\n', 'begin as a JSON list but are none'),
     ('path,tags\n,x\n', "line 2 of"),

@@ -24,8 +24,8 @@ CATEGORIES = ('rating', 'general', 'character', 'copyright', 'artist', 'meta')
 
 def make_settings(**changes):
   values = {'dir': '', 'num_train': 12, 'num_valid': 3, 'num_test': 2, 'image_size_px': 64,
-            'dropped_share': 0.2, 'data_seed': 5, 'flipped_share': 0.0, 'implications': 'listed',
-            'labels': 'tags'}
+            'drawn_size_px': 0, 'dropped_share': 0.2, 'data_seed': 5, 'flipped_share': 0.0,
+            'implications': 'listed', 'labels': 'tags'}
   return types.SimpleNamespace(**values | changes)
 
 
@@ -269,7 +269,8 @@ import multiprocessing, os, signal, sys, types
 from data.sources import toon
 settings = types.SimpleNamespace(dir=sys.argv[1], num_train=20000, num_valid=2, num_test=2,
                                  image_size_px=32, dropped_share=0.2, data_seed=0,
-                                 flipped_share=0.0, implications='listed', labels='tags')
+                                 flipped_share=0.0, implications='listed', labels='tags',
+                                 drawn_size_px=0)
 calls = 0
 def poll():
   global calls

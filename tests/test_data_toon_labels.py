@@ -20,7 +20,7 @@ def read(tmp_path_factory):
     source = toon_source.build_toon(types.SimpleNamespace(**{
         **dict(dir=folder, num_train=40, num_valid=2, num_test=2, image_size_px=32,
                dropped_share=0.2, data_seed=5, flipped_share=0.0, implications='listed',
-               labels='tags'), **changes}), 'train')
+               labels='tags', drawn_size_px=0), **changes}), 'train')
     return source, [source[index] for index in range(len(source))]
 
   return read_train

@@ -18,8 +18,8 @@ SPLITS = {'train': 30, 'valid': 4, 'test': 3}
 
 def make_settings(**changes):
   values = {'num_train': SPLITS['train'], 'num_valid': SPLITS['valid'], 'num_test': SPLITS['test'],
-            'image_size_px': 32, 'dropped_share': 0.4, 'data_seed': 5, 'flipped_share': 0.0,
-            'implications': 'listed', 'labels': 'tags'}
+            'image_size_px': 32, 'drawn_size_px': 0, 'dropped_share': 0.4, 'data_seed': 5,
+            'flipped_share': 0.0, 'implications': 'listed', 'labels': 'tags'}
   return types.SimpleNamespace(**values | changes)
 
 

@@ -252,7 +252,7 @@ def test_mistakes_in_a_config_are_told(folder, change, message):
 
 
 @pytest.mark.parametrize('name, flags, message', [
-    ('predict', {}, 'nothing to tag'),
+    ('predict', {}, 'nothing to predict'),
     ('predict', {'input': '/no/such/folder'}, "'/no/such/folder' does not exist"),
 ])
 def test_mistakes_in_flags_are_told(trained, name, flags, message):

@@ -20,7 +20,7 @@ import jobs
 from configs import saved, tagger
 from errors import UserError
 from jobs import audit
-from train_lib import audit_report, build, workdir
+from train_lib import audit_report, build_data, workdir
 from train_lib.audit import find_suspects
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -64,7 +64,7 @@ def read(path):
 
 def check_rows(rows, config, splits):
   """Every row says of its picture what the data say, and the ranking falls."""
-  sources = {split: build.build_source(config, split) for split in splits}
+  sources = {split: build_data.build_source(config, split) for split in splits}
   examples = {(split, source[index]['id']): source[index] for split, source in sources.items()
               for index in range(len(source))}
   assert {row['split'] for row in rows} == set(splits)
@@ -98,7 +98,7 @@ def test_held_out_pictures_are_judged_by_the_trained_net(trained, capsys):
 def test_the_summary_adds_up_and_holds_the_precision(trained):
   config = saved.get_config(str(trained))
   run('audit', config, trained)
-  sources = {split: build.build_source(config, split) for split in ('valid', 'test')}
+  sources = {split: build_data.build_source(config, split) for split in ('valid', 'test')}
   in_picture = {(split, source[index]['id'], source.tag_names[tag])
                 for split, source in sources.items() for index in range(len(source))
                 for tag in source[index]['drawn_tags']}
@@ -157,9 +157,9 @@ def folds(folder):
 def test_folds_judge_each_training_picture_by_the_net_that_did_not_see_it(folds, folder):
   config = tiny_config(folder)
   check_rows(table(folds / 'audit'), config, ('train',))
-  source = build.build_source(config, 'train')
+  source = build_data.build_source(config, 'train')
   judged = []
-  for number, (others, part) in enumerate(build.build_folds(source, 2, lambda: None), 1):
+  for number, (others, part) in enumerate(build_data.build_folds(source, 2, lambda: None), 1):
     record = read(folds / 'audit' / f'fold-{number}-of-2' / 'run.json')
     assert record['finished'] and record['fingerprint'] == others.fingerprint
     names = [{each[index]['id'] for index in range(len(each))} for each in (others, part)]

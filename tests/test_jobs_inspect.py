@@ -12,7 +12,7 @@ import jobs
 from configs import tagger
 from errors import UserError
 from jobs import inspect
-from train_lib import augmentation_sheet, build, grid, workdir
+from train_lib import augmentation_sheet, build_data, grid, workdir
 
 KINDS = {'cat': 10, 'dog': 6, 'emu': 3}
 
@@ -126,11 +126,11 @@ def test_the_sheet_of_augmentations_shows_each_alone_then_all_then_mixed(inspect
 
 def test_the_sheet_shows_what_the_training_pipeline_gives(folder):
   config = make_config(folder, augment=('mirror', 'rotation'))
-  source = build.build_source(config, 'train')
+  source = build_data.build_source(config, 'train')
   examples = augmentation_sheet._readable(config, source)
   image = augmentation_sheet._images(config, examples, config.data.augment, draw=3)[1]
   rng = np.random.default_rng((config.seed, 3, 1, 0))
-  wanted = augmentation_sheet._apply(build.build_pipeline(config.data, train=True),
+  wanted = augmentation_sheet._apply(build_data.build_pipeline(config.data, train=True),
                                      {**examples[1], 'rng': rng})['image']
   np.testing.assert_array_equal(image, wanted)
 
@@ -138,7 +138,7 @@ def test_the_sheet_shows_what_the_training_pipeline_gives(folder):
 def test_without_augmentation_the_sheet_says_so(folder):
   config = make_config(folder, augment=())
   config.train.mixup_alpha = config.train.cutmix_alpha = 0.0
-  sheet = augmentation_sheet.augmentation_sheet(config, build.build_source(config, 'train'))
+  sheet = augmentation_sheet.augmentation_sheet(config, build_data.build_source(config, 'train'))
   assert sheet.size[0] == grid.CELL_PX + grid.GAP_PX + 2 * grid.MARGIN_PX
 
 

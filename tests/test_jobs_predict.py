@@ -89,5 +89,5 @@ def test_a_threshold_for_a_classifier_is_told(trained, tmp_path):
 
 
 def test_without_an_input_the_words_are_those_of_the_task(trained):
-  with pytest.raises(UserError, match='nothing to classify'):
+  with pytest.raises(UserError, match='nothing to predict'):
     predict.run(make_config(), 'unused', config_path='', input='', output='')

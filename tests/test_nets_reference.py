@@ -15,7 +15,7 @@ import pytest
 import nets
 from nets.weight_names import get_weight_names
 from tests.reference import fill
-from tests.reference.rows import REFERENCES
+from tests.reference.rows import NAMES_OF, REFERENCES
 
 FOLDER = pathlib.Path(__file__).parent / 'reference' / 'nets'
 EQUAL = 1e-4  # of the spread of what is compared
@@ -25,7 +25,7 @@ NUM_OUTPUTS = 1000
 
 def naming(row):
   """Returns (path -> key, to the reference's layout, from it) of a row's source."""
-  names = get_weight_names(row.variant)[row.source]
+  names = get_weight_names(row.variant)[NAMES_OF[row.source]]
   return names.to_key, names.to_array, names.from_array
 
 
@@ -80,7 +80,8 @@ def case(request):
   """(row, net, variables, image, stored arrays); one row is in memory at a time."""
   row = REFERENCES[request.param]
   net = nets.build_net(
-    row.variant, NUM_OUTPUTS, batch_norm_momentum=0.5, dropout_rate=0.0, drop_path_rate=0.0)
+    row.variant, row.options.get('heatmaps', NUM_OUTPUTS), batch_norm_momentum=0.5,
+    dropout_rate=0.0, drop_path_rate=0.0)
   with np.load(FOLDER / f'{request.param}.npz') as file:
     stored = dict(file)
   return row, net, fill_variables(net, row), fill.picture(row.batch, row.size_px), stored
@@ -133,4 +134,5 @@ def test_every_family_has_two_references_and_one_that_is_fast():
 
 def test_models_named_here_are_those_that_the_names_belong_to():
   for row in REFERENCES.values():
-    assert get_weight_names(row.variant)[row.source].model == row.model
+    model = get_weight_names(row.variant)[NAMES_OF[row.source]].model
+    assert model == ('' if row.source == 'authors' else row.model)

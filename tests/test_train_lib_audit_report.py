@@ -11,7 +11,7 @@ from PIL import Image
 import jobs
 from configs import tagger
 from jobs import audit
-from train_lib import build, parallel
+from train_lib import build_data, parallel
 from train_lib.tasks.classification import Classification
 from train_lib.trained import Trained
 
@@ -36,7 +36,7 @@ def test_classes_are_judged_with_the_class_to_take_instead(tmp_path, monkeypatch
       'data.image_size_px': 32, 'data.num_train': 2, 'data.num_valid': 13, 'data.num_test': 11,
       'eval.batch_size': 8, 'data.dir': str(tmp_path / 'data'),
       'runtime.cache_dir': str(tmp_path / 'programs')})
-  source = build.build_source(config, 'test')
+  source = build_data.build_source(config, 'test')
   task = Classification(net=Colours(), loss_function=lambda logits, targets: logits.sum(axis=1),
                         mean=(127.5,), deviation=(127.5,), num_classes=len(source.tag_names))
   monkeypatch.setattr(audit, 'open_trained', lambda *_: Trained(
@@ -44,7 +44,7 @@ def test_classes_are_judged_with_the_class_to_take_instead(tmp_path, monkeypatch
   jobs.get_job('audit')(config, str(tmp_path), config_path='tests', input='', output='')
   told, place = capsys.readouterr().out, tmp_path / 'audit'
   examples = {(split, one[index]['id']): one[index] for split, one in (
-      ('valid', build.build_source(config, 'valid')), ('test', source))
+      ('valid', build_data.build_source(config, 'valid')), ('test', source))
       for index in range(len(one))}
   rows, summary = read_table(place / 'audit.csv'), json.loads(
       (place / 'audit.json').read_text())

@@ -6,7 +6,7 @@ import pytest
 from configs import fashion, tagger
 from errors import UserError
 from losses import LOSSES
-from train_lib import build, check
+from train_lib import build, build_data, check
 from train_lib.tasks import TASKS
 from train_lib.training import build_training
 
@@ -65,16 +65,16 @@ def test_training_batches_carry_ignored_tags_only_where_they_are_asked_for(tmp_p
   config.data.implications = way
   training = build_training(config)
   assert ('ignored_tags' in training.loader.make_batch(0)) == (way == 'ignored')
-  for loader in build.build_evaluation_loaders(config, training.train_source).values():
+  for loader in build_data.build_evaluation_loaders(config, training.train_source).values():
     assert 'ignored_tags' not in loader.make_batch(0)
 
 
 def test_baselines_learn_from_the_tags_as_listed(tmp_path):
   config = small_config(tmp_path)
-  plain = build.build_source(config, 'train')
+  plain = build_data.build_source(config, 'train')
   config.data.implications = 'added'
-  added = build.build_source(config, 'train')
-  listed = build.build_listed_source(config, added, lambda: None)
+  added = build_data.build_source(config, 'train')
+  listed = build_data.build_listed_source(config, added, lambda: None)
   counts = [source.count_tags(lambda: None).sum() for source in (plain, listed, added)]
   assert counts[0] == counts[1] < counts[2]
   assert listed.fingerprint == plain.fingerprint != added.fingerprint
@@ -239,7 +239,8 @@ def test_measured_pixels_take_the_place_of_the_net_s(tmp_path, capsys):
   config.data.pixels = 'train'
   task = build_training(config).task
   assert 'pixels of 16 training pictures: mean ' in capsys.readouterr().out
-  images = build.build_pixel_loader(config, build.build_source(config, 'train')).make_batch(0)
+  source = build_data.build_source(config, 'train')
+  images = build_data.build_pixel_loader(config, source).make_batch(0)
   images = images['image'][images['mask'] > 0].astype(np.float64)
   np.testing.assert_allclose(task.mean, images.mean(axis=(0, 1, 2)))
   np.testing.assert_allclose(task.deviation, images.std(axis=(0, 1, 2)))

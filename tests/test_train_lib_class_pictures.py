@@ -74,6 +74,12 @@ def test_a_net_whose_head_stands_on_something_else_has_no_map():
   assert activation_map.of_picks(make_task(), make_variables(), [], []) is None
 
 
+def test_a_map_of_one_place_shows_nothing():
+  images = [image[:1, :1] for image in Split(2, 0).images]
+  picks = [pick(0, (0, 1.0)), pick(1, (1, 1.0))]
+  assert activation_map.of_picks(make_task(), make_variables(), picks, images) is None
+
+
 def test_an_overlay_is_grey_but_where_the_map_speaks_for_the_class():
   image = np.full((40, 40, 3), (200, 90, 30), np.uint8)
   activation = np.full((4, 4), -5.0)

@@ -22,6 +22,7 @@ def all_plots(collected, names):
   table = class_metrics.class_table(collected, len(names))
   bins = class_metrics.reliability(collected)
   return {
+      'balance': class_plots.balance(np.stack([table.support] * 3, axis=1), names),
       'confusion': class_plots.confusion_matrix(
           class_metrics.confusions(collected, len(names)), table.support, names),
       'f1': class_plots.f1_by_class(table, table.support, names),
@@ -84,6 +85,22 @@ def test_many_classes_without_a_mistake_are_no_error():
 def table(f1, support):
   f1, support = np.array(f1), np.array(support)
   return class_metrics.ClassTable(f1, f1, f1, support, support)
+
+
+def test_the_balance_shows_each_class_split_by_split_the_largest_first():
+  figure = class_plots.balance(np.array([[20, 3, 2], [1000, 0, 9]]), ['cat', 'dog'])
+  assert labels(figure) == ['dog (1,000 / 0 / 9)', 'cat (20 / 3 / 2)']
+  bars = [[(bar.get_x(), bar.get_width()) for bar in split] for split in figure.axes[0].containers]
+  assert bars == [[(0, 1000), (0, 20)], [(1000, 0), (20, 3)], [(1000, 9), (23, 2)]]
+
+
+def test_of_many_classes_the_largest_and_the_smallest_are_shown():
+  counts = np.stack([np.arange(100), np.ones(100, int), np.ones(100, int)], axis=1)
+  figure = class_plots.balance(counts, [f'c{k}' for k in range(100)])
+  shown = labels(figure)
+  assert len(shown) == class_plots.ALL_NAMED
+  assert shown[0].startswith('c99 ') and shown[-1].startswith('c0 ')
+  assert 'the 20 largest and the 20 smallest of 100 classes' in figure.get_suptitle()
 
 
 def test_the_best_class_is_on_top_and_classes_without_a_picture_are_counted():

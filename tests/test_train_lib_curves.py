@@ -31,6 +31,13 @@ def test_values_stand_at_their_steps():
   assert 'macro F1' not in [text.get_label() for text in right.lines]
 
 
+def test_few_losses_are_hardly_smoothed_and_many_lose_their_spikes():
+  few = [{'step': k, 'train/loss': 10.0 - k} for k in range(10)]
+  np.testing.assert_allclose(draw(few).axes[0].lines[1].get_ydata()[1:-1], 10.0 - np.arange(1, 9))
+  many = [{'step': k, 'train/loss': 9.0 if k % 10 == 5 else 1.0} for k in range(100)]
+  assert set(draw(many).axes[0].lines[1].get_ydata()) == {1.0}
+
+
 def test_the_reported_step_is_marked_and_its_epoch_told_where_it_is_known():
   figure = draw(steps_per_epoch=4.0)
   for axes in figure.axes:

@@ -1,5 +1,9 @@
 """Tests of train_lib/features.py and of its use: from features on disk a head learns the same."""
 
+import dataclasses
+import os
+import time
+
 import cv2
 import jax
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 
 from configs import fashion
 from errors import UserError
-from train_lib import build, check, features
+from train_lib import build_data, check, features
 from train_lib.evaluation import Evaluator
 from train_lib.training import build_training, with_features
 from train_lib.trees import flatten_names
@@ -31,7 +35,7 @@ def small_config(folder):
 
 
 def valid_loader(config):
-  return build.build_evaluation_loader(config, build.build_source(config, 'valid'))
+  return build_data.build_evaluation_loader(config, build_data.build_source(config, 'valid'))
 
 
 @pytest.fixture(scope='module')
@@ -116,16 +120,16 @@ def test_with_nothing_left_to_the_head_alone_no_features_are_made(pair, folder):
   assert with_features(plain, later, None, None) is plain
 
 
-def load(pair, loader, change=lambda name, leaf: leaf):
+def load(pair, loader, change=lambda name, leaf: leaf, config=None):
   training, _, state = pair
   variables = {'params': state.params, 'batch_stats': state.batch_stats}
   named = flatten_names(variables)
   variables = jax.tree.unflatten(jax.tree.structure(variables),
                                  [change(name, leaf) for name, leaf in named.items()])
-  config = training.config
+  config = config or training.config
   return features.load_features(
       config.runtime.features_dir, training.task, training.mesh, variables, loader,
-      build.describe_reading(config, loader.source, 'valid'))
+      build_data.describe_reading(config, loader.source, 'valid'))
 
 
 def folders(folder):
@@ -166,6 +170,49 @@ def test_damaged_features_are_told_and_computed_again(pair, folder, capsys):
   np.testing.assert_array_equal(load(pair, loader)['features'], before)
   assert 'features.npy differs from what was written' in capsys.readouterr().out
   assert newest in folders(folder)
+
+
+@pytest.mark.parametrize('section, key, value', [
+    ('data', 'image_size_px', 48), ('data', 'pad', 'squish'), ('data', 'max_pixels', 10_000)])
+def test_features_of_another_preprocessing_are_others(pair, folder, section, key, value):
+  config = small_config(folder)
+  load(pair, valid_loader(config))
+  before = folders(folder)
+  config[section][key] = value
+  load(pair, valid_loader(config), config=config)
+  assert len(folders(folder) - before) == 1
+
+
+def test_features_of_other_pixel_constants_or_an_older_format_are_others(pair, folder, monkeypatch):
+  config = small_config(folder)
+  training, cached, state = pair
+  load(pair, valid_loader(config))
+  before = folders(folder)
+  darker = dataclasses.replace(training.task, mean=tuple(value + 9 for value in training.task.mean))
+  load((dataclasses.replace(training, task=darker), cached, state), valid_loader(config))
+  assert len(folders(folder) - before) == 1
+  monkeypatch.setattr(features, 'FORMAT', features.FORMAT + 1)
+  load(pair, valid_loader(config))
+  assert len(folders(folder) - before) == 2
+
+
+def test_features_that_no_run_has_read_for_a_month_are_removed(pair, tmp_path, capsys):
+  config = small_config(tmp_path)
+  load(pair, valid_loader(config), config=config)
+  read, = folders(tmp_path)
+  place, long_ago = read.parent, time.time() - 31 * 86_400
+  for name in ('0' * 32, '.features-stopped', 'my own folder', 'f' * 31):
+    (place / name).mkdir()
+    (place / name / 'features.npy').write_bytes(b'any')
+  (place / ('1' * 32)).mkdir()
+  for path in folders(tmp_path) - {place / ('1' * 32)}:
+    os.utime(path, (long_ago, long_ago))
+  load(pair, valid_loader(config), config=config)           # read again: as good as new
+  config.data.pad = 'squish'
+  load(pair, valid_loader(config), config=config)
+  names = {path.name for path in folders(tmp_path)}
+  assert {read.name, '1' * 32, 'my own folder', 'f' * 31} < names and len(names) == 5
+  assert 'removed 2 features from' in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_is_told(pair, tmp_path):

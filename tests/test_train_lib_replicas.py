@@ -6,7 +6,7 @@ import pytest
 
 from errors import UserError
 from tests.small_replicas import NUM_STEPS, small_config, use_small_net
-from train_lib import build, curvature, device_data, evaluation, parallel, replicas
+from train_lib import build_data, curvature, device_data, evaluation, parallel, replicas
 from train_lib.side_by_side import SideBySide
 from train_lib.training import build_training
 
@@ -118,7 +118,7 @@ def test_figures_are_those_of_the_evaluator(folder):
   states, _ = train_together(engine)
   training, state, _ = train_alone(config, RATES[1], SEEDS[1])
   evaluator = evaluation.Evaluator(training.task, training.mesh)
-  loaders = build.build_evaluation_loaders(config, training.train_source)
+  loaders = build_data.build_evaluation_loaders(config, training.train_source)
   valid = evaluator.evaluate(state.variables, loaders['valid'])
   test = evaluator.evaluate(state.variables, loaders['test'], valid.thresholds)
   for split, outcome in (('valid', valid), ('test', test)):

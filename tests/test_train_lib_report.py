@@ -117,7 +117,7 @@ def test_the_constant_row_is_what_constant_probabilities_come_to():
   shares = train.labels.mean(axis=0).astype(np.float32)
   collected = {}
   for name, split in (('valid', valid), ('test', test)):
-    collector = task.collector(len(split))
+    collector = task.collector(split)
     collector.add({'probabilities': np.tile(shares, (len(split), 1))},
                   {'labels': split.labels, 'drawn_labels': split.drawn},
                   [''] * len(split), np.arange(len(split)))

@@ -1,6 +1,7 @@
 """The tagging task: labels, reductions, what is scored."""
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +70,7 @@ def test_measure_is_about_the_scored_tags_alone():
   task = make_task()
   variables = task.init(jax.random.key(0), BATCH)
   real = BATCH['mask'] > 0
-  collector = task.collector(num_rows=3)
+  collector = task.collector(types.SimpleNamespace(num_examples=3))
   probabilities = np.asarray(task.predict(variables, BATCH)['probabilities'])
   labels = task.truth(BATCH)['labels']
   collector.add({'probabilities': probabilities[real]}, {'labels': labels[real]}, ['a', 'b'],

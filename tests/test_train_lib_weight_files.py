@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import struct
 import sys
 import types
@@ -110,6 +111,27 @@ def test_a_pickle_is_not_opened_and_the_way_to_convert_it_is_told(tmp_path, suff
     read_all(path)
 
 
+def test_the_command_that_converts_takes_out_the_tensors_alone(monkeypatch):
+  """What stands for torch here only has its names."""
+  tensor = types.SimpleNamespace(numpy=None, clone=lambda: tensor, contiguous=lambda: 'values')
+  saved, allowed = {}, []
+  def torch_load(path, device, weights_only):
+    assert (path, device, weights_only) == ('old.pth', 'cpu', True)
+    return {'meta': {'sigmas': ARRAY}, 'state_dict': {'module.a': tensor, '_metadata': {}}}
+  torch = types.SimpleNamespace(
+    load=torch_load, serialization=types.SimpleNamespace(add_safe_globals=allowed.extend))
+  fakes = types.SimpleNamespace(save_file=lambda arrays, path: saved.update({path: arrays}))
+  monkeypatch.setitem(sys.modules, 'torch', torch)
+  monkeypatch.setitem(sys.modules, 'safetensors.torch', fakes)
+  monkeypatch.setattr('safetensors.torch', fakes, raising=False)
+  monkeypatch.setattr(sys, 'argv', ['-c', 'old.pth', 'new.safetensors'])
+  command, option, code = shlex.split(weight_files.CONVERT)
+  assert (command, option) == ('python', '-c')
+  exec(code, {})
+  assert saved == {'new.safetensors': {'module.a': 'values'}}
+  assert np.ndarray in allowed and type(ARRAY.dtype) in allowed
+
+
 @pytest.mark.parametrize('name, message', [
   ('picture.jpg', 'no file of weights that can be read; expected .safetensors, .npz, .h5'),
   ('model.keras', 'keeps no names of layers.*model.save'),
@@ -134,8 +156,14 @@ def test_the_case_of_a_suffix_does_not_matter(tmp_path):
 
 @pytest.mark.parametrize('prefix', ['module.', '_orig_mod.'])
 def test_the_names_that_torch_wraps_a_net_in_are_taken_off(tmp_path, prefix):
-  save_file({f'{prefix}a.weight': ARRAY, f'{prefix}module.b': ARRAY}, tmp_path / 'w.safetensors')
-  assert list(read_all(tmp_path / 'w.safetensors')[1]) == ['a.weight', 'module.b']
+  save_file({f'{prefix}a.weight': ARRAY, f'{prefix}b.module.c': ARRAY}, tmp_path / 'w.safetensors')
+  assert list(read_all(tmp_path / 'w.safetensors')[1]) == ['a.weight', 'b.module.c']
+
+
+def test_a_file_that_mixes_wrapped_names_and_others_is_refused(tmp_path):
+  save_file({'module.a.weight': ARRAY, 'b': ARRAY}, tmp_path / 'w.safetensors')
+  with pytest.raises(UserError, match='w.safetensors mixes names: .* weights of one net'):
+    read_all(tmp_path / 'w.safetensors')
 
 
 def test_whole_numbers_are_no_weights(tmp_path):

@@ -33,13 +33,14 @@ def of_picks(task, variables: dict, picks: Sequence[Pick],
   Args: task, variables: of a classifier; picks, images: uint8 [H, W, 3] each, of one size.
 
   Returns:
-    None where the net's head does not stand on the mean of a feature map, or there is no picture.
+    None where the net's head does not stand on the mean of a feature map, where that map has only
+    one place, as of very small pictures, or where there is no picture.
   """
   picks, images = list(picks[:ROWS]), list(images[:ROWS])
   if not picks:
     return None
   maps = activation_maps(task, variables, np.stack(images), [pick.top[0][0] for pick in picks])
-  return None if maps is None else Activations(picks, images, maps)
+  return None if maps is None or maps[0].size == 1 else Activations(picks, images, maps)
 
 
 def activation_maps(task, variables: dict, images: np.ndarray, classes: Sequence[int]

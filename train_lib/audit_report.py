@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from train_lib import build, records
+from train_lib import build_data, records
 from train_lib.audit import Audit, format_precisions, precisions
 from train_lib.pictures import draw_sheet, save_sheet, suspect_sheet
 from train_lib.reporting import say
@@ -120,7 +120,7 @@ def _shown(config, parts, numbers, rows, key, most, poll) -> list[tuple[dict, np
 
   Args: numbers: of the rows' pictures; key: 'tag' or 'label'; most: rows of one of these.
   """
-  loaders = {part.first: build.build_evaluation_loader(config, part.source) for part in parts}
+  loaders = {part.first: build_data.build_evaluation_loader(config, part.source) for part in parts}
   shown, of_tags = [], Counter()
   for number, row in zip(numbers, rows, strict=True):
     if len(shown) < SHEET_PICTURES and of_tags[row[key]] < most:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from errors import UserError
-from train_lib import build
+from train_lib import build_data
 from train_lib.grid import draw_grid
 from train_lib.tasks import mixing
 
@@ -45,7 +45,7 @@ def augmentation_sheet(config, source) -> Image.Image:
 
 def _readable(config, source) -> list[dict]:
   """Examples of the split, evenly spread, whose pictures can be decoded."""
-  pipeline = build.build_pipeline(config.data, train=False)
+  pipeline = build_data.build_pipeline(config, train=False)
   found = []
   for row in np.random.default_rng(0).permutation(len(source)):
     try:
@@ -64,9 +64,9 @@ def _readable(config, source) -> list[dict]:
 
 def _images(config, examples, names, *, draw=0, must_differ=()) -> list[np.ndarray]:
   """The pictures after the augmentations named. Args: must_differ: what to draw again on."""
-  section = copy.deepcopy(config.data)
-  section.augment = tuple(names)
-  pipeline = build.build_pipeline(section, train=True)
+  alone = copy.deepcopy(config)
+  alone.data.augment = tuple(names)
+  pipeline = build_data.build_pipeline(alone, train=True)
   images = []
   for row, example in enumerate(examples):
     for attempt in range(TRIES):
@@ -106,6 +106,7 @@ def _extent(name, settings) -> str:
       'rotation': f'up to {settings.rotation_deg:g} degrees',
       'scale': f'up to {settings.scale_frac:.0%}',
       'translation': f'up to {settings.translate_frac:.0%} of a side',
+      'half_body': 'three of ten whole bodies',
       'crop': f'at least {settings.crop_least_frac:.0%} of the area',
       'randaugment': f'{settings.randaugment_count} at {settings.randaugment_magnitude:g} of 10',
       'cutout': f'{settings.cutout_frac:.0%} of a side',

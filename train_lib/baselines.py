@@ -122,7 +122,7 @@ def collect(task, fitted: dict[str, Baseline], loader, poll: Callable[[], None]
   Args: task: makes collectors and truths; fitted: by name; loader: of the split, in evaluation
   order; poll: called before each batch, may raise.
   """
-  collectors = {name: task.collector(loader.num_examples) for name in fitted}
+  collectors = {name: task.collector(loader) for name in fitted}
   spent_sec, first, rows, start = dict.fromkeys(fitted, 0.0), 0, 0, time.monotonic()
   for batch in loader.batches(0, loader.num_batches):
     read_sec = time.monotonic() - start

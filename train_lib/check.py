@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from errors import UserError
-from train_lib import build, freezing, optimizers, parallel, weights
+from train_lib import build, build_data, freezing, heatmaps, optimizers, parallel, weights
 from train_lib.tasks import get_task, missing_tags
 from train_lib.trees import flatten_names
 
@@ -21,6 +21,7 @@ def check_config(config) -> None:
   _check_numbers(config)
   check_shrink(config)
   _check_classes(config)
+  _check_persons(config)
   _check_pixels(config)
   check_net(config)
   build.build_loss(config.loss, config.task)
@@ -29,7 +30,7 @@ def check_config(config) -> None:
   parallel.check_choice(config.train.parallel)
   optimizers.build_optimizer(config.optimizer, num_steps=1)
   _check_optimizer(config.optimizer)
-  build.build_pipeline(config.data, train=True)
+  build_data.build_pipeline(config, train=True)
   if config.checkpoint not in CHECKPOINTS:
     raise UserError(f"checkpoint is '{config.checkpoint}'; choices: {', '.join(CHECKPOINTS)}")
   if config.loss.over_tags not in ('sum', 'mean'):
@@ -58,6 +59,30 @@ def _check_classes(config) -> None:
                     'no use for; set it to 0, or loss.name to softmax_cross_entropy')
 
 
+def _check_persons(config) -> None:
+  """Raises UserError for what goes with poses alone, or not with them."""
+  persons, pose = config.data.persons, config.pose
+  if config.task != 'pose':
+    if persons.cut not in build_data.CUTS:
+      raise UserError(f"data.persons.cut is '{persons.cut}'; choices: {', '.join(build_data.CUTS)}")
+    if persons.cut == 'pose' and not persons.cut_by:
+      raise UserError("data.persons.cut is 'pose' and data.persons.cut_by is empty; name the "
+                      'folder of a run of configs/pose.py, such as runs/pose-small')
+    return
+  if persons.cut != 'none':
+    raise UserError(f"data.persons.cut is '{persons.cut}', which is for other tasks: a pose net "
+                    'cuts every person out by a box')
+  if pose.refine not in heatmaps.REFINEMENTS:
+    raise UserError(f"pose.refine is '{pose.refine}'; choices: {', '.join(heatmaps.REFINEMENTS)}")
+  for name, value in (('train.mixup_alpha', config.train.mixup_alpha),
+                      ('train.cutmix_alpha', config.train.cutmix_alpha),
+                      ('train.shrink_frac', config.train.shrink_frac),
+                      ('train.cache_features', config.train.cache_features),
+                      ('loss.tag_weight_power', config.loss.tag_weight_power)):
+    if value:
+      raise UserError(f'{name} is {value}, which a pose net has no use for; leave it off')
+
+
 def _check_pixels(config) -> None:
   if config.data.pixels not in PIXELS:
     raise UserError(f"data.pixels is '{config.data.pixels}'; choices: {', '.join(PIXELS)}")
@@ -76,6 +101,11 @@ def _check_numbers(config) -> None:
       ('train.cutmix_alpha', config.train.cutmix_alpha, 0, 100),
       ('data.oversample', config.data.oversample, 0, 1),
       ('train.freeze_first_frac', config.train.freeze_first_frac, 0, 1),
+      ('data.drawn_size_px', config.data.drawn_size_px, 0, 4096),
+      ('data.persons.widen', config.data.persons.widen, 1, 3),
+      ('data.persons.whole_frac', config.data.persons.whole_frac, 0, 1),
+      ('data.persons.least_box_score', config.data.persons.least_box_score, 0, 1),
+      ('pose.sigma', config.pose.sigma, 0.5, 16),
       ('loss.auxiliary_weight', config.loss.auxiliary_weight, 0, 100),
       ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
       ('loss.hinge_margin', config.loss.hinge_margin, 0, math.inf),
@@ -119,10 +149,11 @@ def _check_optimizer(config) -> None:
 
 def check_net(config) -> None:
   """Raises UserError for a net, a size of pictures or parts to freeze that there are not."""
-  side, axes = config.data.image_size_px, get_task(config.task).output_axes
-  output, variables = _net_shapes(config, side)
+  shape, axes = build_data.picture_shape(config), get_task(config.task).output_axes
+  output, variables = _net_shapes(config, shape)
   if config.train.shrink_frac:
-    _net_shapes(config, side // check_shrink(config))
+    shrink = check_shrink(config)
+    _net_shapes(config, tuple(side_px // shrink for side_px in shape))
   if len(output.shape) != axes:
     raise UserError(f"the net '{config.net.name}' gives an output of {len(output.shape)} axes, and "
                     f"the task '{config.task}' wants {axes}; choose a net of another kind")
@@ -160,15 +191,15 @@ def check_start(config) -> None:
   net = config.net
   if net.init_from:
     weights.check_weights(
-        net.init_from, _net_shapes(config, config.data.image_size_px)[1],
+        net.init_from, _net_shapes(config, build_data.picture_shape(config))[1],
         names=build.build_weight_names(config), head=net.init_head, partial=net.init_partial,
         checkpoint=net.init_checkpoint, pixels=expected_pixels(config))
 
 
-def _net_shapes(config, side_px: int):
-  """Shapes of the net's output for one picture, and of its variables."""
+def _net_shapes(config, shape: tuple[int, int]):
+  """Shapes of the net's output for one picture (height, width), and of its variables."""
   net = build.build_net(config, num_outputs=1)
-  picture = jax.ShapeDtypeStruct((1, side_px, side_px, 3), jnp.float32)
+  picture = jax.ShapeDtypeStruct((1, *shape, 3), jnp.float32)
   (output, _), variables = jax.eval_shape(
       functools.partial(net.init_with_output, train=False), jax.random.key(0), picture)
   return output, variables

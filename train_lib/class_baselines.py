@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from train_lib.baselines import Baseline, colour_histogram, even_batches
-from train_lib.class_collector import Collected
+from train_lib.class_collector import ClassCollector, Collected
 from train_lib.reporting import say
 
 MOST_CLASSES = 1_000              # of a regression: beyond this it would outlast the training
@@ -31,11 +31,11 @@ def class_shares(counts: np.ndarray) -> np.ndarray:
 def constant(task, shares: np.ndarray, collected: Collected) -> Collected:
   """What the same probabilities for every picture come to, worked out without any picture.
 
-  Args: task: makes the collector; shares: [K]; collected: of any predictor on the split: what is
+  Args: task: tells `num_classes`; shares: [K]; collected: of any predictor on the split: what is
   true there.
   """
   num_rows = len(collected.label)
-  collector = task.collector(num_rows)
+  collector = ClassCollector(num_rows, task.num_classes)
   truths = {'label': collected.label}
   if collected.drawn_label is not None:
     truths['drawn_label'] = collected.drawn_label

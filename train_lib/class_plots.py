@@ -1,4 +1,4 @@
-"""Plots of a classifier: which classes it confuses, its F1 class by class, and its calibration."""
+"""Plots of a classifier: its classes, which it confuses, its F1 class by class, its calibration."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,35 @@ OTHERS = 'any other class'
 # Families for letters that matplotlib's own font lacks.
 FAMILIES = ('Noto Sans CJK JP', 'Noto Sans CJK SC', 'Droid Sans Fallback', 'MS Gothic',
             'Malgun Gothic', 'Microsoft YaHei', 'Hiragino Sans', 'Arial Unicode MS')
+
+
+def balance(counts: np.ndarray, class_names: Sequence[str]):
+  """How many pictures of each split the classes have, as bars in a row, the largest class first.
+
+  Of more than ALL_NAMED classes the largest and the smallest are drawn, half of these each.
+
+  Args: counts: int [K, 3], pictures of training, validation and test. Returns: a matplotlib Figure.
+  """
+  order, half = np.argsort(-counts[:, 0], kind='stable'), ALL_NAMED // 2
+  shown = order if len(order) <= ALL_NAMED else np.concatenate([order[:half], order[-half:]])
+  names, families = drawable([class_names[number] for number in shown])
+  figure, panels = new_figure(1, 1, 9.0, 1.7 + 0.26 * max(3, len(shown)))
+  axes, places, left = panels[0, 0], np.arange(len(shown))[::-1], np.zeros(len(shown))
+  for column, split in enumerate(('training', 'validation', 'test')):
+    width = counts[shown, column]
+    axes.barh(places, width, left=left, color=COLOURS[column], alpha=0.7, height=0.75,
+              label=f'{split}, {counts[:, column].sum():,} pictures')
+    left = left + width
+  axes.set_yticks(places, [f'{name} ({counts[k, 0]:,} / {counts[k, 1]:,} / {counts[k, 2]:,})'
+                           for name, k in zip(names, shown, strict=True)],
+                  parse_math=False, family=families, fontsize=9)
+  axes.set_ylim(-0.7, max(len(shown), 1) - 0.3)
+  axes.set_xlabel('pictures of the class')
+  figure.legend(loc='outside lower center', ncols=3, frameon=False)
+  title(figure, 'Pictures of each class (training / validation / test)' + (
+      f'\nthe {half} largest and the {half} smallest of {len(order):,} classes'
+      if len(shown) < len(order) else ''))
+  return figure
 
 
 def confused_classes(confusions: Confusions, num_classes: int, most: int) -> np.ndarray:
@@ -169,11 +198,12 @@ def reliability(bins: Reliability, error: float):
   axes.bar(left[some], bins.accuracy[some], width, align='edge', color=COLOURS[0],
            alpha=0.55, edgecolor='white', label='accuracy of the pictures in the bin')
   axes.plot(bins.confidence[some], bins.accuracy[some], 'o', color='black', markersize=4,
-            label='at their mean confidence')
+            clip_on=False, zorder=3, label='at their mean confidence')
   axes.set_ylim(0, 1.01)
   axes.set_xlim(0, 1)
   axes.set_ylabel('accuracy')
-  axes.legend(frameon=False, loc='upper left')
+  figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=2,
+                frameon=False)
   below.bar(left, bins.count, width, align='edge', color=GREY, edgecolor='white')
   below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
   below.set_ylabel('pictures')

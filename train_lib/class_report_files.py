@@ -12,6 +12,7 @@ from train_lib.reporting import say
 
 FIRST_SHOWN, MISTAKES_SHOWN = 20, 30  # pictures of predictions.png and mistakes.png
 PAIRS_SAID = 3                    # the most frequent confusions, on the terminal
+FIRST = 'the first pictures of the test split'
 MISTAKES = 'the most confident mistakes, the most confident first'
 ACTIVATIONS = ('where the class that is said is seen, on {} x {} places: red most, grey not at '
                'all; first pictures, then mistakes')
@@ -87,12 +88,14 @@ def _write_plots(folder, report, table, confusions, names, train_counts):
 def _write_sheets(folder, report, names, loader):
   kept = report.outcome.collected.picks
   picks, images = readable(loader, kept['first'][:FIRST_SHOWN])
-  save_sheet(class_sheet(images, picks, names) if picks else None, folder / 'predictions.png')
+  save_sheet(class_sheet(images, picks, names, FIRST) if picks else None,
+             folder / 'predictions.png')
   picks, images = readable(loader, kept['mistakes'][:MISTAKES_SHOWN])
   save_sheet(class_sheet(images, picks, names, MISTAKES, named=True) if picks else None,
              folder / 'mistakes.png')
   maps = report.activations
   if maps is None:
-    say('no class activation map: the head of this net does not stand on the mean of a feature map')
+    say('no class activation map: the head of this net does not stand on the mean of a feature map '
+        'of several places')
   save_sheet(maps and activation_sheet(maps, names, ACTIVATIONS.format(*maps.maps.shape[1:])),
              folder / 'activation.png')

@@ -5,7 +5,8 @@ import numpy as np
 from train_lib import plots, records
 from train_lib.study_panels import COLOURS, GREY, MARKS, new_figure, title
 
-SMOOTHED = 9                      # logged training losses, of whose median the line is
+SMOOTHED = 9                      # logged training losses, of whose median the line is, at most ...
+FEW = 8                           # ... and no larger share of all than one of so many, to each side
 STEEP = 20.0                      # largest over smallest loss from which its axis is logarithmic
 
 
@@ -41,7 +42,7 @@ def learning_curves(rows: list[dict], metrics: dict[str, str], step: int,
   steps, losses = _series(rows, 'train/loss')
   left.plot(steps, losses, '.', color=COLOURS[0], alpha=0.25, markersize=4)
   left.plot(steps, _smoothed(losses), color=COLOURS[0],
-            label='training, of single batches as they are augmented')
+            label='training batches, as augmented')
   _, valid_losses = _draw(left, rows, 'valid/loss', 'validation', 1)
   every = np.concatenate([losses, valid_losses])
   if len(every) and every.min() > 0 and every.max() > STEEP * every.min():
@@ -77,7 +78,7 @@ def _series(rows, name):
 
 
 def _smoothed(values):
-  """The running median: of SMOOTHED neighbours, and of as many as there are at the ends."""
-  half = SMOOTHED // 2
+  """The running median: of SMOOTHED neighbours, fewer where few are known and at the ends."""
+  half = min(SMOOTHED // 2, len(values) // FEW)
   return np.array([np.median(values[max(0, place - half):place + half + 1])
                    for place in range(len(values))])

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build, parallel
+from train_lib import build_data, parallel
 
 SHARE = 0.5                       # of the memory that is left, that the pictures may take
 
@@ -31,8 +31,8 @@ class Split:
 
 def check_repeatable(config) -> None:
   """Raises UserError where a picture would look otherwise the next time it is read."""
-  if build.build_pipeline(config.data, train=True) != build.build_pipeline(config.data,
-                                                                           train=False):
+  trained, measured = (build_data.build_pipeline(config, train=train) for train in (True, False))
+  if trained != measured:
     raise UserError(f'data.augment is {tuple(config.data.augment)}, which makes every picture '
                     'another one each time; replicas keep each picture as it is decoded once, so '
                     'set data.augment to ()')
@@ -53,7 +53,7 @@ def load(config, source, what: str, mesh, *, keys: tuple[str, ...],
   Raises:
     UserError: the split takes more than a share of the memory.
   """
-  loader = build.build_loader(config, source, train=False, batch_size=config.eval.batch_size,
+  loader = build_data.build_loader(config, source, train=False, batch_size=config.eval.batch_size,
                               keys=keys)
   _check_size(loader, what, mesh)
   batches = []

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 
 import jax
 
@@ -11,6 +12,12 @@ def set_up_jax(cache_dir: str) -> None:
   logging.getLogger('jax').setLevel(logging.ERROR)
   if cache_dir == 'off':
     return
+  jax.config.update('jax_compilation_cache_dir', str(cache_folder(cache_dir, 'xla')))
+
+
+def cache_folder(directory: str, name: str) -> pathlib.Path:
+  """A folder of what is kept between starts. Args: directory: '' is the user's own for `name`."""
+  if directory:
+    return pathlib.Path(directory).expanduser().absolute()
   cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  jax.config.update('jax_compilation_cache_dir',
-                    os.path.expanduser(cache_dir) or os.path.join(cache, 'oko', 'xla'))
+  return pathlib.Path(cache) / 'oko' / name

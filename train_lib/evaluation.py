@@ -31,7 +31,7 @@ class Outcome:
 class Evaluator:
   """Compiles a task's tally and predict once and runs them over any loader.
 
-  A task collects as it needs: `task.collector(num_rows, thresholds)` gives an object that takes
+  A task collects as it needs: `task.collector(loader, thresholds)` gives an object that takes
   `add(predictions, truths, ids, indices)`, real rows alone, and whose `finish()` is handed to
   `task.tune(collected)` and `task.measure(totals, collected, thresholds)`.
   """
@@ -58,7 +58,7 @@ class Evaluator:
   def evaluate(self, variables, loader, thresholds=None,
                poll: Callable[[], None] = lambda: None) -> Outcome:
     """Measures a split. Args: thresholds: of the validation split, None: tuned on these rows."""
-    collector = self.task.collector(loader.num_examples, thresholds)
+    collector = self.task.collector(loader, thresholds)
     totals, first, spent_sec, start = None, 0, 0.0, time.monotonic()
     for batch, predicted, sums in self.predictions(variables, loader, poll):
       spent_sec += time.monotonic() - start

@@ -4,13 +4,16 @@ While everything but the head is frozen, a picture that is not augmented always 
 features (the net's tap of that name), and only the head has to be computed in a step. Features are
 kept in a folder of their own for each split, named by a digest of all that decides them: the
 trunk's weights, the data, how pictures are read and normalised, the net and its dtype. A folder
-appears whole or not at all, and its files are compared with its manifest whenever it is read.
+appears whole or not at all, and its files are compared with its manifest whenever it is read. Those
+that no run has read for UNUSED_DAYS go when new ones are computed.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import time
@@ -26,6 +29,8 @@ from train_lib.tasks.pixels import normalise
 from train_lib.trees import flatten_names
 
 HEADS = ('params/head/', 'params/aux_logits/', 'batch_stats/aux_logits/')  # no part of the trunk
+FORMAT = 1                        # of what is kept; another number, and all is computed again
+UNUSED_DAYS = 30                  # after which features that no run has read are removed
 TIMED_BATCHES = 3                 # after the first, for the estimate at the start
 LONG_SEC = 30.0                   # a wait that is worth an estimate
 
@@ -113,7 +118,8 @@ def load_features(directory: str, task, mesh, variables: dict, loader, reading: 
   Raises:
     UserError: the folder cannot be written.
   """
-  about = {'reading': reading, 'keys': loader.keys, **_describe_trunk(task, variables)}
+  about = {'format': FORMAT, 'reading': reading, 'keys': loader.keys,
+           **_describe_trunk(task, variables)}
   text = json.dumps(about, sort_keys=True, default=str)
   folder = _directory(directory) / hashlib.sha256(text.encode()).hexdigest()[:32]
   if folder.exists():
@@ -124,7 +130,8 @@ def load_features(directory: str, task, mesh, variables: dict, loader, reading: 
       shutil.rmtree(folder, ignore_errors=True)
   try:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix='.tmp-', dir=folder.parent))
+    _remove_unused(folder.parent)
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix='.features-', dir=folder.parent))
   except OSError as error:
     raise UserError(f'{folder.parent} cannot be written ({error.strerror}); name another folder '
                     'with --config.runtime.features_dir=') from error
@@ -149,6 +156,19 @@ def _directory(directory):
   return pathlib.Path(cache) / 'oko' / 'features'
 
 
+def _remove_unused(folder):
+  """Removes features that were not read for UNUSED_DAYS, and what stopped runs left of some."""
+  oldest, removed = time.time() - UNUSED_DAYS * 86_400, 0
+  for path in folder.iterdir():
+    ours = re.fullmatch(r'[0-9a-f]{32}|\.features-.*', path.name) and path.is_dir()
+    with contextlib.suppress(FileNotFoundError):  # another run removed it
+      if ours and path.stat().st_mtime < oldest:
+        shutil.rmtree(path)
+        removed += 1
+  if removed:
+    say(f'removed {removed:,} features from {folder} that no run has read for {UNUSED_DAYS} days')
+
+
 def _describe_trunk(task, variables):
   digest = hashlib.sha256()
   for name, leaf in sorted(flatten_names(variables).items()):
@@ -164,6 +184,8 @@ def _describe_trunk(task, variables):
 def _read(folder, loader):
   """The arrays of a folder, their files compared with the manifest; features stay on disk."""
   found = manifest.verify(folder)
+  with contextlib.suppress(OSError):            # of another person, who lets us read them
+    os.utime(folder)                            # read today
   for id, reason in found['bad_images']:
     loader.bad_images.add(id, reason)
   arrays = {name.removesuffix('.npy'): np.load(
@@ -180,7 +202,8 @@ def _compute(folder, task, mesh, variables, loader, poll):
       lambda variables, batch: (task.net.apply(variables, normalise(
           batch['image'], task.mean, task.deviation), train=False)[1]['features'],
           batch['mask'].sum()), mesh)
-  say(f'computing the features of {loader.num_examples:,} pictures, once')
+  say(f'computing the features of {loader.num_examples:,} pictures, once; {folder.parent} keeps '
+      'them')
   features, rest, start = None, [], time.monotonic()
   for number, batch in enumerate(loader.batches(0, loader.num_batches)):
     poll()

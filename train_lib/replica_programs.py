@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from train_lib import curvature, freezing, optimizers
+from train_lib import build_data, curvature, freezing, optimizers
 from train_lib.state import TrainState, create_state
 from train_lib.step import make_train_step
 from train_lib.training import Training
@@ -18,8 +18,8 @@ from train_lib.training import Training
 
 def fresh_variables(training: Training, key: jax.Array) -> dict:
   """The net's variables as --job=train draws them. Args: key: of the run."""
-  side_px = training.config.data.image_size_px
-  return training.task.init(key, {'image': jnp.zeros((1, side_px, side_px, 3), jnp.uint8)})
+  shape = build_data.picture_shape(training.config)
+  return training.task.init(key, {'image': jnp.zeros((1, *shape, 3), jnp.uint8)})
 
 
 def first_state(training: Training, variables: dict) -> TrainState:

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from train_lib import class_report, class_report_files, curves, report, report_files
+from train_lib import (
+    class_report,
+    class_report_files,
+    curves,
+    pose_report,
+    pose_report_files,
+    report,
+    report_files,
+)
 
 
 class Reports(NamedTuple):
@@ -37,6 +45,9 @@ REPORTS = {
     'classification': Reports(
         class_report.report_on_test, class_report_files.write_report, class_report.format_table,
         {'accuracy': 'accuracy', 'macro_f1': 'macro F1', 'top_5_accuracy': 'top-5 accuracy'}),
+    'pose': Reports(
+        pose_report.report_on_test, pose_report_files.write_report, pose_report.format_table,
+        {'ap': 'AP', 'ap50': 'AP at OKS .5', 'ar': 'AR'}),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import build, check, evaluation, freezing, loop, parallel, records
+from train_lib import build_data, check, evaluation, freezing, loop, parallel, records
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.lock import Lock
@@ -91,8 +91,8 @@ def _train(config, folder, preemption, given) -> Finished:
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
   if given is None:
-    source = build.build_listed_source(config, source, preemption.check)
-  loaders = build.build_evaluation_loaders(config, source, poll=preemption.check)
+    source = build_data.build_listed_source(config, source, preemption.check)
+  loaders = build_data.build_evaluation_loaders(config, source, poll=preemption.check)
   for line in freezing.describe_plan(training.plan, training.abstract_state.params):
     say(line)
   with checkpoints:

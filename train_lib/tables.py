@@ -8,7 +8,7 @@ COST_COLUMNS = {'parameters': 'M para- meters', 'file_bytes': 'MB',
                 'pictures_per_sec': 'pictures /s'}
 COLUMN_WIDTH = 8                  # of what is printed
 UNITS = {'parameters': 1e6, 'file_bytes': 1e6}
-DIGITS = {'parameters': 2, 'file_bytes': 2, 'pictures_per_sec': 1, 'tags': 0}
+DIGITS = {'parameters': 2, 'file_bytes': 2, 'pictures_per_sec': 1, 'tags': 0, 'loss': 6}
 
 
 def net_cost(variables, pictures_per_sec: float) -> dict[str, float]:

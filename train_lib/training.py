@@ -10,7 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train_lib import build, check, freezing, optimizers, parallel, split_statistics, step, weights
+from train_lib import (
+  build,
+  build_data,
+  check,
+  freezing,
+  optimizers,
+  parallel,
+  split_statistics,
+  step,
+  weights,
+)
 from train_lib.evaluation import Evaluator
 from train_lib.features import FeatureLoader, load_features, training_rows
 from train_lib.reporting import say
@@ -115,15 +125,14 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
   mesh = parallel.make_mesh()
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)
-  source = source or build.build_source(config, 'train', poll)
-  learned, places = build.build_learned_source(config, source, poll)
+  source = source or build_data.build_source(config, 'train', poll)
+  learned, places = build_data.build_learned_source(config, source, poll)
   task = _build_task(config, source, learned, pixels, poll)
-  loader = build.build_loader(config, learned, train=True, batch_size=config.train.batch_size,
+  loader = build_data.build_loader(config, learned, train=True, batch_size=config.train.batch_size,
                               keys=('image', *_training_keys(config, task)))
   num_steps = config.train.num_steps or math.ceil(
       config.train.num_epochs * len(source) / config.train.batch_size)
-  size = config.data.image_size_px
-  picture = {'image': jnp.zeros((1, size, size, 3), jnp.uint8)}
+  picture = {'image': jnp.zeros((1, *build_data.picture_shape(config), 3), jnp.uint8)}
   plan = freezing.plan_of_config(
       config, num_steps, jax.eval_shape(task.init, jax.random.key(0), picture)['params'])
 
@@ -160,11 +169,13 @@ def _build_task(config, source, learned, pixels, poll):
   """The task, with what is measured of the training split (`source`, read as `learned`)."""
   exclusive = config.task == 'classification'
   if config.data.pixels == 'train' and not pixels:
-    loader = build.build_pixel_loader(config, source)
+    loader = build_data.build_pixel_loader(config, source)
     mean, std = pixels = split_statistics.measure_pixels(loader, poll)
     say(f'pixels of {loader.num_examples:,} training pictures: mean '
         f'{", ".join(f"{value:.1f}" for value in mean)}, deviation '
         f'{", ".join(f"{value:.1f}" for value in std)}')
+  if config.task == 'pose':
+    return build.build_task(config, source.tag_categories, pixels=pixels)
   return build.build_task(
       config, source.tag_categories, pixels=pixels,
       head_bias=split_statistics.prior_logits(learned, poll, exclusive=exclusive),
@@ -210,9 +221,9 @@ def with_features(training: Training, state: TrainState, valid_loader,
 
   def load(loader, split):
     return load_features(config.runtime.features_dir, task, training.mesh, variables, loader,
-                         build.describe_reading(config, loader.source, split), poll)
+                         build_data.describe_reading(config, loader.source, split), poll)
 
-  train_loader = build.build_evaluation_loader(
+  train_loader = build_data.build_evaluation_loader(
       config, training.train_source, ('image', *_training_keys(config, task)))
   learned, judged = load(train_loader, 'train'), load(valid_loader, 'valid')
   rows = training_rows(training.loader, training.places, learned['mask'] > 0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from errors import UserError
 from train_lib import (
-    build,
+    build_data,
     cells,
     check,
     device_data,
@@ -102,7 +102,7 @@ def _fingerprints(rows, poll):
   known = {}
   for row in rows.values():
     if str(row.data) not in known:
-      known[str(row.data)] = build.build_source(row, 'train', poll).fingerprint
+      known[str(row.data)] = build_data.build_source(row, 'train', poll).fingerprint
   return {name: known[str(row.data)] for name, row in rows.items()}
 
 

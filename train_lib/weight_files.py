@@ -16,12 +16,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from errors import UserError
+from train_lib.weight_wrappers import unwrap
 
 HUB = 'hf-hub:'
 PICKLES = ('.pth', '.pt', '.ckpt', '.bin', '.pkl', '.pickle', '.tar')
-CONVERT = ('python -c "import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], '
-           'weights_only=True); d = d.get(\'state_dict\', d); s.save_file({k: v.contiguous() for '
-           'k, v in d.items() if hasattr(v, \'numpy\')}, sys.argv[2])"')
+# mmpose's files hold arrays of numpy beside the weights, which torch wants to be told are fine.
+CONVERT = ('python -c "import sys, numpy as n, torch, safetensors.torch as s; '
+           'r = n.empty(0).__reduce__()[0]; torch.serialization.add_safe_globals([n.ndarray, '
+           'n.dtype, *(type(n.dtype(c)) for c in \'?Bilqfd\'), *((r, f\'numpy.{m}.multiarray.'
+           '_reconstruct\') for m in (\'core\', \'_core\'))]); d = torch.load(sys.argv[1], '
+           '\'cpu\', weights_only=True); d = d.get(\'state_dict\', d); s.save_file({k: v.clone()'
+           '.contiguous() for k, v in d.items() if hasattr(v, \'numpy\')}, sys.argv[2])"')
 _NUMBERED = re.compile(r'(conv2d|batch_normalization)(?:_(\d+))?$')  # by Keras, as layers are made
 
 
@@ -56,8 +61,9 @@ def open_weights(path) -> Iterator[StoredWeights]:
   """Opens a file of weights.
 
   Args:
-    path: a local .safetensors in timm's names; .npz, .h5 or .hdf5 in Keras' layer names; or
-      'hf-hub:owner/name', whose model.safetensors is fetched (once, into that library's cache).
+    path: a local .safetensors in timm's names, wrapped or not (weight_wrappers.py); .npz, .h5 or
+      .hdf5 in Keras' layer names; or 'hf-hub:owner/name', whose model.safetensors is fetched
+      (once, into that library's cache).
 
   Yields:
     StoredWeights of 'timm' or 'keras', whose arrays can be read inside the `with`.
@@ -136,15 +142,7 @@ def _open_safetensors(path, stack):
     part = file.get_slice(key)
     arrays[key] = StoredArray(tuple(part.get_shape()), part.get_dtype(),
                               lambda key=key: file.get_tensor(key))
-  return StoredWeights('timm', _without_prefix(arrays), **_said(file.metadata() or {}, path))
-
-
-def _without_prefix(arrays):
-  """What wraps a net in torch writes its name before every key."""
-  for prefix in ('module.', '_orig_mod.'):
-    if arrays and all(key.startswith(prefix) for key in arrays):
-      return {key.removeprefix(prefix): array for key, array in arrays.items()}
-  return arrays
+  return StoredWeights('timm', unwrap(path, arrays), **_said(file.metadata() or {}, path))
 
 
 def _said(metadata, path):

@@ -14,6 +14,7 @@ from train_lib.weight_sources import RUN
 HEADS = ('head', 'aux_logits/fc')  # modules with the number of outputs, so named in every net
 HEAD_CHOICES = ('auto', 'keep', 'fresh')
 ABSENT = 'not in the file'
+OTHER_HEAD = 'there is no head of this kind'
 MOST_CHANNELS = 15  # of a picture; wider convolutions lie further in
 
 
@@ -35,11 +36,13 @@ class Match:
 
   Attributes:
     misfit: why it cannot be loaded, or ''.
+    same_axes: whether there are as many; the heads of nets of two kinds differ in that.
     how: how it is adapted, or ''.
     adapt: (array in our layout) -> array of our shape.
   """
   key: str
   misfit: str = ''
+  same_axes: bool = True
   how: str = ''
   adapt: Callable = lambda value: value
 
@@ -120,7 +123,8 @@ def _match(view, name, shape, key, stored):
         rule = 'summed' if shape[2] == 1 else f'taken in turn, times {old[2]}/{shape[2]}'
         return Match(key, how=f'{old[2]} input channels to {shape[2]}: {rule}',
                      adapt=lambda value: adapt_channels(value, shape[2]))
-  return Match(key, misfit=f'{plain(key)} {list(stored)} is for {name} {list(wanted)}')
+  return Match(key, misfit=f'{plain(key)} {list(stored)} is for {name} {list(wanted)}',
+               same_axes=len(stored) == len(wanted))
 
 
 def adapt_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -149,10 +153,11 @@ def _why_fresh(head, matches, others):
   if head == 'keep' or not matches:
     return ''
   if not all(matches):
-    return ABSENT
-  misfits = [match.misfit for match in matches if match.misfit]
+    return OTHER_HEAD
+  misfits = sorted((match for match in matches if match.misfit), key=lambda match: match.same_axes)
   if misfits:
-    return f'another number of outputs ({misfits[0]})'
+    why = 'another number of outputs' if misfits[0].same_axes else OTHER_HEAD
+    return f'{why} ({misfits[0].misfit})'
   return 'outputs of other meanings' if others else ''
 
 
@@ -170,6 +175,9 @@ def _check(source, stored, wanted, view, found, initial, partial, head):
   if misfits:
     other = f'is of {plain(stored.net)}' if stored.net else 'is of another net'
     raise UserError(f'{source} {other}, which does not fit: {few(misfits, "; ")}.')
+  if head == 'keep' and any(name.startswith(f'params/{HEADS[0]}/') for name in initial):
+    raise UserError(f'{source} has no head of this kind, so that net.init_head=keep cannot hold; '
+                    'auto leaves the head at its initial values.')
   free = () if head == 'keep' else tuple(f'params/{module}/' for module in HEADS)
   missing = [name for name, why in initial.items() if why == ABSENT and not name.startswith(free)]
   if missing and not partial:

@@ -54,9 +54,10 @@ class FolderSource:
 def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:
   """Reads one split of the folder `config.data.path`.
 
-  Splits are the folders train, valid (validation, val) and test where they exist. With train and
-  valid alone, valid is what the run is scored on ('test'), and 'valid' is cut from train. What has
-  to be cut is cut by content: exact copies fall into one split, and added files move no other.
+  Splits are those that a table tells, else the folders train, valid and test where they exist (or
+  other names of `content_splits.SPLIT_NAMES`). With train and valid alone, valid is what the run is
+  scored on ('test'), and 'valid' is cut from train. What has to be cut is cut by content: exact
+  copies fall into one split, and added files move no other.
 
   Tags are numbered by falling count in train, then by name. A tag that begins with 'character:',
   'artist:', 'copyright:', 'meta:' or 'rating:' is of that category, all others are 'general'.
@@ -91,8 +92,9 @@ def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:
   return FolderSource(
       folder=found.folder, rows=[(name, tags_of[name]) for name in found.splits[split]],
       tag_names=tag_names, max_tags=max(len(tags) for tags in tags_of.values()),
-      fingerprint=digest_of(word for name, tags in found.tags_of.items()
-                            for word in (name, found.digests[name], *sorted(tags))),
+      fingerprint=digest_of(
+          word for name, tags in found.tags_of.items()
+          for word in (name, found.digests[name], *sorted(tags), *found.told[name])),
       description=_describe(found, index_of))
 
 
@@ -106,7 +108,8 @@ class _Found(NamedTuple):
   digests: dict  # name -> digest of the content
   splits: dict  # split -> names
   how: str  # it was split, in words
-  empty: list  # class folders without a picture
+  told: dict  # name -> (its split,) as a table tells it, or ()
+  notes: list  # what else a person should know, in words
 
 
 def _read_folder(config_data, poll):
@@ -119,16 +122,34 @@ def _read_folder(config_data, poll):
     raise UserError(f"the folder '{folder}' holds no picture ({', '.join(EXTENSIONS)}).")
   given = _given_splits(names)
   class_paths = {name: name.split('/', 1)[1] if given else name for name in given or names}
-  tags_of, style = find_tags(folder, class_paths, config_data.table)
+  tags_of, style, told, passed_over = find_tags(folder, class_paths, config_data.table)
+  is_split, given = bool(given), told or given
   tags_of = {name: tags_of[name] for name in sorted(tags_of) if not given or name in given}
   digests = {}
   for name in tags_of:
     poll()
     digests[name] = content_digest(folder / name)
   splits, how = assign_splits(digests, given, config_data.valid_frac, config_data.test_frac,
-                              'folder')
-  empty = _empty_folders(folder, names, bool(given)) if style == 'class folders' else []
-  return _Found(folder, names, tags_of, style, digests, splits, how, empty)
+                              "table's split" if told else 'folder')
+  notes = [passed_over] if passed_over else []
+  if style == 'class folders':
+    _check_classes(tags_of, folder)
+    empty = _empty_folders(folder, names, is_split)
+    notes += [f'no picture in the class folders {_quoted(empty)}'] if empty else []
+  return _Found(folder, names, tags_of, style, digests, splits, how,
+                {name: (told[name],) if told else () for name in tags_of}, notes)
+
+
+def _check_classes(tags_of, folder):
+  """Raises where the folders that would be classes are validation and test without training."""
+  classes = sorted({tag for tags in tags_of.values() for tag in tags})
+  if all(name.lower() in SPLIT_NAMES for name in classes):
+    raise UserError(f"'{folder}' has the folders {_quoted(classes)} and none for training; add a "
+                    "folder 'train', or name the folder of the classes.")
+
+
+def _quoted(names):
+  return name_few([f"'{name}'" for name in names])
 
 
 def _empty_folders(folder, names, is_split):
@@ -171,7 +192,7 @@ def _check_writing(counts, folder):
 
 def _describe(found, index_of):
   """A sentence on what was found, how it was split and what was left out."""
-  exclusive = all(len(tags) == 1 for tags in found.tags_of.values())
+  exclusive = max(map(len, found.tags_of.values())) == 1
   phrases = [f"'{found.folder}': {len(found.tags_of):,} pictures with {len(index_of):,} "
              f"{'classes' if exclusive else 'tags'} from {found.style}; "
              f'{count_words(found.splits)} ({found.how})']
@@ -182,12 +203,9 @@ def _describe(found, index_of):
         for split, names in found.splits.items()}))
   left_out = sum(name not in found.tags_of for name in found.names)
   if left_out:
-    phrases.append(f'{left_out:,} pictures left out, without tags or outside the split folders')
+    phrases.append(f'{left_out:,} pictures left out, without tags or outside the splits')
   unknown = sorted({tag for tags in found.tags_of.values() for tag in tags} - set(index_of))
   if unknown:
-    phrases.append(f'{len(unknown):,} tags left out, which no training picture has: '
-                   + name_few([f"'{tag}'" for tag in unknown]))
-  if found.empty:
-    phrases.append('no picture in the class folders '
-                   + name_few([f"'{name}'" for name in found.empty]))
-  return '; '.join(phrases + copies_words(found.splits, found.digests))
+    phrases.append(f"{len(unknown):,} {'classes' if exclusive else 'tags'} left out, which no "
+                   f'training picture has: {_quoted(unknown)}')
+  return '; '.join([*phrases, *found.notes, *copies_words(found.splits, found.digests)])

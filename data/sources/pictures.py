@@ -28,7 +28,7 @@ class PictureFiles:
 
   tag_names = ()
   tag_categories = ()
-  max_tags = 0
+  max_tags = max_ignored = 0
   truth_keys = ()
 
   def __init__(self, path: Path | str):
@@ -37,11 +37,17 @@ class PictureFiles:
     self._folder = path.parent if path.is_file() else path
     if not self._paths:
       raise UserError(f"the folder '{path}' holds no picture ({', '.join(EXTENSIONS)}).")
+    self.description = f"{len(self._paths):,} pictures of '{path}'"
 
   @property
   def fingerprint(self) -> str:
     return digest_of(word for path in self._paths
                      for word in (relative_name(path, self._folder), content_digest(path)))
+
+  @property
+  def names(self) -> list[str]:
+    """The ids of all pictures."""
+    return [relative_name(path, self._folder) for path in self._paths]
 
   def __len__(self) -> int:
     return len(self._paths)
@@ -50,6 +56,19 @@ class PictureFiles:
     path = self._paths[index]
     return {'id': relative_name(path, self._folder), 'image_bytes': path.read_bytes(),
             'tags': np.zeros(0, np.int32)}
+
+
+def other_files(path: Path | str) -> list[tuple[str, Path]]:
+  """(path relative to the folder, path) of the files below it that are not named as pictures.
+
+  Hidden ones are skipped. Args: path: as that of `PictureFiles`; beside one picture there are none.
+  """
+  folder = Path(path).expanduser()
+  if folder.is_file():
+    return []
+  others = (Path(where, name) for where, _, names in walk_folders(folder) for name in names
+            if not name.lower().endswith(EXTENSIONS))
+  return sorted((relative_name(other, folder), other) for other in others)
 
 
 def relative_name(path: Path, folder: Path) -> str:

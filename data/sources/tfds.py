@@ -76,7 +76,7 @@ class TFDSSource:
 def build_tfds(config_data, split: str, poll=lambda: None) -> TFDSSource:
   """One split of the dataset `config.data.tfds_name`, prepared as ArrayRecord.
 
-  Its splits are train, validation (valid, val) and test; others are not read. What is missing is
+  Its splits are those of `content_splits.SPLIT_NAMES`; others are not read. What is missing is
   cut from train by content, as of a folder: see `content_splits.assign_splits`. All pictures' bytes
   are digested at the first use, and what came out is kept beside the prepared datasets.
 

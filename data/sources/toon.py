@@ -153,7 +153,7 @@ def build_toon(config_data, split: str, poll=None) -> ToonSource:
 
   Args:
     config_data: the section `config.data`: dir, num_train, num_valid, num_test, image_size_px,
-      dropped_share, flipped_share, data_seed, implications, labels.
+      drawn_size_px, dropped_share, flipped_share, data_seed, implications, labels.
     split: 'train', 'valid' or 'test'.
     poll: called often while drawing; may raise to interrupt.
   Raises:
@@ -169,8 +169,9 @@ def build_toon(config_data, split: str, poll=None) -> ToonSource:
     raise UserError(f"data.implications is '{config_data.implications}' and data.labels "
                     f"'{config_data.labels}': a class entails no other; set data.implications to "
                     "'listed'")
-  prepare.prepare_toon(config_data, config_data.dir, poll)
   settings = {name: getattr(config_data, name) for name in prepare.SETTINGS}
+  settings['image_size_px'] = config_data.drawn_size_px or config_data.image_size_px
+  prepare.prepare_toon(types.SimpleNamespace(**settings), config_data.dir, poll)
   return ToonSource(settings, config_data.dir, split, flipped_share=config_data.flipped_share,
                     implied=config_data.implications, labels=config_data.labels)
 

@@ -18,8 +18,8 @@ def check_settings(settings) -> None:
       raise UserError(f'data.{name} is {getattr(settings, name)}; toon wants at least 1 picture in '
                       'every split.')
   if settings.image_size_px < 32:
-    raise UserError(f'data.image_size_px is {settings.image_size_px}; toon draws pictures of at '
-                    'least 32 px.')
+    raise UserError(f'drawn pictures would have {settings.image_size_px} px a side '
+                    '(data.drawn_size_px, or else data.image_size_px); toon draws at least 32.')
   if not 0 <= settings.dropped_share < 1:
     raise UserError(f'data.dropped_share is {settings.dropped_share}; it must be at least 0 (no '
                     'tag is forgotten) and below 1.')

@@ -9,17 +9,37 @@ from tests.reference import fill
 
 def create(row):
   """Builds a row's model and fills its weights by the rule of fill.py."""
-  model = timm.create_model(row.model, pretrained=False, drop_rate=0.0, **row.options)
+  model = build(row.model, dict(row.options, drop_rate=0.0))
   state = {key: torch.from_numpy(np.asarray(fill.fill(key, tuple(value.shape), row.gain)))
            for key, value in model.state_dict().items() if value.dtype.is_floating_point}
   model.load_state_dict(state, strict=False)
   return model
 
 
+def build(model, options):
+  """Returns timm's model, or with heatmaps=K the pose net that HRNet's authors make of its trunk.
+
+  Theirs (github.com/leoxiaobin/deep-high-resolution-net.pytorch, lib/models/pose_hrnet.py) has the
+  modules and names of timm's; its last one makes the largest branch alone, of which a 1x1
+  convolution makes heatmaps.
+  """
+  options = dict(options)
+  heatmaps = options.pop('heatmaps', 0)
+  net = timm.create_model(model, pretrained=False, **options)
+  if heatmaps:
+    net.stage4, widths = net._make_stage(
+      net.stage4_cfg, list(net.stage4_cfg['num_channels']), multi_scale_output=False)
+    net.incre_modules = net.downsamp_modules = None
+    net.global_pool = net.head_drop = net.classifier = torch.nn.Identity()
+    net.final_layer = torch.nn.Conv2d(widths[0], heatmaps, 1)
+    net.forward_head = lambda branches: net.final_layer(branches[0])
+  return net
+
+
 def list_weights(model, options):
   """Returns ({key: shape} of what a model learns and measures, how many values it learns)."""
   with torch.device('meta'):
-    model = timm.create_model(model, pretrained=False, **options)
+    model = build(model, options)
   shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()
             if not key.endswith('num_batches_tracked')}
   return shapes, sum(parameter.numel() for parameter in model.parameters())
@@ -60,7 +80,8 @@ def run(model, row, image, *, train):
   for hook in hooks:
     hook.remove()
   output = output if isinstance(output, tuple) else (output,)
-  taps |= {key: value.numpy() for key, value in zip(('output', 'aux_output'), output, strict=False)}
+  taps |= {key: _channels_last(value)
+           for key, value in zip(('output', 'aux_output'), output, strict=False)}
   return taps, _batch_statistics(norms, sizes) if train else {}
 
 

@@ -29,7 +29,7 @@ from tests.reference.rows import COUNTED, REFERENCES
 
 FOLDER = pathlib.Path(__file__).parent / 'nets'
 SHAKE = 1e-6
-SOURCES = {'timm': from_timm, 'keras': from_keras}
+SOURCES = {'timm': from_timm, 'keras': from_keras, 'authors': from_timm}
 
 
 def make(name):

@@ -35,6 +35,10 @@ TAPS = {
     **{f'stage{stage}': f'stage{stage}:0' for stage in (2, 3, 4)},
     **{f'stage{stage}_branch{branch}': f'stage{stage}:{branch - 1}'
        for stage in (2, 3, 4) for branch in range(2, stage + 1)}},
+  'hrnet_pose': {
+    'stem': 'act2', 'stage1': 'layer1', 'features_2d': 'stage4:0',
+    **{f'stage{stage}': f'stage{stage}:0' for stage in (2, 3, 4)},
+    'stage2_branch2': 'stage2:1', 'stage3_branch2': 'stage3:1', 'stage3_branch3': 'stage3:2'},
   'convnext': {
     'stem': 'stem', 'stage1': 'stages.0', 'stage2': 'stages.1', 'stage3': 'stages.2',
     'stage4': 'stages.3', 'features': 'head.flatten'},
@@ -44,19 +48,23 @@ TAPS = {
 }
 
 
+# The library in whose names a source's weights are: `authors` is HRNet's pose net, of timm's parts.
+NAMES_OF = {'timm': 'timm', 'keras': 'keras', 'authors': 'timm'}
+
+
 @dataclasses.dataclass(frozen=True)
 class Reference:
   """One net on one batch of pictures."""
 
   variant: str  # ours
-  model: str  # timm's, or the name in keras.applications
+  model: str  # timm's, or the name in keras.applications; of authors, the trunk's in timm
   taps: dict  # tap -> the reference's module or layer
   gain: float  # see fill.py; chosen by looking at the spreads, which must be 0.1 to 10
-  source: str = 'timm'  # or 'keras'
+  source: str = 'timm'  # of NAMES_OF
   size_px: int = 64
   batch: int = 2
   slow: bool = False  # more than ten seconds: not in the fast tests
-  options: dict = dataclasses.field(default_factory=dict)  # of timm's create_model
+  options: dict = dataclasses.field(default_factory=dict)  # of timm's create_model; heatmaps=K
 
 
 REFERENCES = {
@@ -87,6 +95,9 @@ REFERENCES = {
     'hrnet_w18_small', 'hrnet_w18_small', TAPS['hrnet'], gain=0.6, size_px=96),
   'hrnet_w32': Reference(
     'hrnet_w32', 'hrnet_w32', TAPS['hrnet'], gain=0.3, size_px=96, slow=True),
+  'hrnet_w18_small_pose': Reference(
+    'hrnet_w18_small_pose', 'hrnet_w18_small', TAPS['hrnet_pose'], gain=0.6, source='authors',
+    size_px=96, options=dict(heatmaps=17)),
   'convnext_tiny': Reference('convnext_tiny', 'convnext_tiny', TAPS['convnext'], gain=1.0),
   'convnext_small': Reference(
     'convnext_small', 'convnext_small', TAPS['convnext'], gain=1.0, slow=True),
@@ -118,4 +129,6 @@ COUNTED = {
     'inception_v3_keras': ('InceptionV3', {}),
     **{f'tf_efficientnet_b{size}': (f'EfficientNetB{size}', {}) for size in range(8)},
   },
+  'authors': {f'hrnet_{trunk}_pose': (f'hrnet_{trunk}', dict(heatmaps=17))
+              for trunk in ('w18_small', 'w32', 'w48')},
 }

@@ -2,9 +2,10 @@
 
 from errors import UserError
 from train_lib.tasks.classification import Classification
+from train_lib.tasks.pose import Pose
 from train_lib.tasks.tagging import Tagging
 
-TASKS = {'tagging': Tagging, 'classification': Classification}
+TASKS = {'tagging': Tagging, 'classification': Classification, 'pose': Pose}
 
 
 def get_task(name: str):

@@ -95,10 +95,10 @@ class Classification:
     class it was before some were flipped, 'drawn_label'."""
     return {key: batch[key] for key in ('label', 'drawn_label') if key in batch}
 
-  def collector(self, num_rows: int, thresholds: dict | None = None) -> ClassCollector:
-    """Takes the rows of a split as they come. Args: num_rows: at most; thresholds: not used."""
+  def collector(self, loader: Any, thresholds: dict | None = None) -> ClassCollector:
+    """Takes the rows of a split as they come. Args: loader: of the split; thresholds: not used."""
     del thresholds
-    return ClassCollector(num_rows, self.num_classes)
+    return ClassCollector(loader.num_examples, self.num_classes)
 
   def tune(self, collected: Collected) -> dict:
     """{}: the most probable class is said, so there is no threshold to tune."""

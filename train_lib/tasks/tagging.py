@@ -98,9 +98,10 @@ class Tagging:
     return {name: multi_hot_on_host(batch[key], self.num_tags)
             for key, name in names.items() if key in batch}
 
-  def collector(self, num_rows: int, thresholds: dict | None = None) -> TagCollector:
-    """Takes the rows of a split as they come. Args: as those of `TagCollector`."""
-    return TagCollector(num_rows, self.scored, thresholds)
+  def collector(self, loader: Any, thresholds: dict | None = None) -> TagCollector:
+    """Takes the rows of a split as they come. Args: loader: of the split; thresholds: as those of
+    `TagCollector`."""
+    return TagCollector(loader.num_examples, self.scored, thresholds)
 
   def tune(self, collected: Collected) -> dict:
     """The best thresholds on a split, for `collector` and `measure` of another."""

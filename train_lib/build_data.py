@@ -1,0 +1,231 @@
+"""From a config's names to data: sources of its splits, what is done to examples, and loaders."""
+
+import copy
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+import data
+from data import duplicates, operations
+from data.balance import oversample
+from data.batch import Source
+from data.boxed import Boxed, CutBox
+from data.classes import Classes
+from data.detections import read_detections
+from data.encode import encode_image
+from data.loader import Loader
+from data.operations import Decode
+from data.persons import Persons
+from data.sources import pictures
+from data.sources.pictures import PictureFiles
+from data.subset import Subset, part_rows
+from errors import UserError
+from train_lib import parallel
+from train_lib.split_statistics import even_sample
+
+PIXEL_SAMPLE = 10_000             # pictures that mean and deviation are measured on, at most
+# Keys of the `data` section that change nothing of what evaluation reads of given data.
+TRAINING_ALONE = (
+    'augment', 'rotation_deg', 'scale_frac', 'translate_frac', 'cutout_frac', 'colour_frac',
+    'crop_least_frac', 'crop_aspect', 'randaugment_count', 'randaugment_magnitude', 'oversample',
+    'pixels', 'path', 'dir', 'table')
+CUTS = ('none', 'truth', 'pose')  # what data.persons.cut may be
+# Keys of a batch, besides the picture, that a task predicts from.
+INPUT_KEYS = {'tagging': (), 'classification': (), 'pose': ('crop_to_source',)}
+CROP_ASPECT = 3 / 4               # width over height of a person's crop
+
+
+def build_source(config, split: str, poll: Callable[[], None] = lambda: None) -> Source:
+  """The split ('train', 'valid' or 'test') of the config's dataset, as the task reads it.
+
+  Of classes, its tags as labels; of poses, a row for each person.
+
+  Args: poll: called often while data are prepared; may raise to stop.
+  """
+  name = config.data.source
+  if name not in data.SOURCES:
+    raise UserError(f"data.source '{name}' is unknown; choices: {', '.join(data.SOURCES)}")
+  source = data.SOURCES[name](config.data, split, poll=poll)
+  if config.task == 'pose':
+    return _persons(config.data, source, split, poll)
+  source = _cut(config, source, poll)
+  return Classes(source, poll) if config.task == 'classification' else source
+
+
+def _persons(config_data, source, split, poll):
+  persons = config_data.persons
+  detections = None
+  if persons.boxes and split == 'test':
+    detections = read_detections(persons.boxes, persons.least_box_score, poll)
+  return Persons(source, poll, detections=detections)
+
+
+def _cut(config, source, poll):
+  """The source with the box of the person in each picture, where the config cuts her out."""
+  persons = config.data.persons
+  if persons.cut == 'none':
+    return source
+  if persons.cut == 'truth':
+    return Boxed(source, None)
+  from train_lib import people_finder  # which opens a run, whose net is built here
+  return Boxed(source, people_finder.found_boxes(
+      persons.cut_by, source, directory=config.runtime.features_dir, poll=poll))
+
+
+def with_boxes(source: Source, boxes, rows=None) -> Source:
+  """Pictures with one box each.
+
+  Args: boxes: of `data.boxed.Boxed`; rows: int [N], the picture of each; None: of each picture one.
+  """
+  return Boxed(source if rows is None else Subset(source, rows, 'boxes'), boxes)
+
+
+def read_boxes(path: str, least_score: float, image_ids: list) -> tuple:
+  """(int [D] the pictures, float32 [D, 4] the boxes, float32 [D] their scores) of a box file.
+
+  Args: as those of `data.detections.read_detections`; image_ids: what the pictures are called.
+  Raises: UserError: no such file, one of another form, or no box of any of the pictures.
+  """
+  found = read_detections(path, least_score)
+  number_of = {image_id: number for number, image_id in enumerate(image_ids)}
+  rows = np.array([number_of.get(image_id, -1) for image_id in found.image_ids])
+  if (rows < 0).all():
+    raise UserError(f"'{path}' has no box of any of the {len(image_ids):,} pictures: its "
+                    f'first image_id is {found.image_ids[0]!r}, that of the first picture '
+                    f'{image_ids[0]!r}')
+  known = np.flatnonzero(rows >= 0)
+  known = known[np.argsort(rows[known], kind='stable')]
+  return rows[known], found.box_px[known], found.scores[known]
+
+
+def build_listed_source(config, source: Source, poll: Callable[[], None]) -> Source:
+  """The training split, its tags as listed: what the baselines learn from.
+
+  Args: source: the training split with what training makes of missing tags. It is given back where
+    it is the same, and where its tags were chosen and counted with the implied ones, as a board's.
+  """
+  if config.data.implications == 'listed' or config.data.source != 'toon':
+    return source
+  listed = copy.deepcopy(config)
+  listed.data.implications = 'listed'
+  return build_source(listed, 'train', poll)
+
+
+def picture_shape(config) -> tuple[int, int]:
+  """(height, width) in px of the pictures that the net takes."""
+  side_px = config.data.image_size_px
+  return side_px, round(side_px * CROP_ASPECT) if config.task == 'pose' else side_px
+
+
+def build_pipeline(config, *, train: bool) -> tuple:
+  """What is done to an example; see `data.operations.build_pipeline`."""
+  return operations.build_pipeline(config.data, train=train, persons=config.task == 'pose')
+
+
+def build_loader(config, source: Source, *, train: bool, batch_size: int,
+                 keys: tuple[str, ...] = ('image', 'tags'), **options) -> Loader:
+  """A loader of this process's share of each batch. Args: keys: of the batch; options: Loader's."""
+  return Loader(
+      source, build_pipeline(config, train=train), batch_size=batch_size, train=train,
+      keys=keys, **options,
+      seed=config.seed, workers=config.runtime.workers,
+      processes=config.runtime.worker_processes,
+      deadline_sec=config.runtime.loader_deadline_sec,
+      shard_index=jax.process_index(), shard_count=jax.process_count())
+
+
+def build_learned_source(config, source: Source, poll: Callable[[], None]
+                         ) -> tuple[Source, np.ndarray]:
+  """(what training reads, int64: the place in the training split of each of its examples).
+
+  They differ where rare classes are read more often than they are there; of the pictures of such a
+  class that come once more than others, every run reads the same.
+  """
+  learned = oversample(source, config.data.oversample, 0, poll)
+  return learned, np.arange(len(source)) if learned is source else learned.rows
+
+
+def build_pixel_loader(config, source: Source) -> Loader:
+  """An even sample of the training split as evaluation reads it, pictures alone."""
+  sample = Subset(source, even_sample(len(source), PIXEL_SAMPLE), 'a sample')
+  return build_loader(config, sample, train=False, keys=('image',), bad_limit_frac=1.0,
+                      batch_size=config.eval.batch_size)
+
+
+def build_evaluation_loaders(config, train_source: Source,
+                             poll: Callable[[], None] = lambda: None) -> dict[str, Loader]:
+  """'train', 'valid' and 'test', as `build_evaluation_loader` reads them."""
+  sources = {'train': train_source,
+             **{split: build_source(config, split, poll) for split in ('valid', 'test')}}
+  return {split: build_evaluation_loader(config, source) for split, source in sources.items()}
+
+
+def build_evaluation_loader(config, source: Source, keys: tuple[str, ...] = ()) -> Loader:
+  """Every example of a source once, as it is. Args: keys: of the batch; () all that is known."""
+  parallel.check_batch_size('eval.batch_size', config.eval.batch_size, parallel.make_mesh())
+  return build_loader(config, source, train=False, batch_size=config.eval.batch_size,
+                      keys=keys or ('image', *INPUT_KEYS[config.task], *source.truth_keys))
+
+
+def describe_reading(config, source: Source, split: str) -> dict:
+  """All that decides which pixels evaluation reads of a split, and in which order; JSON values."""
+  section = {key: value for key, value in config.data.to_dict().items()
+             if key not in TRAINING_ALONE}
+  return {'data': source.fingerprint, 'split': split, 'examples': len(source), 'section': section,
+          'task': config.task, 'pipeline': repr(build_pipeline(config, train=False))}
+
+
+def build_folds(source: Source, num_folds: int, poll: Callable[[], None]
+                ) -> list[tuple[Source, Source]]:
+  """(what to train on, what to judge) of each fold: every example is judged in one of them.
+
+  Args: num_folds: at least 2; poll: called often while the pictures are read; may raise to stop.
+  """
+  parts = part_rows(source, num_folds, poll)
+  every = np.arange(len(source))
+  return [(Subset(source, np.setdiff1d(every, rows), f'all but part {number} of {num_folds}'),
+           Subset(source, rows, f'part {number} of {num_folds}'))
+          for number, rows in enumerate(parts, 1)]
+
+
+def build_picture_source(path: str) -> PictureFiles:
+  """Every picture under a folder, or one file; examples have no tags."""
+  return PictureFiles(path)
+
+
+def build_picture_loader(config, path: str) -> Loader:
+  """Every picture under a folder, or one file, once."""
+  return build_loader(config, build_picture_source(path), train=False,
+                      batch_size=config.predict.batch_size, bad_limit_frac=1.0)
+
+
+def build_cut_loader(config, source: Source, boxes) -> Loader:
+  """Pictures in their own size, each cut to its box: for `example` alone.
+
+  Args: boxes: as those of `data.boxed.Boxed`.
+  """
+  return Loader(Boxed(source, boxes), (Decode(config.data.max_pixels), CutBox()), batch_size=1,
+                train=False, keys=('image',), bad_limit_frac=1.0)
+
+
+def other_files(path: str) -> list:
+  """(name, path) of the files under a folder that are no pictures, as `data.sources.pictures`."""
+  return pictures.other_files(path)
+
+
+def encode_picture(image, ending: str) -> bytes:
+  """The bytes of a picture file. Args: as those of `data.encode.encode_image`."""
+  return encode_image(image, ending)
+
+
+def read_pictures(config, source: Source, what: str,
+                  poll: Callable[[], None]) -> duplicates.Pictures:
+  """Every picture of a split, read and hashed once. Args: what: which they are, in words."""
+  return duplicates.read_pictures(source, max_pixels=config.data.max_pixels,
+                                  workers=config.runtime.workers, what=what, poll=poll)
+
+
+def find_duplicates(splits: list[duplicates.Pictures]) -> duplicates.Pairs:
+  """Pairs of alike pictures among all splits. Args: splits: of `read_pictures`, train first."""
+  return duplicates.find_pairs(splits)
