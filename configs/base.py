@@ -67,6 +67,8 @@ def data_section() -> ConfigDict:
       source='toon',              # data.SOURCES
       dir='',                     # prepared datasets; '': ~/.cache/oko/data, of tfds its own
       path='',                    # folder, board, coco: a person's own pictures
+      annotations=(),             # coco: names of files of train; train, test; or train, valid,
+                                  # test; (): the usual ones
       table='',                   # folder: CSV or JSON Lines of path and tags; '': find out
       tfds_name='',               # tfds: 'food101', 'my_data/my_config:1.0.0'
       tfds_image='image',         # tfds: the feature that holds the picture ...

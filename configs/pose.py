@@ -80,6 +80,7 @@ def coco(config):
   """COCO's keypoints with the published schedule; name the folder with --config.data.path."""
   config.small_page = ''
   config.data.source = 'coco'
+  config.data.valid_frac = 0.02   # of train2017; val2017 is the test split
   config.data.persons.whole_frac = 0.0
   config.optimizer.schedule = 'step'
   config.optimizer.warmup_frac = 0.0

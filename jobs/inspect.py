@@ -79,7 +79,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     summary = {'pictures': {split: len(source) for split, source in sources.items()},
                'unreadable': _tell_unreadable(folder, data)}
     _tell_balance(folder, data)
-    summary['alike'] = _tell_duplicates(folder, data, preemption.check)
+    if config.task != 'pose':                                 # persons of a picture share it
+      summary['alike'] = _tell_duplicates(folder, data, preemption.check)
     save_sheet(augmentation_sheet(config, sources['train']), folder / 'augmentations.png')
     records.write_json(folder / 'inspect.json', summary)
     say(f'look at {folder}/augmentations.png: what the net sees; all else is beside it')

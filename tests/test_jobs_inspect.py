@@ -130,7 +130,7 @@ def test_the_sheet_shows_what_the_training_pipeline_gives(folder):
   examples = augmentation_sheet._readable(config, source)
   image = augmentation_sheet._images(config, examples, config.data.augment, draw=3)[1]
   rng = np.random.default_rng((config.seed, 3, 1, 0))
-  wanted = augmentation_sheet._apply(build_data.build_pipeline(config.data, train=True),
+  wanted = augmentation_sheet._apply(build_data.build_pipeline(config, train=True),
                                      {**examples[1], 'rng': rng})['image']
   np.testing.assert_array_equal(image, wanted)
 

@@ -30,7 +30,7 @@ def augmentation_sheet(config, source) -> Image.Image:
   examples = _readable(config, source)
   columns = [(('as it is', 'as evaluation sees it'), _images(config, examples, ()))]
   for name in config.data.augment:
-    columns.append(((name, _extent(name, config.data)),
+    columns.append(((name, _extent(name, config)),
                     _images(config, examples, (name,), must_differ=columns[0][1])))
   both = [(('all together', number), _images(config, examples, config.data.augment, draw=10 + k))
           for k, number in enumerate(('one draw', 'another draw'))]
@@ -99,14 +99,15 @@ def _mixed(config, images) -> list:
   return columns
 
 
-def _extent(name, settings) -> str:
+def _extent(name, config) -> str:
   """How far an augmentation goes, in a few words."""
+  settings, turn = config.data, 'deviation of' if config.task == 'pose' else 'up to'
   return {
       'mirror': 'half of all pictures',
-      'rotation': f'up to {settings.rotation_deg:g} degrees',
+      'rotation': f'{turn} {settings.rotation_deg:g} degrees',
       'scale': f'up to {settings.scale_frac:.0%}',
       'translation': f'up to {settings.translate_frac:.0%} of a side',
-      'half_body': 'three of ten whole bodies',
+      'half_body': 'upper or lower',
       'crop': f'at least {settings.crop_least_frac:.0%} of the area',
       'randaugment': f'{settings.randaugment_count} at {settings.randaugment_magnitude:g} of 10',
       'cutout': f'{settings.cutout_frac:.0%} of a side',

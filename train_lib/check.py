@@ -63,6 +63,9 @@ def _check_persons(config) -> None:
   """Raises UserError for what goes with poses alone, or not with them."""
   persons, pose = config.data.persons, config.pose
   if config.task != 'pose':
+    if config.data.source == 'coco':
+      raise UserError(f"data.source is 'coco', which tells of people's joints, and task is "
+                      f"'{config.task}'; train on it with --config=configs/pose.py:coco")
     if persons.cut not in build_data.CUTS:
       raise UserError(f"data.persons.cut is '{persons.cut}'; choices: {', '.join(build_data.CUTS)}")
     if persons.cut == 'pose' and not persons.cut_by:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from train_lib.pictures import INK, LINE_PX, MARGIN_PX, find_font, shortened, written
 
@@ -18,7 +18,7 @@ def draw_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[st
   """A table of pictures.
 
   Args:
-    rows: of pictures, uint8 [H, W, 3] each, shown as squares of CELL_PX; a row may be short.
+    rows: of pictures, uint8 [H, W, 3] each, shown within squares of CELL_PX; a row may be short.
     titles: lines above each column; () none.
     header: lines above all.
     texts: for each picture the lines below it, (kind, text) with a kind of `pictures.INK`; ().
@@ -47,7 +47,8 @@ def draw_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[st
   for row, images in enumerate(rows):
     y = top + row * height
     for column, (x, image) in enumerate(zip(lefts, images, strict=False)):
-      sheet.paste(Image.fromarray(image).resize((CELL_PX, CELL_PX)), (x, y))
+      cell = ImageOps.pad(Image.fromarray(image), (CELL_PX, CELL_PX), color='white')
+      sheet.paste(cell, (x, y))
       draw.rectangle((x - 1, y - 1, x + CELL_PX, y + CELL_PX), outline=EDGE)
       for line, (kind, text) in enumerate(texts[row][column] if texts else ()):
         write(x, y + CELL_PX + 1 + line * LINE_PX, text, kind)
