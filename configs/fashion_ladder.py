@@ -10,7 +10,7 @@ A row changes what it names and nothing else; the two optimizers have a learning
 
 The last step is to cut the person out before she is classed. `:crop` takes that by itself: the row
 with Adam and all augmentations on whole pictures, on what a pose net cuts out of them, and, as the
-ceiling, on the true boxes. The pictures are drawn larger than the net sees them, as photographs are.
+ceiling, on the true boxes. Pictures are drawn larger than the net sees them, as photographs are.
 
     python main.py --config=configs/pose.py:small
     python main.py --job=study --config=configs/fashion_ladder.py:crop

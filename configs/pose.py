@@ -48,7 +48,7 @@ def small(config):
   config.small_page = ''
   config.data.image_size_px = 128
   config.data.num_train = 6_000
-  config.data.num_valid = 500
+  config.data.num_valid = 400
   config.data.num_test = 1_000
   config.data.drawn_size_px = 128
   config.data.rotation_deg = 20.0
@@ -58,7 +58,7 @@ def small(config):
   config.pose.refine = 'dark'
   config.optimizer.learning_rate = 2e-3
   config.train.batch_size = 32
-  config.train.num_epochs = 12.0
+  config.train.num_epochs = 6.0
   config.eval.batch_size = 100
   config.runtime.log_every_steps = 50
 
