@@ -90,9 +90,10 @@ def read_annotations(path: Path, poll: Callable[[], None] = lambda: None) -> Ann
     reason = _image_reason(image)
     if reason:
       raise UserError(f"'{path}': images[{place}] {reason}; expected {WHAT}.")
-  number_of = {image['id']: number for number, image in enumerate(images)}
-  if len(number_of) < len(images):
+  if len({image['id'] for image in images}) < len(images):
     _raise_twice(path, images)
+  images = sorted(images, key=lambda image: image['id'])  # equal scores rank by it in pycocotools
+  number_of = {image['id']: number for number, image in enumerate(images)}
   size_px = np.array([(image.get('width', 0), image.get('height', 0)) for image in images],
                      np.float32).reshape(-1, 2)
   people = _read_people(path, content['annotations'], number_of)
