@@ -16,6 +16,9 @@ ceiling, on the true boxes. Pictures are drawn larger than the net sees them, as
     python main.py --job=study --config=configs/fashion_ladder.py:crop
       --config.data.persons.cut_by=runs/pose-small
 
+`:crop_folder --config.data.path=FOLDER` asks the same of a person's own pictures, on features of
+the weights that are named.
+
 `:small` trains a small net at 64 px. It starts from nothing, since there are no published weights
 of it, unless a run of the same net is named, which makes its first rows a transfer too:
 
@@ -88,6 +91,15 @@ def crop(config):
   )
 
 
+def crop_folder(config):
+  """The same on a person's own pictures, a head on a frozen trunk; nobody knows true boxes."""
+  fashion.features(config)
+  config.checkpoint = 'latest'
+  config.optimizer.name = 'adam'
+  config.study.rows = (
+      ('whole picture',), ('cut out by predicted joints', ('data.persons.cut', 'pose')))
+
+
 def folder(config):
   """A person's own pictures."""
   fashion.folder(config)
@@ -127,4 +139,5 @@ def smoke(config):
   config.study.rows = config.study.rows[1], config.study.rows[-1]
 
 
-PRESETS = {'small': small, 'crop': crop, 'folder': folder, 'transfer': transfer, 'smoke': smoke}
+PRESETS = {'small': small, 'crop': crop, 'crop_folder': crop_folder, 'folder': folder,
+           'transfer': transfer, 'smoke': smoke}
