@@ -44,11 +44,11 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     output: a folder; '' is `<workdir>/audit`.
 
   Raises:
-    UserError: no such run, numbers that make no sense, or data that do not fit.
+    UserError: no such run, one of poses, numbers that make no sense, or data that do not fit.
     Preempted: a signal came; the fold under way is saved.
   """
   del input
-  _check(config.audit)
+  _check(config)
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     if jax.process_count() > 1:
@@ -71,7 +71,11 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     write_audit(config, folder, parts, scored, ids, audit, preemption.check)
 
 
-def _check(settings):
+def _check(config):
+  settings = config.audit
+  if config.task == 'pose':
+    raise UserError('an audit is of tags and classes, and this is a run of poses: where its joints '
+                    'lie far from the labelled ones --job=evaluate shows, in pictures/worst.png')
   if settings.folds < 0 or settings.folds == 1:
     raise UserError(f'audit.folds is {settings.folds}; expected 0, for the pictures held out from '
                     'the trained net, or at least 2 nets to train')

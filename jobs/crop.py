@@ -3,6 +3,7 @@
 import collections
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
       `pictures/` there.
 
   Raises:
-    UserError: no such run or input, or an output inside of the input.
+    UserError: no such run or input, an output inside of the input, or one that holds the pictures
+      of another input.
   """
   del config_path
   _check(config.crop, input)
@@ -47,6 +49,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     folder = records.absolute(output or os.path.join(workdir, 'crop'))
     _check_apart(input, folder)
     source = build_data.build_picture_source(input)
+    _check_kept(input, source, folder / 'pictures')
     finder = PeopleFinder(config, workdir)
     say(f'looking for the person in each of {len(source):,} pictures with step '
         f'{finder.trained.step}')
@@ -79,6 +82,17 @@ def _check_apart(input, folder) -> None:
                     'would find the cut pictures too; name a folder outside with --output=')
 
 
+def _check_kept(input, source, folder) -> None:
+  """Raises UserError where pictures of another input would stay among those of this one."""
+  names = {*source.names, *(name for name, _ in build_data.other_files(input))}
+  kept = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob('*')
+                if path.is_file())
+  strange = [name for name in kept if name not in names]
+  if strange:
+    raise UserError(f"'{folder}' holds {len(strange):,} files that '{input}' has not, such as "
+                    f"'{strange[0]}'; take them away, or name another folder with --output=")
+
+
 def _write_pictures(config, source, boxes, found, folder, preemption) -> list[tuple]:
   """Writes every picture that can be read; a row of crop.csv for each."""
   reasons, rows = dict(found.unreadable), []
@@ -96,8 +110,9 @@ def _write_pictures(config, source, boxes, found, folder, preemption) -> list[tu
     if np.isfinite(box).all():
       rows.append((name, 'cropped', '', *(round(float(value), 1) for value in box), confident))
     else:
-      rows.append((name, 'whole', f'fewer than {config.crop.least_joints} joints are confident',
-                   *[''] * 4, confident))
+      why = (f'fewer than {config.crop.least_joints} joints are confident'
+             if confident < config.crop.least_joints else 'the confident joints span no box in it')
+      rows.append((name, 'whole', why, *[''] * 4, confident))
   return rows
 
 
@@ -118,7 +133,8 @@ def _save_sheet(config, source, boxes, found, path) -> None:
   shown = np.flatnonzero(found.readable)[:SHOWN]
   nobody = np.full((len(source), 4), np.nan)
   loader = build_data.build_cut_loader(config, source, nobody)
-  images = [loader.example(int(index))['image'] for index in shown]
+  # one at a time, for they are large
+  images = (loader.example(int(index))['image'] for index in shown)
   save_sheet(crop_sheet(images, found.keypoints[shown], boxes[shown],
                         [found.ids[index] for index in shown], config.crop.least_score)
              if len(shown) else None, path)

@@ -3,7 +3,7 @@
 import jax
 
 from errors import UserError
-from train_lib import build, devices, records
+from train_lib import build, build_data, devices, heatmaps, records
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import open_trained
@@ -16,7 +16,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   `model.safetensors`: timm loads it with `strict=True` where it has the net; a net of ours alone is
   named as its family is there. `net.init_from` reads it too. `model.json`: the net, the size and
   normalisation of its pictures (RGB, 0..255), the outputs in order, and what makes them
-  probabilities.
+  probabilities; of poses, how heatmaps become joints.
 
   Args:
     config: of the workdir; `checkpoint` picks latest or best.
@@ -40,10 +40,20 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
                  net=config.net.name, pixels=(mean, std), outputs=trained.tag_names)
     records.write_json(folder / 'model.json', {
         'net': config.net.name, 'timm': names.model, 'step': trained.step,
-        'image_size_px': config.data.image_size_px, 'pad': config.data.pad, 'mean': mean,
-        'std': std, 'outputs': trained.tag_names,
-        'activation': 'softmax' if trained.task.exclusive else 'sigmoid'})
+        **_reading(config, trained.task), 'mean': mean, 'std': std, 'outputs': trained.tag_names})
     known = (f"timm's {names.model} with num_classes={len(trained.tag_names)} loads it"
              if names.model else 'timm has no such net: its arrays are named as their family is '
              'there')
     say(f'the net of step {trained.step} is in {folder}/model.safetensors ({known})')
+
+
+def _reading(config, task) -> dict:
+  """What model.json says of the pictures, and of what the outputs are."""
+  if config.task == 'pose':
+    height_px, width_px = build_data.picture_shape(config)
+    return {'height_px': height_px, 'width_px': width_px, 'pad': 'black',
+            'widen': config.data.persons.widen, 'activation': 'none',
+            'heatmap_stride_px': heatmaps.STRIDE_PX, **config.pose.to_dict()}
+  return {'image_size_px': config.data.image_size_px, 'pad': config.data.pad,
+          'cut': config.data.persons.cut,
+          'activation': 'softmax' if task.exclusive else 'sigmoid'}

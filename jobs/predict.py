@@ -35,7 +35,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     output: a folder; '' is `<workdir>/predict`.
 
   Raises:
-    UserError: no such run or input, no picture in it, or a threshold for a classifier.
+    UserError: no such run or input, no picture in it, a threshold for a classifier, or boxes for
+      other nets than those of poses.
   """
   del config_path
   with Preemption() as preemption:
@@ -44,10 +45,13 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     devices.set_up_jax(config.runtime.cache_dir)
     if config.task == 'pose':
       return pose_prediction.predict_people(config, workdir, input, output, preemption)
+    if config.predict.boxes:
+      raise UserError('predict.boxes says where people are whose joints are looked for, and '
+                      f"{workdir} is a run of the task '{config.task}'; leave it empty")
     trained = open_trained(config, workdir, config.checkpoint)
     parallel.check_batch_size('predict.batch_size', config.predict.batch_size, trained.mesh)
     words = WORDS[config.task](trained, config.predict.threshold)
-    loader = build_data.build_picture_loader(config, input)
+    loader = build_data.build_picture_loader(config, input, preemption.check)
     folder = records.absolute(output or os.path.join(workdir, 'predict'))
     say(f'{words.doing} {loader.num_examples} pictures with step {trained.step}{words.how}')
     rows = _predicted_rows(trained, loader, words, preemption)

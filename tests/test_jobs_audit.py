@@ -277,3 +277,9 @@ def test_nets_that_would_start_from_a_run_do_not_judge(trained, folder):
   config.audit.folds, config.net.init_from = 2, str(trained)
   with pytest.raises(UserError, match=f"net.init_from names, '{trained}', which may have learned"):
     run('audit', config, folder / 'biased')
+
+
+def test_a_run_of_poses_is_refused_before_anything_is_trained(tmp_path):
+  with pytest.raises(UserError, match='an audit is of tags and classes'):
+    run('audit', tiny_config(tmp_path, task='pose', **{'audit.folds': 2}), tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()

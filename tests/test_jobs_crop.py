@@ -69,7 +69,7 @@ def test_every_file_is_accounted_for(trained, tmp_path, capsys):
       'coat/empty.webp': 'unreadable', 'labels.csv': 'copied', 'coat/notes.pdf': 'left out'}
   assert set(rows) == set(files)
   assert rows['coat/empty.webp']['why'] == 'the file is empty'
-  assert 'joints are confident' in rows['coat/nobody.png']['why']
+  assert rows['coat/nobody.png']['why'] == 'fewer than 3 joints are confident'
   written = {path.relative_to(tmp_path / 'out' / 'pictures').as_posix()
              for path in (tmp_path / 'out' / 'pictures').rglob('*.*')}
   assert written == {name for name, row in rows.items() if row['what'] in (
@@ -119,3 +119,20 @@ def test_numbers_that_make_no_sense_are_told(trained, tmp_path, changes, message
 def test_without_an_input_the_flag_is_named():
   with pytest.raises(UserError, match='--input='):
     crop.run(small_people.make_config(), 'runs/pose', config_path='', input='', output='')
+
+
+def test_sure_joints_that_span_no_box_are_said_to(trained, tmp_path, monkeypatch):
+  write_pictures(tmp_path / 'in')
+  monkeypatch.setattr(people_finder, 'joints_box', lambda *_, **__: np.full(4, np.nan))
+  rows = run(tmp_path / 'in', tmp_path / 'out')
+  assert int(rows['dress/one.png']['confident_joints']) >= 3
+  assert rows['dress/one.png']['why'] == 'the confident joints span no box in it'
+
+
+def test_pictures_of_another_input_never_stay_among_those_of_this_one(trained, tmp_path):
+  write_pictures(tmp_path / 'in')
+  first = run(tmp_path / 'in', tmp_path / 'out')
+  assert run(tmp_path / 'in', tmp_path / 'out') == first
+  (tmp_path / 'in' / 'dress' / 'one.png').rename(tmp_path / 'one.png')
+  with pytest.raises(UserError, match=r"holds 1 files that .* such as 'dress/one.png'"):
+    run(tmp_path / 'in', tmp_path / 'out')

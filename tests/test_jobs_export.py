@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from configs import tagger
+from configs import pose, tagger
 from errors import UserError
 from jobs import export, train
 
@@ -82,3 +82,10 @@ def test_a_folder_without_a_run_is_told(trained, tmp_path):
 def test_an_input_is_not_ignored(trained):
   with pytest.raises(UserError, match='leave --input out'):
     run(export, *trained, input='photos')
+
+
+def test_of_poses_it_says_how_crops_are_cut_and_that_heatmaps_are_as_they_come():
+  config = pose.get_config('small')
+  told = export._reading(config, None)
+  assert (told['height_px'], told['width_px'], told['heatmap_stride_px']) == (128, 96, 4)
+  assert told['activation'] == 'none' and told['widen'] == 1.25 and told['refine'] == 'dark'

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import jobs
-from configs import tagger
+from configs import pose, tagger
+from data.encode import encode_image
 from errors import UserError
 from jobs import inspect
 from train_lib import augmentation_sheet, build_data, grid, workdir
@@ -174,3 +175,15 @@ def test_a_split_that_cannot_be_read_is_told(tmp_path):
   with pytest.raises(UserError, match='no training picture can be read'):
     run(make_config(tmp_path), tmp_path / 'run')
   assert len((tmp_path / 'run/inspect/unreadable.jsonl').read_text().splitlines()) == 9
+
+
+def test_what_one_augmentation_makes_of_a_person_is_no_whole_picture():
+  config = pose.get_config('smoke')
+  config.data.persons.whole_frac = 1.0
+  image = np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
+  example = {'image_bytes': encode_image(image, '.png'), 'is_main': True,
+             'box_px': np.array([30, 20, 30, 40], np.float32),
+             'keypoints': np.zeros((17, 3), np.float32)}
+  plain = augmentation_sheet._apply(build_data.build_pipeline(config, train=False), example)
+  alone, = augmentation_sheet._images(config, [example], ())
+  np.testing.assert_array_equal(alone, plain['image'])

@@ -13,7 +13,7 @@ from configs import base
 from errors import UserError
 from jobs import predict
 from tests.small_classes import COLOURS, NAMES, make_task, make_variables
-from train_lib import parallel
+from train_lib import parallel, people_finder
 from train_lib.trained import Trained
 
 
@@ -91,3 +91,28 @@ def test_a_threshold_for_a_classifier_is_told(trained, tmp_path):
 def test_without_an_input_the_words_are_those_of_the_task(trained):
   with pytest.raises(UserError, match='nothing to predict'):
     predict.run(make_config(), 'unused', config_path='', input='', output='')
+
+
+def test_a_net_that_learned_from_cut_out_persons_predicts_from_cut_out_persons(
+    trained, tmp_path, monkeypatch):
+  image = np.zeros((32, 32, 3), np.uint8)
+  image[:], image[8:16, 8:16] = COLOURS[1][::-1], COLOURS[0][::-1]     # OpenCV writes BGR
+  (tmp_path / 'in').mkdir()
+  cv2.imwrite(str(tmp_path / 'in' / '0.png'), image)
+  monkeypatch.setattr(people_finder, 'found_boxes',
+                      lambda *_, **__: np.array([[8, 8, 7, 7]], np.float32))
+  config = make_config()
+  assert run(config, tmp_path / 'in', tmp_path / 'out')[0]['label'] == 'green'
+  config.data.persons.cut, config.data.persons.cut_by = 'pose', 'runs/pose'
+  assert run(config, tmp_path / 'in', tmp_path / 'out')[0]['label'] == 'red'
+  config.data.persons.cut = 'truth'
+  with pytest.raises(UserError, match='persons.cut=pose'):
+    run(config, tmp_path / 'in', tmp_path / 'out')
+
+
+def test_boxes_are_for_poses_alone(trained, tmp_path):
+  write_pictures(tmp_path / 'in', 1)
+  config = make_config()
+  config.predict.boxes = 'boxes.json'
+  with pytest.raises(UserError, match="run of the task 'classification'; leave it empty"):
+    run(config, tmp_path / 'in', tmp_path / 'out')

@@ -1,12 +1,14 @@
 """Boxes around confident joints, and people found where nobody gives a box."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from data.encode import encode_image
 from errors import UserError
 from tests import small_people
-from train_lib import people_finder
+from train_lib import parallel, people_finder
 from train_lib.people_finder import PeopleFinder, joints_box
 
 SETTINGS = dict(least_score=0.3, least_joints=3, margin_frac=0.0)
@@ -108,6 +110,11 @@ def test_boxes_are_found_once_and_kept(monkeypatch, tmp_path, finder):
   path.write_text(path.read_text()[:-40])                     # damaged: found again
   np.testing.assert_array_equal(boxes(), first)
   assert len(calls) == 2
+  for number, (section, key, value) in enumerate((
+      ('pose', 'refine', 'none'), ('crop', 'margin_frac', 0.3)), 3):
+    monkeypatch.setitem(finder.config[section], key, value)   # of other settings: found again
+    boxes()
+    assert len(calls) == number
 
 
 def test_a_run_of_another_task_finds_no_people():
@@ -115,3 +122,14 @@ def test_a_run_of_another_task_finds_no_people():
   config.task = 'tagging'
   with pytest.raises(UserError, match="task 'tagging'; people are found by one of configs/pose.py"):
     PeopleFinder(config, 'runs/tagger')
+
+
+def test_rows_that_the_devices_cannot_share_are_refused_by_name(monkeypatch):
+  trained = dataclasses.replace(small_people.make_trained(), mesh=parallel.make_mesh())
+  monkeypatch.setattr(people_finder, 'open_trained', lambda *_: trained)
+  config = small_people.make_config()
+  config.predict.batch_size = 4 * trained.mesh.size + 1
+  if trained.mesh.size == 1:
+    config.predict.batch_size = 0
+  with pytest.raises(UserError, match='predict.batch_size is .* multiple of'):
+    PeopleFinder(config, 'unused')

@@ -60,7 +60,7 @@ def test_results_are_in_the_form_of_coco_by_the_numbers_of_the_files(trained, tm
   assert '2 people are in' in capsys.readouterr().out
 
 
-def test_every_box_of_a_file_is_a_person_and_found_twice_counts_once(trained, tmp_path):
+def test_every_box_of_a_file_is_a_person_and_found_twice_counts_once(trained, tmp_path, capsys):
   joints = write_pictures(tmp_path / 'in')
   boxes = [{'image_id': 12, 'category_id': 1, 'bbox': box, 'score': score} for box, score in (
       ([120, 30, 50, 100], 0.9), ([10, 20, 60, 110], 0.8), ([11, 21, 60, 110], 0.4))]
@@ -70,6 +70,7 @@ def test_every_box_of_a_file_is_a_person_and_found_twice_counts_once(trained, tm
   assert [row['image_id'] for row in rows] == [12, 12]
   assert distance(rows[0], joints[1][1]) < 5 and distance(rows[1], joints[1][0]) < 5
   assert rows[0]['score'] > rows[1]['score']
+  assert 'left out: 1 in other pictures' in capsys.readouterr().out
 
 
 def test_files_without_numbers_are_called_by_their_paths(trained, tmp_path):

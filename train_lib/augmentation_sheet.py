@@ -66,6 +66,8 @@ def _images(config, examples, names, *, draw=0, must_differ=()) -> list[np.ndarr
   """The pictures after the augmentations named. Args: must_differ: what to draw again on."""
   alone = copy.deepcopy(config)
   alone.data.augment = tuple(names)
+  if len(names) < 2:
+    alone.data.persons.whole_frac = 0.0           # a part of all together alone
   pipeline = build_data.build_pipeline(alone, train=True)
   images = []
   for row, example in enumerate(examples):

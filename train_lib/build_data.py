@@ -82,7 +82,7 @@ def with_boxes(source: Source, boxes, rows=None) -> Source:
 
 
 def read_boxes(path: str, least_score: float, image_ids: list) -> tuple:
-  """(int [D] the pictures, float32 [D, 4] the boxes, float32 [D] their scores) of a box file.
+  """(int [D] pictures, float32 [D, 4] boxes, float32 [D] scores, [what was left out]) of a file.
 
   Args: as those of `data.detections.read_detections`; image_ids: what the pictures are called.
   Raises: UserError: no such file, one of another form, or no box of any of the pictures.
@@ -96,7 +96,9 @@ def read_boxes(path: str, least_score: float, image_ids: list) -> tuple:
                     f'{image_ids[0]!r}')
   known = np.flatnonzero(rows >= 0)
   known = known[np.argsort(rows[known], kind='stable')]
-  return rows[known], found.box_px[known], found.scores[known]
+  others = len(rows) - len(known)
+  notes = [*found.notes, *([f'{others:,} in other pictures'] if others else [])]
+  return rows[known], found.box_px[known], found.scores[known], notes
 
 
 def build_listed_source(config, source: Source, poll: Callable[[], None]) -> Source:
@@ -194,9 +196,13 @@ def build_picture_source(path: str) -> PictureFiles:
   return PictureFiles(path)
 
 
-def build_picture_loader(config, path: str) -> Loader:
-  """Every picture under a folder, or one file, once."""
-  return build_loader(config, build_picture_source(path), train=False,
+def build_picture_loader(config, path: str, poll: Callable[[], None] = lambda: None) -> Loader:
+  """Every picture under a folder, or one file, once, as a tagger or classifier learned to see it.
+
+  Args: poll: called often while the persons are looked for; may raise to stop.
+  Raises: UserError: it learned from true boxes, which nobody tells of these pictures.
+  """
+  return build_loader(config, _cut(config, build_picture_source(path), poll), train=False,
                       batch_size=config.predict.batch_size, bad_limit_frac=1.0)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, records
+from train_lib import build_data, devices, parallel, records
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
 from train_lib.reporting import say
@@ -60,7 +60,7 @@ class PeopleFinder:
     workdir: of the run.
 
   Raises:
-    UserError: no such run, or one of another task.
+    UserError: no such run, one of another task, or rows that the devices cannot share evenly.
   """
 
   def __init__(self, config, workdir):
@@ -69,6 +69,7 @@ class PeopleFinder:
                       'configs/pose.py')
     self.config = config
     self.trained = open_trained(config, workdir, config.checkpoint)
+    parallel.check_batch_size('predict.batch_size', config.predict.batch_size, self.trained.mesh)
     self._evaluator = Evaluator(_Untold(self.trained.task), self.trained.mesh)
 
   def look(self, source, poll: Callable[[], None]) -> Found:

@@ -1,6 +1,6 @@
 """People as stick figures over a picture, limbs in one colour for each side of the body."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -111,7 +111,7 @@ def draw_person(person: Person) -> np.ndarray:
   return _on_square(image)
 
 
-def crop_sheet(images: Sequence[np.ndarray], keypoints: np.ndarray, boxes: np.ndarray,
+def crop_sheet(images: Iterable[np.ndarray], keypoints: np.ndarray, boxes: np.ndarray,
                ids: Sequence[str], least_score: float) -> Image.Image:
   """A sheet of pictures, each with the person found in it and the box that is cut out.
 

@@ -29,13 +29,14 @@ def predict_people(config, workdir: str, input: str, output: str, preemption) ->
   names, box_file = source.names, config.predict.boxes
   image_ids = _image_ids(names)
   if box_file:
-    rows, boxes, scores = build_data.read_boxes(
+    rows, boxes, scores, notes = build_data.read_boxes(
         box_file, config.data.persons.least_box_score, image_ids)
     found = finder.look(build_data.with_boxes(source, boxes, rows), preemption.check)
   else:
     rows, scores = np.arange(len(source)), np.ones(len(source))
     boxes, found = None, finder.find(source, preemption.check)
   how = f"{len(rows):,} boxes of '{box_file}'" if box_file else 'one person in each'
+  how += f' (left out: {", ".join(notes)})' if box_file and notes else ''
   say(f'{len(names):,} pictures with step {finder.trained.step}; {how}')
   detections = coco_keypoints.Detections(
       image=rows, keypoints=found.keypoints,
