@@ -55,7 +55,10 @@ class Boxed:
   def __getitem__(self, index: int) -> dict:
     example = dict(self._source[index])
     box = example.pop('box_px', None)
-    box = box[0] if self._boxes is None else self._boxes[index]
+    if self._boxes is not None:
+      box = self._boxes[index]
+    else:
+      box = box[0] if len(box) else np.full(4, np.nan)          # a picture of nobody
     return {**example, 'box_px': box} if np.isfinite(box).all() else example
 
 

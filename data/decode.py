@@ -39,7 +39,7 @@ class DecodeError(ValueError):
   """The bytes are no picture that can be read; the message is the reason in words."""
 
 
-def decode_image(data: bytes, *, max_pixels: int) -> np.ndarray:
+def decode_image(data: bytes, *, max_pixels: int, upright: bool = True) -> np.ndarray:
   """Decodes a JPEG, PNG, WebP, GIF (first frame), BMP or TIFF picture.
 
   The EXIF orientation is applied, transparency is composited on white, and palette, grey, CMYK
@@ -49,6 +49,7 @@ def decode_image(data: bytes, *, max_pixels: int) -> np.ndarray:
   Args:
     data: the whole file.
     max_pixels: largest allowed width * height, px.
+    upright: False leaves out the EXIF orientation: the picture as it is stored.
 
   Returns:
     uint8 [h, w, 3], RGB, an array of its own.
@@ -59,7 +60,7 @@ def decode_image(data: bytes, *, max_pixels: int) -> np.ndarray:
   header = _read_header(data, max_pixels)
   image = _decode_fast(data, header)
   if image is not None:  # of a PNG, the fast way takes none with an orientation
-    return image if header.format == 'PNG' else _turn_upright(image, header)
+    return image if header.format == 'PNG' or not upright else _turn_upright(image, header)
   try:
     header.load()
     image = _to_rgb(header)
@@ -67,7 +68,7 @@ def decode_image(data: bytes, *, max_pixels: int) -> np.ndarray:
     raise
   except Exception as error:  # Pillow raises a dozen kinds for broken files
     raise DecodeError(f'the {header.format} file is broken: {error}') from error
-  return _turn_upright(image, header)
+  return _turn_upright(image, header) if upright else image
 
 
 def _read_header(data, max_pixels):

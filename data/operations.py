@@ -39,10 +39,13 @@ class Decode:
 
   max_pixels: int
 
+  needs = ('as_stored',)          # True where joints are told for the picture without its EXIF turn
+
   def __call__(self, example):
     example = dict(example)
-    image_bytes = example.pop('image_bytes')
-    return {**example, 'image': decode_image(image_bytes, max_pixels=self.max_pixels)}
+    image_bytes, upright = example.pop('image_bytes'), not example.pop('as_stored', False)
+    image = decode_image(image_bytes, max_pixels=self.max_pixels, upright=upright)
+    return {**example, 'image': image}
 
 
 @dataclass(frozen=True)

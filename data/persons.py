@@ -10,6 +10,8 @@ from data.joints import JOINT_NAMES
 from data.people import read_people
 from errors import UserError
 
+PASSED_ON = ('source_size_px', 'as_stored')  # of a picture's example, to those of its persons
+
 
 class Persons:
   """Every person of a source's pictures as an example of her own, with her box and her joints.
@@ -118,9 +120,7 @@ class Persons:
         'picture': np.int32(picture), 'box_score': self._scores[index],
         'is_main': bool(self._main[index]),
     }
-    if 'source_size_px' in whole:
-      example['source_size_px'] = whole['source_size_px']
-    return example
+    return example | {key: whole[key] for key in PASSED_ON if key in whole}
 
 
 def _few(ids):

@@ -47,7 +47,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     folder = records.absolute(output or os.path.join(workdir, 'crop'))
-    _check_apart(input, folder)
+    records.check_outside(folder, input)
     source = build_data.build_picture_source(input)
     _check_kept(input, source, folder / 'pictures')
     finder = PeopleFinder(config, workdir)
@@ -72,14 +72,6 @@ def _check(crop, input) -> None:
                                    ('least_joints', crop.least_joints, 2, 17)):
     if not least <= value <= most:
       raise UserError(f'crop.{name} is {value}; expected {least} to {most}')
-
-
-def _check_apart(input, folder) -> None:
-  top = os.path.realpath(os.path.expanduser(input))
-  inside = os.path.realpath(folder)
-  if os.path.isdir(top) and os.path.commonpath([top, inside]) == top:
-    raise UserError(f"the output '{folder}' lies inside of the input '{input}', whose next reading "
-                    'would find the cut pictures too; name a folder outside with --output=')
 
 
 def _check_kept(input, source, folder) -> None:

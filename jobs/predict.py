@@ -1,15 +1,13 @@
 """--job=predict: the tags, the class, or the people's joints, of every picture of a folder."""
 
-import dataclasses
 import json
 import os
-from typing import Any
 
 import numpy as np
 
 from errors import UserError
 from train_lib import build_data, devices, parallel, pose_prediction, records
-from train_lib.evaluation import Evaluator
+from train_lib.evaluation import Evaluator, Untold
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import open_trained
@@ -125,21 +123,9 @@ class ClassWords:
 WORDS = {'tagging': TagWords, 'classification': ClassWords}
 
 
-@dataclasses.dataclass(frozen=True)
-class _Untold:
-  """A task whose pictures nothing is known of: predictions alone, and nothing to compare with."""
-  task: Any
-
-  def predict(self, variables, batch):
-    return self.task.predict(variables, batch)
-
-  def tally(self, variables, batch):
-    return {'examples': batch['mask'].sum()}
-
-
 def _predicted_rows(trained, loader, words, preemption) -> list[dict]:
   rows = []
-  evaluator = Evaluator(_Untold(trained.task), trained.mesh)
+  evaluator = Evaluator(Untold(trained.task), trained.mesh)
   batches = evaluator.predictions(trained.variables, loader, preemption.check)
   for batch, predicted, _ in batches:
     for path, real, probabilities in zip(

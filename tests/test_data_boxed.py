@@ -42,6 +42,14 @@ def test_a_picture_without_a_box_keeps_none_of_the_sources():
   assert '1 of 2' in source.description
 
 
+def test_a_picture_of_nobody_has_no_true_box():
+  class Nobody(Pictures):
+    def __getitem__(self, index):
+      return {**super().__getitem__(index), 'box_px': np.zeros((index, 4), np.float32)}
+  source = Boxed(Nobody(), None)
+  assert 'box_px' not in source[0] and 'box_px' in source[1]
+
+
 def test_other_boxes_are_other_data():
   boxes = np.array([(1, 2, 3, 4), (5, 6, 7, 8.)])
   prints = [Pictures.fingerprint, *(Boxed(Pictures(), one).fingerprint for one in (

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from data import SOURCES
 from data.loader import Loader
@@ -220,7 +221,7 @@ def test_a_picture_of_another_size_than_listed_is_unreadable(tmp_path):
   content = make_content(range(20))
   write(tmp_path, content)
   for number in range(20):
-    sides = (48, 64, 3) if number != 4 else (64, 48, 3)                # turned, as by its EXIF
+    sides = (48, 64, 3) if number != 4 else (64, 48, 3)
     cv2.imwrite(str(tmp_path / f'train2017/{number:012d}.jpg'), np.zeros(sides, np.uint8))
   persons = Persons(build_coco(make_config(tmp_path, valid_frac=0.0, test_frac=0.0), 'train'))
   loader = Loader(persons, make_pipeline(), batch_size=20, train=False, keys=('image',))
@@ -228,6 +229,22 @@ def test_a_picture_of_another_size_than_listed_is_unreadable(tmp_path):
   assert list(loader.bad_images.reasons().items()) == [(
       'train2017/000000000004.jpg/0', 'the picture is 48 x 64 pixels, and its joints are those of '
       'one of 64 x 48')]
+
+
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_an_exif_turn_is_left_out_since_joints_are_told_without_it(tmp_path, orientation):
+  write(tmp_path, make_content(range(20)))
+  stored = np.zeros((48, 64, 3), np.uint8)
+  stored[:10, :10] = 255                                      # a white corner, upper left
+  exif = Image.Exif()
+  exif[0x0112] = orientation
+  for number in range(20):
+    Image.fromarray(stored).save(tmp_path / f'train2017/{number:012d}.jpg', quality=95, exif=exif)
+  persons = Persons(build_coco(make_config(tmp_path, valid_frac=0.0, test_frac=0.0), 'train'))
+  loader = Loader(persons, make_pipeline()[:1], batch_size=20, train=False, keys=('image',))
+  batch = loader.make_batch(0)
+  assert batch['mask'].all()
+  assert np.abs(batch['image'].astype(int) - stored).mean() < 3
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason='needs the sample under OKO_SHARED or ../shared')

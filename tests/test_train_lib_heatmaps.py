@@ -1,5 +1,7 @@
 """Joints become the published heatmaps and come back from them, between the pixels too."""
 
+import functools
+
 import cv2
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ SIZE = HEIGHT // 4, WIDTH // 4
 SIGMA, REACH = 2.0, 6
 PEOPLE = 16
 encode = jax.jit(heatmaps.encode, static_argnums=(1, 2), static_argnames='rounded')
-decode = jax.jit(heatmaps.decode, static_argnames='refine')
+decode = jax.jit(heatmaps.decode, static_argnames=('refine', 'sigma'))
 flip_back, average_flipped = jax.jit(heatmaps.flip_back), jax.jit(heatmaps.average_flipped)
 
 
@@ -102,26 +104,28 @@ def published_quarter(heat):
           y + 0.25 * np.sign(heat[y + 1, x] - heat[y - 1, x]))
 
 
-def published_dark(heat):
-  """The same in float64, with OpenCV's blur and a solver."""
+def published_dark(heat, width=11):
+  """The same in float64, with OpenCV's blur and a solver. Args: width: of the blur, px."""
   y, x = np.unravel_index(heat.argmax(), heat.shape)
   if not (1 < x < SIZE[1] - 2 and 1 < y < SIZE[0] - 2):
     return x, y
-  padded = cv2.GaussianBlur(np.pad(heat.astype(float), 5), (11, 11), 0)
+  reach = width // 2
+  padded = cv2.GaussianBlur(np.pad(heat.astype(float), reach), (width, width), 0)
   log = np.log(np.maximum(padded, 1e-10))
-  y, x = y + 5, x + 5
+  y, x = y + reach, x + reach
   gradient = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
   cross = log[y + 1, x + 1] + log[y - 1, x - 1] - log[y - 1, x + 1] - log[y + 1, x - 1]
   bend = np.array([[log[y, x + 2] + log[y, x - 2] - 2 * log[y, x], cross],
                    [cross, log[y + 2, x] + log[y - 2, x] - 2 * log[y, x]]]) / 4
-  return np.array([x - 5, y - 5]) - np.linalg.solve(bend, gradient)
+  return np.array([x - reach, y - reach]) - np.linalg.solve(bend, gradient)
 
 
-@pytest.mark.parametrize('refine, published', [
-    ('quarter', published_quarter), ('dark', published_dark)])
-def test_refinements_are_the_published_ones(refine, published):
+@pytest.mark.parametrize('refine, sigma, published', [
+    ('quarter', 2.0, published_quarter), ('dark', 2.0, published_dark),
+    ('dark', 3.0, functools.partial(published_dark, width=17))])
+def test_refinements_are_the_published_ones(refine, sigma, published):
   heat = noisy_heatmaps(4)
-  found = np.asarray(decode(heat, refine=refine))
+  found = np.asarray(decode(heat, refine=refine, sigma=sigma))
   plain, compared = np.asarray(decode(heat, refine='none')), 0
   for person, joint in np.ndindex(*found.shape[:2]):
     expected = 4 * np.array(published(heat[person, :, :, joint]))

@@ -37,6 +37,12 @@ def test_the_box_is_cut_at_the_edges_of_the_picture():
   np.testing.assert_array_equal(box, (-0.5, -0.5, 100, 80))
 
 
+def test_joints_beside_the_picture_do_not_count():
+  sure = joints((10, 20), (30, 25), (12, 60), (-5, 30), (120, 30), (20, 95))
+  box = joints_box(sure, np.array([100, 80]), **SETTINGS)
+  np.testing.assert_array_equal(box, (9.5, 19.5, 21, 41))
+
+
 @pytest.mark.parametrize('keypoints', [
     joints((1, 1), (9, 9)),                                   # too few
     joints((1, 1), (9, 9), (5, 5), score=0.29),               # not sure of them

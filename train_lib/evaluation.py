@@ -28,6 +28,18 @@ class Outcome:
   pictures_per_sec: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Untold:
+  """A task whose pictures nothing is known of: predictions alone, and nothing to compare with."""
+  task: Any
+
+  def predict(self, variables, batch):
+    return self.task.predict(variables, batch)
+
+  def tally(self, variables, batch):
+    return {'examples': batch['mask'].sum()}
+
+
 class Evaluator:
   """Compiles a task's tally and predict once and runs them over any loader.
 

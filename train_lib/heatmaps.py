@@ -15,7 +15,6 @@ REACH_SIGMAS = 3                  # of a bump with a rounded centre: it is cut o
 # Where each of the 17 COCO joints goes in a mirror: left and right change places.
 MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
-_BLUR_PX, _BLUR_SIGMA = 5, 2.0    # reach of the 11 px kernel of 'dark', and its deviation
 _LEAST_HEAT = 1e-10               # of which a logarithm is taken
 _DIFFERENCE_PX = 2                # how far the differences of 'dark' look
 
@@ -63,7 +62,7 @@ def encode(keypoints: jax.Array, height: int, width: int, *, sigma: float = 2.0,
   return heat.transpose(0, 2, 3, 1), weights
 
 
-def decode(heatmaps: jax.Array, *, refine: str = 'quarter') -> jax.Array:
+def decode(heatmaps: jax.Array, *, refine: str = 'quarter', sigma: float = 2.0) -> jax.Array:
   """The joint of every heatmap, where it is hottest.
 
   Args:
@@ -74,6 +73,7 @@ def decode(heatmaps: jax.Array, *, refine: str = 'quarter') -> jax.Array:
       dark: at the top of the Gaussian that has the slope and the bend of the blurred heatmap there.
       At the edges neither moves a joint: where its hottest px is one of the first two along any
       axis, or of the last two (of 'quarter', the last).
+    sigma: of the bumps, in heatmap px; the blur of 'dark' goes with it.
 
   Returns:
     float32 [B, K, 3]: x px, y px in the crop, and the heat, which is the joint's score. As
@@ -95,7 +95,7 @@ def decode(heatmaps: jax.Array, *, refine: str = 'quarter') -> jax.Array:
   # a NaN is the hottest, while XLA's maximum may lose it
   score = jnp.take_along_axis(flat, hottest[:, None], axis=1)[:, 0]
   place = jnp.stack([hottest % width, hottest // width], axis=-1)                 # [B, K, 2]
-  place = place + REFINEMENTS[refine](heatmaps, place)
+  place = place + REFINEMENTS[refine](heatmaps, place, sigma)
   points = STRIDE_PX * jnp.where(score[..., None] > 0, place, 0.0)
   return jnp.concatenate([points, score[..., None]], axis=-1)
 
@@ -118,25 +118,31 @@ def average_flipped(plain: jax.Array, of_mirrored: jax.Array) -> jax.Array:
   return (plain + jnp.concatenate([back[:, :, :1], back[:, :, :-1]], axis=2)) / 2
 
 
-def _unmoved(heatmaps, place):
-  del heatmaps
+def _unmoved(heatmaps, place, sigma):
+  del heatmaps, sigma
   return jnp.zeros(place.shape)
 
 
-def _quarter(heatmaps, place):
+def _quarter(heatmaps, place, sigma):
   """[B, K, 2]: a quarter px toward the hotter neighbour. Args: place: int [B, K, 2], x and y."""
+  del sigma
   near = _patches(heatmaps, place, 1)
   slope = jnp.stack([near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], -1)
   return jnp.where(_amid(heatmaps, place, 1), 0.25 * jnp.sign(slope), 0)
 
 
-def _dark(heatmaps, place):
-  """[B, K, 2]: one Newton step on the logarithm of the blurred heatmap. Args: as `_quarter`."""
-  taps = np.exp(-np.square(np.arange(-_BLUR_PX, _BLUR_PX + 1) / _BLUR_SIGMA) / 2)
+def _dark(heatmaps, place, sigma):
+  """[B, K, 2]: one Newton step on the logarithm of the blurred heatmap. Args: as `_quarter`.
+
+  The blur is that of the published settings: 11 px wide for a sigma of 2, 17 for 3, and of the
+  deviation that OpenCV gives a kernel of that width.
+  """
+  reach = max(1, round(3 * sigma - 1))
+  taps = np.exp(-np.square(np.arange(-reach, reach + 1) / (0.3 * (reach - 1) + 0.8)) / 2)
   side = 2 * _DIFFERENCE_PX + 1
   blur = np.stack([np.pad(taps / taps.sum(), (row, side - 1 - row)) for row in range(side)])
-  blur = jnp.asarray(blur, jnp.float32)                                           # [5, 15]
-  near = _patches(heatmaps, place, _DIFFERENCE_PX + _BLUR_PX)
+  blur = jnp.asarray(blur, jnp.float32)
+  near = _patches(heatmaps, place, _DIFFERENCE_PX + reach)
   near = jnp.einsum('ri,bkij,cj->bkrc', blur, near, blur, precision='highest')
   heat = jnp.log(jnp.maximum(near, _LEAST_HEAT))                                  # [B, K, 5, 5]
 

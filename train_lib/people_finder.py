@@ -14,7 +14,7 @@ import numpy as np
 from errors import UserError
 from train_lib import build_data, devices, parallel, records
 from train_lib import workdir as workdir_lib
-from train_lib.evaluation import Evaluator
+from train_lib.evaluation import Evaluator, Untold
 from train_lib.reporting import say
 from train_lib.trained import open_trained
 from train_lib.trees import params_digest
@@ -42,16 +42,6 @@ class Found:
   unreadable: list
 
 
-class _Untold:
-  """The task without what only labelled pictures have."""
-
-  def __init__(self, task):
-    self.predict = task.predict
-
-  def tally(self, variables, batch):
-    return {'examples': batch['mask'].sum()}
-
-
 class PeopleFinder:
   """A pose net that is ready to look at pictures.
 
@@ -70,7 +60,7 @@ class PeopleFinder:
     self.config = config
     self.trained = open_trained(config, workdir, config.checkpoint)
     parallel.check_batch_size('predict.batch_size', config.predict.batch_size, self.trained.mesh)
-    self._evaluator = Evaluator(_Untold(self.trained.task), self.trained.mesh)
+    self._evaluator = Evaluator(Untold(self.trained.task), self.trained.mesh)
 
   def look(self, source, poll: Callable[[], None]) -> Found:
     """The joints of each example, within its `box_px`, or in all of the picture without one."""
@@ -118,14 +108,15 @@ def joints_box(keypoints: np.ndarray, size_px: np.ndarray, *, least_score: float
   Args:
     keypoints: [17, 3], x px, y px, score.
     size_px: [2], width and height of the picture.
-    least_score: of a joint that counts.
+    least_score: of a joint that counts, if it lies in the picture.
     least_joints: with fewer there is no box.
     margin_frac: added on each side, a share of the longer side of the joints' own box.
 
   Returns:
     float32 [4]: x, y of the upper left corner, width, height, px; NaN where there is no box.
   """
-  points = keypoints[keypoints[:, 2] >= least_score, :2]
+  inside = ((keypoints[:, :2] >= -0.5) & (keypoints[:, :2] < size_px - 0.5)).all(axis=1)
+  points = keypoints[inside & (keypoints[:, 2] >= least_score), :2]
   if len(points) < max(2, least_joints):
     return np.full(4, np.nan, np.float32)
   start, end = points.min(axis=0), points.max(axis=0)
@@ -147,6 +138,8 @@ def found_boxes(workdir: str, source, *, directory: str, poll: Callable[[], None
     poll: called often; may raise to stop.
   """
   config = workdir_lib.load_config(workdir_lib.existing_workdir(workdir) / 'config.json')
+  rows, num_devices = config.predict.batch_size, parallel.make_mesh().size
+  config.predict.batch_size = -(-rows // num_devices) * num_devices
   finder = PeopleFinder(config, workdir)
   about = {'weights': params_digest(finder.trained.variables), 'data': source.fingerprint,
            'crop': config.crop.to_dict(), 'pose': config.pose.to_dict(),

@@ -24,6 +24,8 @@ def predict_people(config, workdir: str, input: str, output: str, preemption) ->
 
   Args: as those of `jobs.predict.run`; preemption: of the job.
   """
+  folder = records.absolute(output or os.path.join(workdir, 'predict'))
+  records.check_outside(folder, input)
   finder = PeopleFinder(config, workdir)
   source = build_data.build_picture_source(input)
   names, box_file = source.names, config.predict.boxes
@@ -45,13 +47,12 @@ def predict_people(config, workdir: str, input: str, output: str, preemption) ->
       detections, areas=found.crop_area_px2)
   detections = coco_keypoints.Detections(*(field[kept] for field in detections))
   boxes = None if boxes is None else boxes[kept]
-  folder = records.absolute(output or os.path.join(workdir, 'predict'))
-  folder.mkdir(parents=True, exist_ok=True)
   _write(folder, detections, names, image_ids, dict(found.unreadable))
   _draw(config, folder / 'overlays', source, detections, boxes, preemption)
 
 
 def _write(folder, detections, names, image_ids, unreadable) -> None:
+  folder.mkdir(parents=True, exist_ok=True)
   rows = coco_keypoints.result_rows(detections, image_ids)
   for row, image in zip(rows, detections.image, strict=True):
     row['file_name'] = names[int(image)]

@@ -26,6 +26,14 @@ def absolute(path) -> epath.Path:
   return epath.Path(text if '://' in text else os.path.abspath(os.path.expanduser(text)))
 
 
+def check_outside(folder, input: str) -> None:
+  """Raises UserError where a folder that is to hold pictures lies in the one that is read."""
+  top, inside = os.path.realpath(os.path.expanduser(input)), os.path.realpath(folder)
+  if os.path.isdir(top) and os.path.commonpath([top, inside]) == top:
+    raise UserError(f"the output '{folder}' lies inside of the input '{input}', whose next reading "
+                    'would find its pictures too; name a folder outside with --output=')
+
+
 def write_text(path, text: str) -> None:
   """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
   write_bytes(path, text.encode())

@@ -27,7 +27,8 @@ class CocoSource:
 
   An example: {'id': path relative to the folder, 'image_bytes', 'tags': int32 [0], 'keypoints'
   float32 [f, 17, 3] (x px, y px, COCO visibility), 'box_px' float32 [f, 4], 'area_px2' float32 [f],
-  'crowd' bool [f] and, where the file tells it, 'source_size_px' float32 [2] (width, height)}.
+  'crowd' bool [f], 'as_stored': True, since the annotations are of pictures without their EXIF
+  orientation, and, where the file tells it, 'source_size_px' float32 [2] (width, height)}.
 
   Attributes:
     picture_ids: list of int, COCO's image_id of every picture.
@@ -59,7 +60,7 @@ class CocoSource:
     return {'id': (self._pictures / Path(told.file_names[index])).as_posix(),
             'tags': self.tags_of(index), 'keypoints': told.keypoints[people],
             'box_px': told.box_px[people], 'area_px2': told.area_px2[people],
-            'crowd': told.crowd[people], **size}
+            'crowd': told.crowd[people], 'as_stored': True, **size}
 
   def __getitem__(self, index: int) -> dict:
     figures = self.figures_of(index)

@@ -79,7 +79,7 @@ class Pose:
     if self.flip_test:
       mirrored = self._heatmaps(variables, batch['image'][:, :, ::-1])
       heat = heatmaps.average_flipped(heat, mirrored)
-    joints = heatmaps.decode(heat, refine=self.refine)
+    joints = heatmaps.decode(heat, refine=self.refine, sigma=self.sigma)
     return {'keypoints': move_points(joints, batch['crop_to_source'])}
 
   def truth(self, batch: dict) -> dict:
