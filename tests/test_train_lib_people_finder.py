@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from configs import base
 from data.encode import encode_image
 from errors import UserError
 from tests import small_people
@@ -101,13 +102,13 @@ def test_boxes_are_found_once_and_kept(monkeypatch, tmp_path, finder):
   monkeypatch.setattr(people_finder, 'PeopleFinder', lambda *_: finder)
   monkeypatch.setattr(people_finder.workdir_lib, 'existing_workdir', lambda path: tmp_path)
   monkeypatch.setattr(people_finder.workdir_lib, 'load_config', lambda path: finder.config)
-  calls = []
+  calls, config = [], base.get_config()
+  config.data.persons.cut_by, config.runtime.features_dir = 'run', str(tmp_path / 'kept')
   monkeypatch.setattr(finder, 'find', lambda *args: calls.append(0) or type(finder).find(
       finder, *args))
 
   def boxes():
-    return people_finder.found_boxes('run', Pictures(), directory=str(tmp_path / 'kept'),
-                                     poll=lambda: None)
+    return people_finder.found_boxes(config, Pictures(), lambda: None)
 
   first = boxes()
   np.testing.assert_array_equal(boxes(), first)

@@ -69,8 +69,7 @@ def _cut(config, source, poll):
   if persons.cut == 'truth':
     return Boxed(source, None)
   from train_lib import people_finder  # which opens a run, whose net is built here
-  return Boxed(source, people_finder.found_boxes(
-      persons.cut_by, source, directory=config.runtime.features_dir, poll=poll))
+  return Boxed(source, people_finder.found_boxes(config, source, poll))
 
 
 def with_boxes(source: Source, boxes, rows=None) -> Source:

@@ -4,6 +4,7 @@ Without a box the net first sees the whole picture. Where it is sure of some joi
 at the box around them, which is what it was trained on.
 """
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -128,18 +129,22 @@ def joints_box(keypoints: np.ndarray, size_px: np.ndarray, *, least_score: float
   return np.concatenate([start, end - start]).astype(np.float32)
 
 
-def found_boxes(workdir: str, source, *, directory: str, poll: Callable[[], None]) -> np.ndarray:
+def found_boxes(config, source, poll: Callable[[], None]) -> np.ndarray:
   """float32 [N, 4]: the box of the person in each picture of a source, found once and kept.
 
   Args:
-    workdir: of the pose run, whose own settings count.
+    config: of what wants the boxes; `data.persons.cut_by` is the folder of the pose run, whose own
+      settings count, and `runtime.features_dir` where boxes are kept.
     source: of pictures.
-    directory: where boxes are kept; '' is the user's cache folder.
     poll: called often; may raise to stop.
   """
-  config = workdir_lib.load_config(workdir_lib.existing_workdir(workdir) / 'config.json')
-  rows, num_devices = config.predict.batch_size, parallel.make_mesh().size
-  config.predict.batch_size = -(-rows // num_devices) * num_devices
+  workdir, directory = config.data.persons.cut_by, config.runtime.features_dir
+  saved = workdir_lib.load_config(workdir_lib.existing_workdir(workdir) / 'config.json')
+  config = copy.deepcopy(config)
+  with config.unlocked():
+    config.update(saved)          # keys that are newer than the run have their default
+    rows, num_devices = config.predict.batch_size, parallel.make_mesh().size
+    config.predict.batch_size = -(-rows // num_devices) * num_devices
   finder = PeopleFinder(config, workdir)
   about = {'weights': params_digest(finder.trained.variables), 'data': source.fingerprint,
            'crop': config.crop.to_dict(), 'pose': config.pose.to_dict(),
