@@ -126,15 +126,16 @@ def _tell_balance(folder, data) -> None:
   plots.save(class_plots.balance(counts, train.tag_names) if data.config.task == 'classification'
              else plots.tag_frequencies(counts[:, 0], train.tag_categories, len(train)),
              folder / 'frequencies.png')
-  say(_table(rows, [len(data.sources[split]) for split in SPLITS]))
+  say(_table(rows, [len(data.sources[split]) for split in SPLITS],
+             'persons' if data.config.task == 'pose' else 'pictures'))
 
 
-def _table(rows, sizes) -> str:
+def _table(rows, sizes, what) -> str:
   """The counts as lines of text: of many, the most and the least frequent ones."""
   head = rows if len(rows) <= MOST_LINES else rows[:MOST_LINES // 2]
   tail = rows[len(head):][-MOST_LINES // 2:]
   gap = len(rows) - len(head) - len(tail)
-  lines = [('', *SPLITS), ('all pictures', *sizes), *((row[0], *row[2:]) for row in head)]
+  lines = [('', *SPLITS), (f'all {what}', *sizes), *((row[0], *row[2:]) for row in head)]
   lines += [(f'... {gap:,} others', '', '', '')] if gap else []
   lines += [(row[0], *row[2:]) for row in tail]
   width = min(40, max(len(line[0]) for line in lines))

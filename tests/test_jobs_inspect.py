@@ -156,7 +156,7 @@ def test_tags_are_inspected_too_and_elsewhere(folder, tmp_path, capsys):
 
 def test_of_many_tags_the_table_shows_the_ends():
   rows = [(f'tag {number}', 'general', 1000 - number, 0, 1) for number in range(1000)]
-  lines = inspect._table(rows, [2000, 10, 10]).splitlines()
+  lines = inspect._table(rows, [2000, 10, 10], 'pictures').splitlines()
   assert len(lines) == inspect.MOST_LINES + 3
   assert '... 980 others' in lines[12] and 'tag 999' in lines[-1] and '2,000' in lines[1]
 
@@ -187,3 +187,17 @@ def test_what_one_augmentation_makes_of_a_person_is_no_whole_picture():
   plain = augmentation_sheet._apply(build_data.build_pipeline(config, train=False), example)
   alone, = augmentation_sheet._images(config, [example], ())
   np.testing.assert_array_equal(alone, plain['image'])
+
+
+def test_persons_are_counted_by_their_joints(tmp_path, capsys):
+  config = pose.get_config('smoke')
+  config.data.update({'dir': str(tmp_path / 'data'), 'num_train': 8, 'num_valid': 2, 'num_test': 2})
+  config.runtime.cache_dir = 'off'
+  run(config, tmp_path / 'run')
+  said, folder = capsys.readouterr().out, tmp_path / 'run' / 'inspect'
+  assert 'persons with joints in' in said and 'all persons' in said
+  with open(folder / 'balance.csv', newline='', encoding='utf-8') as file:
+    counts = {row['name']: int(row['train']) for row in csv.DictReader(file)}
+  assert len(counts) == 17 and 0 < counts['left_ankle'] <= counts['nose']
+  assert (folder / 'augmentations.png').exists()
+  assert not (folder / 'duplicates.csv').exists()               # a picture's persons share it

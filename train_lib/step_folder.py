@@ -119,7 +119,7 @@ class StepFolder:
       best = self.best()
     if best is None:
       raise UserError(f'{self.path} has no best checkpoint: none was saved with a finite metric; '
-                      f"ask for 'latest' or one of {self.finished()}.")
+                      f"ask for 'latest' (--config.checkpoint=latest) or one of {self.finished()}.")
     return best
 
   def _last_finished(self):
