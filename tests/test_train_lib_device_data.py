@@ -5,7 +5,7 @@ import pytest
 
 from errors import UserError
 from tests.small_replicas import small_config
-from train_lib import build, build_data, device_data, parallel
+from train_lib import build_data, device_data, parallel
 
 
 @pytest.fixture(scope='module')
@@ -71,7 +71,7 @@ def test_a_split_larger_than_a_share_of_memory_is_refused_before_it_is_decoded(f
   monkeypatch.setattr(device_data, 'memory_left', lambda device: size / device_data.SHARE + 1)
   assert load(config, source).num_examples == 18
   monkeypatch.setattr(device_data, 'memory_left', lambda device: size / device_data.SHARE - 1)
-  monkeypatch.setattr(build.Loader, 'batches', lambda *args: pytest.fail('it was decoded'))
+  monkeypatch.setattr(build_data.Loader, 'batches', lambda *args: pytest.fail('it was decoded'))
   with pytest.raises(UserError, match='the 18 pictures of the training split take'):
     load(config, source)
 
