@@ -37,7 +37,8 @@ setup(
         'tpu': ['jax[tpu]'],
         'keras': ['h5py>=3.12'],
         'hub': ['huggingface_hub>=0.30'],
-        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'pycocotools>=2.0.8', 'pytest>=8',
-                 'pytest-xdist>=3.6', 'ruff>=0.12'],
+        'scans': ['nibabel>=5', 'pydicom>=3'],
+        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'nibabel>=5', 'pycocotools>=2.0.8',
+                 'pydicom>=3', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.12'],
     },
 )

@@ -14,13 +14,15 @@ def get_config(arg: str = '') -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
   config.job = 'train'            # what main.py does with the page unless --job says otherwise
-  config.task = 'tagging'         # train_lib.tasks.TASKS: tagging, classification, pose
+  config.task = 'tagging'         # train_lib.tasks.TASKS: tagging, classification, pose,
+                                  # autoencoding
   config.small_page = ''          # what to run instead where there is no accelerator
   config.checkpoint = 'latest'    # of a trained run: latest or best (by the validation split)
   config.data = data_section()
   config.net = net_section()
   config.loss = loss_section()
   config.pose = pose_section()
+  config.autoencoder = autoencoder_section()
   config.optimizer = optimizer_section()
   config.train = train_section()
   config.eval = ConfigDict(dict(
@@ -39,6 +41,7 @@ def get_config(arg: str = '') -> ConfigDict:
       least_score=0.3,            # of a joint that is confident
       least_joints=3,             # with fewer the whole picture stays
   ))
+  config.synthesize = synthesize_section()
   config.audit = ConfigDict(dict(
       folds=0,                    # 0: held-out pictures by the trained net; else nets to train
       most=1_000,                 # rows of audit.csv
@@ -87,6 +90,7 @@ def data_section() -> ConfigDict:
       implications='listed',      # implied tags as listed; added; or ignored, below a listed one
       board=board_section(),
       persons=person_section(),
+      scans=scan_section(),
       image_size_px=256,          # side of the square that the net sees; of poses the height
       drawn_size_px=0,            # toon: side of the drawn pictures; 0: image_size_px
       max_pixels=50_000_000,      # larger pictures are refused from their header
@@ -104,6 +108,11 @@ def data_section() -> ConfigDict:
       crop_aspect=1.333,          # ... and how far its sides may differ
       randaugment_count=2,        # operations of RandAugment one after another
       randaugment_magnitude=9.0,  # 0 to 10
+      corrupt=(),                 # scans, one after another: of blur, gaussian, rician, keep, lines
+      keep_frac=0.4,              # keep: of the pixels, that are not lost
+      noise_deviation=0.1,        # gaussian, rician: of pixels in 0 to 1
+      blur_px=1.5,                # blur: deviation of the Gaussian
+      missing_lines_frac=0.3,     # lines: of the rows, that are lost
   ))
 
 
@@ -144,6 +153,20 @@ def person_section() -> ConfigDict:
   ))
 
 
+def scan_section() -> ConfigDict:
+  """How a folder of scans is read: DICOM, NIfTI, PNG and TIFF files."""
+  return ConfigDict(dict(
+      window='auto',              # values shown from black to white: auto (the file's own window,
+                                  # else 0.5 to 99.5 percent of its values), full (all of them), or
+                                  # 'centre,width' such as '40,400'
+      axis=2,                     # NIfTI: slices follow each other to 0 right, 1 the front, 2 above
+      least_filled=0.05,          # share of pixels above the background in a slice that is used
+      most_slices=0,              # of a volume or series, evenly; 0: all
+      valid_groups=(),            # patients, volumes or folders of this split; (): cut by
+      test_groups=(),             # valid_frac and test_frac
+  ))
+
+
 def pose_section() -> ConfigDict:
   """How joints become heatmaps, and heatmaps joints."""
   return ConfigDict(dict(
@@ -151,6 +174,33 @@ def pose_section() -> ConfigDict:
       rounded=True,               # its centre is a heatmap pixel, as published; False: the joint
       flip_test=True,             # the mean of a crop's heatmaps and of its mirror's
       refine='quarter',           # where in a heatmap pixel a joint is: none, quarter, dark
+  ))
+
+
+def autoencoder_section() -> ConfigDict:
+  """What an autoencoder makes smaller: weight * sum of the loss over pixels + beta * KL."""
+  return ConfigDict(dict(
+      channels=3,                 # of the output: 1, or 3 that all have the grey scan as target
+      reconstruction_weight=1.0,  # of the loss, summed over pixels and channels; with squared_error
+                                  # 1 / (2 deviation^2) of a pixel
+      beta=1.0,                   # weight of the KL divergence ...
+      warmup_frac=0.2,            # ... which rises from 0 in this share of the steps
+      free_bits=0.0,              # nats of each latent unit that cost nothing
+  ))
+
+
+def synthesize_section() -> ConfigDict:
+  """Which scans an autoencoder draws, and who says how good they are."""
+  return ConfigDict(dict(
+      kind='prior',               # train_lib.latent_draws.KINDS: prior, fitted (to the training
+                                  # scans), around (each of --input), between (one and the next)
+      count=64,                   # scans; of around for each scan of --input
+      steps=8,                    # between: scans on the way from one to the next
+      deviation=1.0,              # of what is drawn, a factor: below 1 is nearer to the middle
+      seed=0,
+      judge='',                   # folder of a run whose features are compared; '': the
+                                  # autoencoder's own encoder; none: quality is not measured
+      batch_size=32,
   ))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from data.geometry import move
 
-WHITE = (255, 255, 255)
+WHITE, BLACK = 255, 0
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,15 @@ class Warp:
 
   The angle is uniform within +-rotation_deg, the zoom within 1 +- scale_frac, the shift within
   +-translate_frac of the picture's sides; 0 switches a part off. A mirror swaps the left and right
-  COCO joints; joints that leave the picture become invisible. What comes in from outside is white.
+  COCO joints; joints that leave the picture become invisible. What comes in from outside has the
+  value `fill` in every channel. Pictures are uint8 [h, w, 3], or of scans float32 [h, w, 1].
   """
 
   mirror_prob: float
   rotation_deg: float
   scale_frac: float
   translate_frac: float
+  fill: int = WHITE
 
   def __call__(self, example):
     image = example['image']
@@ -40,10 +42,11 @@ class Warp:
     shift = self.translate_frac * np.array([shift_x * width_px, shift_y * height_px])
     matrix = np.column_stack([linear, centre + shift - linear @ centre])
     if self.rotation_deg == self.scale_frac == self.translate_frac == 0:
-      warped = cv2.flip(image, 1) if mirrored else image
+      warped = cv2.flip(image, 1).reshape(image.shape) if mirrored else image
     else:
       warped = cv2.warpAffine(image, matrix, (width_px, height_px), flags=cv2.INTER_LINEAR,
-                              borderMode=cv2.BORDER_CONSTANT, borderValue=WHITE)
+                              borderMode=cv2.BORDER_CONSTANT, borderValue=(self.fill,) * 3)
+      warped = warped.reshape(image.shape)  # OpenCV drops a lone channel
     return move(example, warped, matrix, mirrored)
 
 

@@ -47,6 +47,8 @@ class Field(NamedTuple):
 # Pixel coordinates count from the centre of the top left pixel, which is (0, 0).
 BATCH_KEYS = {
     'image': Field('uint8', 'B H W 3', 'RGB, 0 to 255; normalised on the device'),
+    'target': Field('float32', 'B H W 1', 'a scan as it was before it was damaged, 0 to 1'),
+    'known': Field('float32', 'B H W 1', '1 = a pixel of the scan, 0 = one that was lost'),
     'mask': Field('float32', 'B', '1 = an example, 0 = a row that only fills the batch'),
     'tags': Field('int32', 'B L', 'tag indices, padded with -1'),
     'drawn_tags': Field('int32', 'B L', 'tag indices before tags were dropped, padded with -1'),
@@ -61,6 +63,7 @@ BATCH_KEYS = {
     'crop_to_source': Field('float32', 'B 2 3', 'matrix from px of the crop to px of the picture'),
     'source_size_px': Field('float32', 'B 2', 'width and height of the picture before the crop'),
 }
+SCAN_IMAGE = Field('float32', 'B H W 1', 'grey, 0 to 1: what `image` is where it shows a scan')
 _RAGGED_KEYS = {'tags': 'max_tags', 'drawn_tags': 'max_tags', 'ignored_tags': 'max_ignored'}
 
 
@@ -89,7 +92,8 @@ def check_batch(batch: dict) -> None:
       continue
     if key not in BATCH_KEYS:
       raise ValueError(f"batch['{key}'] is no key of a batch; the keys are {sorted(BATCH_KEYS)}")
-    _check_field(key, value, BATCH_KEYS[key], sizes)
+    is_scan = key == 'image' and value.dtype == SCAN_IMAGE.dtype
+    _check_field(key, value, SCAN_IMAGE if is_scan else BATCH_KEYS[key], sizes)
 
 
 def _check_field(key, value, field, sizes):
@@ -144,6 +148,8 @@ def _add_arrays(batch, example, keys, widths):
       raise ValueError(f"'{example['id']}' has no '{key}'; its keys are {sorted(example)}")
     if key not in batch:
       num_rows, dtype = len(batch['mask']), BATCH_KEYS[key].dtype
+      if key == 'image':  # of a picture or of a scan, and its check tells if of neither
+        dtype = example[key].dtype
       if key in _RAGGED_KEYS:
         batch[key] = np.full((num_rows, widths[_RAGGED_KEYS[key]]), -1, dtype)
       else:

@@ -11,18 +11,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.augment import Colour, Cutout, RandomCrop, Warp
+from data.augment import BLACK, Colour, Cutout, RandomCrop, Warp
 from data.boxed import CutBox
 from data.decode import decode_image
 from data.geometry import move
 from data.person_crop import CropPerson
 from data.rand_augment import RandAugment
+from data.scan_operations import DecodeScan, ResizeScan, build_corruption
 from errors import UserError
 
 AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'translation', 'crop', 'randaugment', 'cutout',
                  'colour')
 # Of a person's crop, which is warped once; no picture is made of a crop's parts.
 PERSON_AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'half_body', 'cutout', 'colour')
+SCAN_AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'translation')
+# What has augmentations: its own, others, what those are for.
+KINDS = {'pictures': (AUGMENTATIONS, PERSON_AUGMENTATIONS, 'persons cut out by their boxes'),
+         'persons': (PERSON_AUGMENTATIONS, AUGMENTATIONS, 'whole pictures'),
+         'scans': (SCAN_AUGMENTATIONS, AUGMENTATIONS + PERSON_AUGMENTATIONS, 'colour pictures')}
 FORMER = {'warp': ('rotation', 'scale', 'translation')}  # names of old, and what they became
 PADS = ('square', 'squish')
 CROP_MULTIPLE_PX = 32             # of both sides of a crop, as nets of many scales need it
@@ -83,7 +89,8 @@ class Resize:
     return move(example, resized, matrix)
 
 
-def build_pipeline(config_data, *, train: bool, persons: bool = False) -> tuple:
+def build_pipeline(config_data, *, train: bool, persons: bool = False, scans: bool = False,
+                   corrupt: bool = True) -> tuple:
   """Returns the operations of `config.data`, with its augmentations where train is true.
 
   'mirror', 'rotation', 'scale' and 'translation' are one operation, a single warp; 'crop' takes the
@@ -93,29 +100,49 @@ def build_pipeline(config_data, *, train: bool, persons: bool = False) -> tuple:
     persons: whether examples are persons: each is cropped to her box, `config.data.image_size_px`
       high and three quarters of that wide, and 'mirror', 'rotation', 'scale' and 'half_body' are
       parts of that one warp.
+    scans: whether examples are slices of scans, which get `target` and `known` too.
+    corrupt: whether scans are damaged as `config.data.corrupt` says; else `image` is the target.
 
   Raises:
     UserError: `config.data.pad` or, in training, `config.data.augment` has a name that is none of
       the choices, or a number makes no sense.
   """
   decode, names = Decode(config_data.max_pixels), tuple(config_data.augment) if train else ()
-  _check_augmentations(config_data, names, persons)
+  _check_augmentations(config_data, names,
+                       'scans' if scans else 'persons' if persons else 'pictures')
   if persons:
     return (decode, _build_crop(config_data, names, train), *_build_tones(config_data, names))
   if config_data.pad not in PADS:
     raise UserError(f"config.data.pad is '{config_data.pad}'; choose one of {', '.join(PADS)}.")
+  if scans:
+    return _build_scans(config_data, names, corrupt)
   size = config_data.image_size_px, config_data.pad
   resize = (RandomCrop(*size, config_data.crop_least_frac, config_data.crop_aspect)
             if 'crop' in names else Resize(*size))
   pipeline = [decode, *[CutBox()] * (config_data.persons.cut != 'none'), resize]
-  extents = [extent if name in names else 0.0 for name, extent in (
-      ('rotation', config_data.rotation_deg), ('scale', config_data.scale_frac),
-      ('translation', config_data.translate_frac))]
-  if 'mirror' in names or any(extents):
-    pipeline.append(Warp(0.5 if 'mirror' in names else 0.0, *extents))
+  pipeline += _build_warp(config_data, names)
   if 'randaugment' in names:
     pipeline.append(RandAugment(config_data.randaugment_count, config_data.randaugment_magnitude))
   return (*pipeline, *_build_tones(config_data, names))
+
+
+def _build_scans(config_data, names, corrupt):
+  """The pipeline of slices of scans."""
+  if config_data.pad != 'square':
+    raise UserError(f"config.data.pad is '{config_data.pad}', but scans keep their shape: leave it "
+                    "at 'square'.")
+  return (DecodeScan(config_data.max_pixels), ResizeScan(config_data.image_size_px),
+          *_build_warp(config_data, names, BLACK), build_corruption(config_data, corrupt))
+
+
+def _build_warp(config_data, names, *fill):
+  """[the one warp of the augmentations that are named], or []."""
+  extents = [extent if name in names else 0.0 for name, extent in (
+      ('rotation', config_data.rotation_deg), ('scale', config_data.scale_frac),
+      ('translation', config_data.translate_frac))]
+  if 'mirror' not in names and not any(extents):
+    return []
+  return [Warp(0.5 if 'mirror' in names else 0.0, *extents, *fill)]
 
 
 def _build_tones(config_data, names):
@@ -143,11 +170,12 @@ def _build_crop(config_data, names, train):
       HALF_BODY_PROB if 'half_body' in names else 0.0, settings.whole_frac if train else 0.0)
 
 
-def _check_augmentations(config_data, names, persons):
-  """Raises UserError for a name that is none of the choices, and for numbers that make no sense."""
-  choices, others, what = AUGMENTATIONS, PERSON_AUGMENTATIONS, 'persons cut out by their boxes'
-  if persons:
-    choices, others, what = PERSON_AUGMENTATIONS, AUGMENTATIONS, 'whole pictures'
+def _check_augmentations(config_data, names, kind):
+  """Raises UserError for a name that is none of the choices, and for numbers that make no sense.
+
+  Args: kind: of KINDS.
+  """
+  choices, others, what = KINDS[kind]
   for name in names:
     if name in FORMER:
       raise UserError(f"config.data.augment has '{name}', which became three: write "

@@ -1,7 +1,7 @@
 """What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
 
 from errors import UserError
-from jobs import audit, crop, evaluate, export, inspect, predict, study, train
+from jobs import audit, crop, evaluate, export, inspect, predict, study, synthesize, train
 
 JOBS = {
     'train': train.run,
@@ -11,6 +11,7 @@ JOBS = {
     'audit': audit.run,
     'crop': crop.run,
     'study': study.run,
+    'synthesize': synthesize.run,
     'export': export.run,
 }
 

@@ -1,4 +1,4 @@
-"""--job=predict: the tags, the class, or the people's joints, of every picture of a folder."""
+"""--job=predict: tags, class or people's joints of every picture of a folder; or scans restored."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, parallel, pose_prediction, records
+from train_lib import build_data, devices, parallel, pose_prediction, records, restoration
 from train_lib.evaluation import Evaluator, Untold
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
@@ -23,7 +23,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   `unreadable.jsonl`. Each appears whole, at the end. A row of a tagger is path, rating and the tags
   with their probabilities, most probable first; of a classifier path, label, probability and 'top',
   [class, probability] of the most probable classes. A pose net leaves what
-  `pose_prediction.predict_people` says.
+  `pose_prediction.predict_people` says, an autoencoder what `restoration.restore_scans` says.
 
   Args:
     config: of the workdir; the `predict` section is this job's.
@@ -43,6 +43,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     devices.set_up_jax(config.runtime.cache_dir)
     if config.task == 'pose':
       return pose_prediction.predict_people(config, workdir, input, output, preemption)
+    if config.task == 'autoencoding':
+      return restoration.restore_scans(config, workdir, input, output, preemption)
     if config.predict.boxes:
       raise UserError('predict.boxes says where people are whose joints are looked for, and '
                       f"{workdir} is a run of the task '{config.task}'; leave it empty")

@@ -9,7 +9,7 @@ from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
 
 PURPOSES = {'tagging': 'tag pictures', 'classification': 'classify pictures',
-            'pose': 'find the joints of people'}
+            'pose': 'find the joints of people', 'autoencoding': 'restore scans'}
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:

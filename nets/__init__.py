@@ -20,10 +20,16 @@ where `path` is that of a variable without its collection, ('stage1_block1', 'co
 ('stem_norm', 'mean') for a statistic. The arrays' layouts follow from the kind of layer, which a
 path tells ('squeeze_excite', 'depthwise' in a layer's name); see `to_timm_array` and
 `to_keras_array` in the two folders' `layout.py`.
+
+An autoencoder (`vae_*`) is a net of another kind. Its pictures have one channel and exactly the
+row's size, and the row's constants are of pixels in 0..1. Its output is a picture, [B, H, W,
+num_outputs] logits of pixels; they come from `decoder/pixels`, and there is no module `head`. Its
+taps have `mean`, `logvar` and `latent` [B, row.latent_size] besides. Training samples the latent
+(rng 'latent'). `net.apply(variables, image, method='encode')` and `method='decode'` are its halves.
 """
 
 from errors import UserError
-from nets import convnext, efficientnet, hrnet, inception, layers, se_resnet, vit
+from nets import convnext, efficientnet, hrnet, inception, layers, se_resnet, vae, vit
 from nets.options import resolve_options
 
 # File name -> its module, which holds VARIANTS (a row for each net) and NET.
@@ -34,6 +40,7 @@ NETS = {
   'hrnet': hrnet,
   'convnext': convnext,
   'vit': vit,
+  'vae': vae,
 }
 
 
@@ -50,7 +57,7 @@ def get_variant(name):
 
   Returns:
     An `options.Row`; among others input_size_px, mean and std: a net takes (pixels - mean) / std,
-    all three in 0..255.
+    all three in 0..255, those of an autoencoder in 0..1.
 
   Raises:
     UserError: when there is no such net.

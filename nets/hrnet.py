@@ -25,6 +25,7 @@ import jax.numpy as jnp
 
 from errors import UserError
 from nets import layers
+from nets.layers import repeat_pixels
 from nets.options import NetOptions, Row
 
 MULTIPLE_PX = 32  # the smallest branch has this many times fewer rows than the picture
@@ -119,14 +120,6 @@ class HighResolutionModule(nn.Module):
         width if last else x.shape[-1], 3, stride=2, padding=1, act=not last,
         make=self.make, name=f'{name}_step{step}')(x)
     return x
-
-
-def repeat_pixels(x, times):
-  """Enlarges maps [B, h, w, C] to [B, times * h, times * w, C], each pixel a square of copies."""
-  rows, height, width, channels = x.shape
-  x = jnp.broadcast_to(
-    x[:, :, None, :, None], (rows, height, times, width, times, channels))
-  return x.reshape(rows, height * times, width * times, channels)
 
 
 class HRNet(nn.Module):

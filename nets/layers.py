@@ -194,6 +194,14 @@ class LayerScale(nn.Module):
     return x * gamma.astype(self.dtype)
 
 
+def repeat_pixels(x, times):
+  """Enlarges maps [B, h, w, C] to [B, times * h, times * w, C], each pixel a square of copies."""
+  rows, height, width, channels = x.shape
+  x = jnp.broadcast_to(
+    x[:, :, None, :, None], (rows, height, times, width, times, channels))
+  return x.reshape(rows, height * times, width * times, channels)
+
+
 def apply_head(features, num_outputs, options, *, train, name='head'):
   """Turns features into logits; to be called inside a net's compact `__call__`.
 

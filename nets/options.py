@@ -25,7 +25,7 @@ class Row:
   """
 
   input_size_px: int = 224
-  mean: tuple[float, ...] = IMAGENET_MEAN  # of the pixels the net takes, in 0..255
+  mean: tuple[float, ...] = IMAGENET_MEAN  # of the pixels the net takes, in 0..255; scans: 0..1
   std: tuple[float, ...] = IMAGENET_STD
   dropout_rate: float = 0.0
   drop_path_rate: float = 0.0

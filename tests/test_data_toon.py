@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from data import crew
+from data.prepared import remove_half_drawn
 from data.sources import toon as toon_source
-from data.toon import characters, crew, picture, prepare, scene, skeleton, tagging, vocabulary
+from data.toon import characters, picture, prepare, scene, skeleton, tagging, vocabulary
 from errors import UserError
 
 NUM_SCENES = 4000
@@ -304,7 +306,7 @@ def test_a_killed_drawing_leaves_no_dataset_and_no_processes(tmp_path):
   assert not any(map(is_running, workers))
   assert len(workers) == crew.count_cores() or crew.count_cores() == 1
   leftovers = list((tmp_path / 'toon').rglob('incomplete.*'))
-  prepare._remove_half_drawn(next((tmp_path / 'toon').glob('*-seed0')))
+  remove_half_drawn(next((tmp_path / 'toon').glob('*-seed0')))
   assert leftovers and not list((tmp_path / 'toon').rglob('incomplete.*'))
 
 

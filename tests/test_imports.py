@@ -14,7 +14,8 @@ STANDARD = set(sys.stdlib_module_names)
 ARROWS = {
     'configs': {'ml_collections', 'etils', 'errors'},
     'losses': {'jax', 'chex'},
-    'data': {'numpy', 'cv2', 'PIL', 'tensorflow_datasets', 'array_record', 'tqdm', 'errors'},
+    'data': {'numpy', 'cv2', 'PIL', 'tensorflow_datasets', 'array_record', 'tqdm', 'errors',
+             'pydicom', 'nibabel'},
     'nets': {'flax', 'jax', 'numpy', 'errors'},
     'train_lib': {'jax', 'flax', 'optax', 'orbax', 'numpy', 'etils', 'ml_collections', 'absl',
                   'sklearn', 'scipy', 'matplotlib', 'cv2', 'PIL', 'tqdm', 'tensorboardX', 'errors',

@@ -123,7 +123,7 @@ def test_both_passes_see_the_same_random_numbers():
   """With a loss that is linear in the weights, the gradient is the same wherever it is taken."""
   @dataclasses.dataclass(frozen=True)
   class Noise:
-    def loss(self, variables, batch, rngs):
+    def loss(self, variables, batch, rngs, step):
       noise = jax.random.normal(rngs['dropout'], (5,))
       return (noise * variables['params']['w']).sum(), {}
 

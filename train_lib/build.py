@@ -1,6 +1,7 @@
 """From a config's names to a net, its task and its loss."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -8,21 +9,23 @@ import numpy as np
 
 import nets
 from errors import UserError
-from losses import ELEMENT_WISE, LOSSES
+from losses import ELEMENT_WISE, LOSSES, gaussian_kl
 from nets import weight_names
 from train_lib import parallel
 from train_lib.tasks import get_task, missing_tags
 
 # Of losses.LOSSES, what a task can be trained with.
 TASK_LOSSES = {
-    'tagging': ELEMENT_WISE,
+    'tagging': ('sigmoid_cross_entropy', 'focal', 'asymmetric', 'squared_error'),
     'classification': ('softmax_cross_entropy', 'multiclass_hinge', 'squared_error'),
     'pose': ('squared_error',),
+    'autoencoding': ('squared_error', 'absolute_error', 'sigmoid_cross_entropy',
+                     'structural_dissimilarity'),
 }
 
 
 def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, weights=1.0,
-               pixels: tuple = ()):
+               pixels: tuple = (), num_steps: int = 0):
   """The task around its net.
 
   Args:
@@ -31,7 +34,10 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, weights=1.
     head_bias: logits that the head starts from, one number or one per output.
     weights: of the tags or classes in the training loss, one number or one per output.
     pixels: (mean, std) in 0..255 that were measured; () are those of `pixel_constants`.
+    num_steps: of the run that trains it.
   """
+  if config.task == 'autoencoding':
+    return _build_autoencoder(config, num_steps)
   make = get_task(config.task)
   mean, std = pixels or pixel_constants(config.net)
   fields = dict(
@@ -46,6 +52,17 @@ def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, weights=1.
     return make(**fields, num_classes=len(categories), class_weights=weights,
                 label_smoothing=config.loss.label_smoothing)
   return make(**fields, **_fields_of_tags(config, categories, head_bias), tag_weights=weights)
+
+
+def _build_autoencoder(config, num_steps: int):
+  settings = config.autoencoder
+  mean, std = pixel_constants(config.net)
+  return get_task('autoencoding')(
+      net=build_net(config, settings.channels), mean=mean, deviation=std,
+      loss_function=build_loss(config.loss, 'autoencoding'), kl_function=gaussian_kl,
+      weight=settings.reconstruction_weight, beta=settings.beta,
+      warmup_steps=round(settings.warmup_frac * num_steps), free_bits=settings.free_bits,
+      gaussian=config.loss.name == 'squared_error')
 
 
 def _fields_of_tags(config, categories, head_bias) -> dict:
@@ -71,14 +88,19 @@ def build_net(config, num_outputs: int, head_bias=0.0):
 
 
 def pixel_constants(config) -> tuple[tuple[float, ...], tuple[float, ...]]:
-  """(mean, std) of the pixels that the net takes, in 0..255. Args: config: the `net` section."""
+  """(mean, std) of the pixels that the net takes, in 0..255, or of scans, one number in 0..1.
+
+  Args: config: the `net` section.
+  """
   variant = nets.get_variant(config.name)
   mean, std = tuple(config.mean) or variant.mean, tuple(config.std) or variant.std
   for key, values, least in (('mean', mean, -1e6), ('std', std, 1e-6)):
-    if len(values) != 3 or not all(isinstance(value, (int, float)) and least <= value <= 1e6
-                                   for value in values):
-      raise UserError(f'net.{key} is {values}; expected three numbers in 0..255, of red, green and '
-                      'blue, or () for those of the net')
+    channels = len(variant.mean)
+    if len(values) != channels or not all(
+        isinstance(value, (int, float)) and least <= value <= 1e6 for value in values):
+      wanted = 'one number in 0..1' if channels == 1 else ('three numbers in 0..255, of red, green '
+                                                           'and blue')
+      raise UserError(f'net.{key} is {values}; expected {wanted}, or () for those of the net')
   return mean, std
 
 
@@ -93,7 +115,8 @@ def build_loss(config, task: str):
   Of tags: (logits, labels) -> loss, all [B, T]. Of classes: (logits [B, K], targets [B, K]) ->
   [B]; the task smooths the targets itself, and the hinge loss takes the largest for the class.
   squared_error is that of the probabilities, since those are what is predicted. Of poses:
-  (heatmaps, targets) -> loss, all [B, h, w, K].
+  (heatmaps, targets) -> loss, all [B, h, w, K]. Of scans: (logits of pixels, targets in 0..1, both
+  [B, H, W, C]) -> [B], the sum over pixels and channels.
 
   Raises: UserError: no such loss, or none for this task.
   """
@@ -104,6 +127,7 @@ def build_loss(config, task: str):
                          gamma_negative=config.gamma_negative, clip=config.clip),
       'softmax_cross_entropy': dict(label_smoothing=0.0),
       'multiclass_hinge': dict(margin=config.hinge_margin),
+      'structural_dissimilarity': dict(window=11, sigma=1.5, k1=0.01, k2=0.03, data_range=1.0),
   }
   if name not in LOSSES:
     raise UserError(f"loss.name '{name}' is unknown; choices: {', '.join(LOSSES)}")
@@ -115,6 +139,8 @@ def build_loss(config, task: str):
   loss = functools.partial(LOSSES[name], **settings.get(name, {}))
   if task == 'pose':
     return loss
+  if task == 'autoencoding':
+    return _loss_of_pictures(name, loss)
   if name == 'squared_error' and task == 'tagging':
     return lambda logits, labels: loss(jax.nn.sigmoid(logits), labels)
   if name == 'squared_error':
@@ -122,6 +148,17 @@ def build_loss(config, task: str):
   if name == 'multiclass_hinge':
     return lambda logits, targets: loss(logits, targets.argmax(axis=-1))
   return loss
+
+
+def _loss_of_pictures(name, loss):
+  """Summed over pixels and channels; dissimilarity, a mean over them, as often as there are."""
+  def total(logits, targets):
+    outputs = logits if name == 'sigmoid_cross_entropy' else jax.nn.sigmoid(logits)
+    values = loss(outputs, targets)
+    if name == 'structural_dissimilarity':
+      return values * math.prod(targets.shape[1:])
+    return values.sum(axis=(1, 2, 3))
+  return total
 
 
 def build_head(net):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,6 +18,10 @@ from data.encode import encode_image
 from data.loader import Loader
 from data.operations import Decode
 from data.persons import Persons
+from data.scan_operations import ResizeScan, undo_resize
+from data.scans import open_scan as open_scan_file
+from data.scans.scan import read_settings
+from data.scans.survey import list_scans
 from data.sources import pictures
 from data.sources.pictures import PictureFiles
 from data.subset import Subset, part_rows
@@ -32,7 +37,8 @@ TRAINING_ALONE = (
     'pixels', 'path', 'dir', 'table')
 CUTS = ('none', 'truth', 'pose')  # what data.persons.cut may be
 # Keys of a batch, besides the picture, that a task predicts from.
-INPUT_KEYS = {'tagging': (), 'classification': (), 'pose': ('crop_to_source',)}
+INPUT_KEYS = {'tagging': (), 'classification': (), 'pose': ('crop_to_source',),
+              'autoencoding': ()}
 CROP_ASPECT = 3 / 4               # width over height of a person's crop
 
 
@@ -119,9 +125,19 @@ def picture_shape(config) -> tuple[int, int]:
   return side_px, round(side_px * CROP_ASPECT) if config.task == 'pose' else side_px
 
 
-def build_pipeline(config, *, train: bool) -> tuple:
+def blank_pictures(config, rows: int = 1) -> np.ndarray:
+  """Black pictures as the net takes them from a batch: uint8 [rows, H, W, 3], of scans float32
+  [rows, H, W, 1]."""
+  if config.task == 'autoencoding':
+    return np.zeros((rows, *picture_shape(config), 1), np.float32)
+  return np.zeros((rows, *picture_shape(config), 3), np.uint8)
+
+
+def build_pipeline(config, *, train: bool, corrupt: bool = True) -> tuple:
   """What is done to an example; see `data.operations.build_pipeline`."""
-  return operations.build_pipeline(config.data, train=train, persons=config.task == 'pose')
+  return operations.build_pipeline(
+      config.data, train=train, persons=config.task == 'pose',
+      scans=config.task == 'autoencoding', corrupt=corrupt)
 
 
 def build_loader(config, source: Source, *, train: bool, batch_size: int,
@@ -166,7 +182,12 @@ def build_evaluation_loader(config, source: Source, keys: tuple[str, ...] = ()) 
   """Every example of a source once, as it is. Args: keys: of the batch; () all that is known."""
   parallel.check_batch_size('eval.batch_size', config.eval.batch_size, parallel.make_mesh())
   return build_loader(config, source, train=False, batch_size=config.eval.batch_size,
-                      keys=keys or ('image', *INPUT_KEYS[config.task], *source.truth_keys))
+                      keys=keys or ('image', *INPUT_KEYS[config.task], *truth_keys(config, source)))
+
+
+def truth_keys(config, source: Source) -> tuple[str, ...]:
+  """The keys of a batch that tell what is true of a picture: of a scan, the scan itself."""
+  return ('target', 'known') if config.task == 'autoencoding' else source.truth_keys
 
 
 def describe_reading(config, source: Source, split: str) -> dict:
@@ -212,6 +233,39 @@ def build_cut_loader(config, source: Source, boxes) -> Loader:
   """
   return Loader(Boxed(source, boxes), (Decode(config.data.max_pixels), CutBox()), batch_size=1,
                 train=False, keys=('image',), bad_limit_frac=1.0)
+
+
+def list_files(path: str) -> list[tuple[str, Path]]:
+  """(name relative to the folder, path) of every file below it, or of one file."""
+  top = Path(path).expanduser()
+  if top.is_file():
+    return [(top.name, top)]
+  return sorted((pictures.relative_name(Path(where, name), top), Path(where, name))
+                for where, _, names in pictures.walk_folders(top) for name in names)
+
+
+def list_scan_files(path: str) -> list[tuple[str, Path]]:
+  """The same of the scans among them. Raises: UserError: there is no such folder or file."""
+  top = Path(path).expanduser()
+  if top.is_file():
+    return [(top.name, top)]
+  found, _, _ = list_scans(pictures.check_folder(top))
+  return [(pictures.relative_name(scan, top), scan) for scan in found]
+
+
+def open_scan(config, path: Path):
+  """A scan, its values windowed as the config says; see `data.scans.open_scan`."""
+  return open_scan_file(path, read_settings(config.data))
+
+
+def fit_scan(picture: np.ndarray, side_px: int) -> np.ndarray:
+  """A slice as the net sees it: float32 [side_px, side_px, 1]. Args: picture: [h, w] in 0..1."""
+  return ResizeScan(side_px)({'image': picture[..., None]})['image']
+
+
+def unfit_scan(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+  """The way back: float32 [h, w]. Args: picture: as a net gives it; shape: (h, w)."""
+  return undo_resize(picture, shape)
 
 
 def other_files(path: str) -> list:

@@ -22,6 +22,7 @@ def check_config(config) -> None:
   check_shrink(config)
   _check_classes(config)
   _check_persons(config)
+  _check_autoencoder(config)
   _check_pixels(config)
   check_net(config)
   build.build_loss(config.loss, config.task)
@@ -77,13 +78,46 @@ def _check_persons(config) -> None:
                     'cuts every person out by a box')
   if pose.refine not in heatmaps.REFINEMENTS:
     raise UserError(f"pose.refine is '{pose.refine}'; choices: {', '.join(heatmaps.REFINEMENTS)}")
+  _check_off(config, 'a pose net')
+
+
+def _check_autoencoder(config) -> None:
+  """Raises UserError for what goes with scans alone, or not with them."""
+  settings = config.autoencoder
+  if config.task != 'autoencoding':
+    if config.data.corrupt:
+      raise UserError(f'data.corrupt is {config.data.corrupt}, which damages scans that an '
+                      f"autoencoder restores, and task is '{config.task}'; leave it at ()")
+    if config.data.source == 'scans':
+      raise UserError(f"data.source is 'scans', of which nothing is known, and task is "
+                      f"'{config.task}'; train on them with --config=configs/vae.py:scans")
+    return
+  if settings.channels not in (1, 3):
+    raise UserError(f'autoencoder.channels is {settings.channels}; expected 1 or 3')
+  for name, value, least, most in (
+      ('beta', settings.beta, 0, 1e6), ('warmup_frac', settings.warmup_frac, 0, 1),
+      ('free_bits', settings.free_bits, 0, 100),
+      ('reconstruction_weight', settings.reconstruction_weight, 1e-6, 1e6)):
+    if not least <= value <= most:
+      raise UserError(f'autoencoder.{name} is {value}; expected {least:g} to {most:g}')
+  if config.loss.name == 'sigmoid_cross_entropy' and settings.reconstruction_weight != 1:
+    raise UserError(f'autoencoder.reconstruction_weight is {settings.reconstruction_weight}; with '
+                    'loss.name sigmoid_cross_entropy, a likelihood as it is, expected 1')
+  if config.data.pixels != 'net':
+    raise UserError(f"data.pixels is '{config.data.pixels}', which is for pictures in colour: "
+                    "scans are windowed already; leave it at 'net'")
+  _check_off(config, 'an autoencoder')
+
+
+def _check_off(config, what: str) -> None:
+  """Raises UserError for settings that only what predicts tags or classes has a use for."""
   for name, value in (('train.mixup_alpha', config.train.mixup_alpha),
                       ('train.cutmix_alpha', config.train.cutmix_alpha),
                       ('train.shrink_frac', config.train.shrink_frac),
                       ('train.cache_features', config.train.cache_features),
                       ('loss.tag_weight_power', config.loss.tag_weight_power)):
     if value:
-      raise UserError(f'{name} is {value}, which a pose net has no use for; leave it off')
+      raise UserError(f'{name} is {value}, which {what} has no use for; leave it off')
 
 
 def _check_pixels(config) -> None:
@@ -202,7 +236,8 @@ def check_start(config) -> None:
 def _net_shapes(config, shape: tuple[int, int]):
   """Shapes of the net's output for one picture (height, width), and of its variables."""
   net = build.build_net(config, num_outputs=1)
-  picture = jax.ShapeDtypeStruct((1, *shape, 3), jnp.float32)
+  channels = build_data.blank_pictures(config).shape[-1]
+  picture = jax.ShapeDtypeStruct((1, *shape, channels), jnp.float32)
   (output, _), variables = jax.eval_shape(
       functools.partial(net.init_with_output, train=False), jax.random.key(0), picture)
   return output, variables

@@ -24,6 +24,7 @@ import numpy as np
 
 from errors import UserError
 from train_lib import manifest, parallel
+from train_lib.devices import cache_folder
 from train_lib.reporting import human_time, say
 from train_lib.tasks.pixels import normalise
 from train_lib.trees import flatten_names
@@ -121,7 +122,7 @@ def load_features(directory: str, task, mesh, variables: dict, loader, reading: 
   about = {'format': FORMAT, 'reading': reading, 'keys': loader.keys,
            **_describe_trunk(task, variables)}
   text = json.dumps(about, sort_keys=True, default=str)
-  folder = _directory(directory) / hashlib.sha256(text.encode()).hexdigest()[:32]
+  folder = cache_folder(directory, 'features') / hashlib.sha256(text.encode()).hexdigest()[:32]
   if folder.exists():
     try:
       return _read(folder, loader)
@@ -147,13 +148,6 @@ def load_features(directory: str, task, mesh, variables: dict, loader, reading: 
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
   return _read(folder, loader)
-
-
-def _directory(directory):
-  if directory:
-    return pathlib.Path(directory).expanduser().absolute()
-  cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  return pathlib.Path(cache) / 'oko' / 'features'
 
 
 def _remove_unused(folder):

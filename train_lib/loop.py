@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ class Loop:
     training: of `build_training`.
     evaluator, valid_loader: what the validation split is measured with.
     checkpoints, preemption, workdir: where a step is kept, and what stops the loop.
+    draw: called with (variables, step) whenever the net was measured on pictures; None: nothing is.
     productive_sec: time spent in steps so far.
   """
   training: Any
@@ -34,6 +36,7 @@ class Loop:
   checkpoints: Any
   preemption: Any
   workdir: Any
+  draw: Callable | None = None
   productive_sec: float = 0.0
 
   def run(self, state):
@@ -98,6 +101,8 @@ class Loop:
     note_bad_images(self.workdir, source.valid_loader)
     log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
     say(f'step {step}  validation: {source.evaluator.task.summary(metrics)}')
+    if self.draw and source is self:
+      self.draw(state.variables, step)
     return metrics
 
   def _stop(self, state, step):

@@ -18,8 +18,7 @@ from train_lib.training import Training
 
 def fresh_variables(training: Training, key: jax.Array) -> dict:
   """The net's variables as --job=train draws them. Args: key: of the run."""
-  shape = build_data.picture_shape(training.config)
-  return training.task.init(key, {'image': jnp.zeros((1, *shape, 3), jnp.uint8)})
+  return training.task.init(key, {'image': jnp.asarray(build_data.blank_pictures(training.config))})
 
 
 def first_state(training: Training, variables: dict) -> TrainState:

@@ -11,6 +11,8 @@ from train_lib import (
     pose_report_files,
     report,
     report_files,
+    scan_report,
+    scan_report_files,
 )
 
 
@@ -23,11 +25,14 @@ class Reports(NamedTuple):
     write_report: (folder, report, source, loader, poll) -> None.
     format_table: (rows) -> str.
     curves: figures of the validation split that are drawn over the steps, name -> title.
+    draw_step: (folder, evaluator, loader, variables, step) -> None: pictures of a net that still
+      learns, drawn whenever it is measured; None: there are none.
   """
   report_on_test: Callable
   write_report: Callable
   format_table: Callable
   curves: dict[str, str]
+  draw_step: Callable | None = None
 
   def write_curves(self, config, workdir, folder, step: int, num_pictures: int) -> None:
     """Draws `<folder>/pictures/curves.png` from the workdir's log of metrics.
@@ -48,6 +53,10 @@ REPORTS = {
     'pose': Reports(
         pose_report.report_on_test, pose_report_files.write_report, pose_report.format_table,
         {'ap': 'AP', 'ap50': 'AP at OKS .5', 'ar': 'AR'}),
+    'autoencoding': Reports(
+        scan_report.report_on_test, scan_report_files.write_report, scan_report.format_table,
+        {'ssim': 'SSIM', 'recovered': 'recovered of the original'},
+        scan_report_files.draw_step),
 }
 
 

@@ -1,6 +1,7 @@
 """One run: from a config to a trained workdir, or on from where it was stopped."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import build_data, check, evaluation, freezing, loop, parallel, records
+from train_lib import build_data, check, evaluation, freezing, loop, parallel, records, reports
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.lock import Lock
@@ -100,7 +101,9 @@ def _train(config, folder, preemption, given) -> Finished:
     training = with_features(training, state, loaders['valid'], preemption.check)
     if training.head:
       loop.note_bad_images(folder, training.head.loader)
-    run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder)
+    draw = reports.of(config.task).draw_step
+    run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder,
+                    draw and functools.partial(draw, folder, evaluator, loaders['valid']))
     try:
       state = run.run(state)
     finally:

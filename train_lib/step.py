@@ -36,20 +36,21 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
   """
   optimizer = optax.with_extra_args_support(optimizer)
 
-  def gradients(params, batch_stats, batch, key, axis):
+  def gradients(params, batch_stats, batch, key, axis, step):
     def loss_of(params):
       variables = {'params': params, 'batch_stats': batch_stats}
-      rngs = {'dropout': key, 'mixup': jax.random.fold_in(key, 1)}
-      return task.loss(variables, batch, rngs)
+      rngs = {'dropout': key, 'mixup': jax.random.fold_in(key, 1),
+              'latent': jax.random.fold_in(key, 2)}
+      return task.loss(variables, batch, rngs, step)
     (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
     return mean_over(axis, (loss, batch_stats, grads))
 
-  def accumulated(params, batch_stats, batch, key, axis):
+  def accumulated(params, batch_stats, batch, key, axis, step):
     def part(carry, inputs):
       batch_stats, loss_sum, grads_sum = carry
       index, batch = inputs
       loss, batch_stats, grads = gradients(
-          params, batch_stats, batch, jax.random.fold_in(key, index), axis)
+          params, batch_stats, batch, jax.random.fold_in(key, index), axis, step)
       return (batch_stats, loss_sum + loss, jax.tree.map(jnp.add, grads_sum, grads)), None
     # row i goes to part i % accumulate_steps, so that every device keeps its own rows
     parts = jax.tree.map(
@@ -68,7 +69,7 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
     point = gradient_point(state.params, state.opt_state)
 
     def gradients_at(params):
-      return compute(params, state.batch_stats, batch, key, axis)
+      return compute(params, state.batch_stats, batch, key, axis, state.step)
 
     loss, batch_stats, grads = gradients_at(point)
     updates, opt_state = optimizer.update(

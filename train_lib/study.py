@@ -23,6 +23,8 @@ FIGURES = {
         'calibration_error': 'calibration error', 'drawn_accuracy': 'accuracy, as drawn',
         'drawn_macro_f1': 'macro F1, as drawn'},
     'pose': {'ap': 'AP', 'ap50': 'AP .5', 'ap75': 'AP .75', 'ar': 'AR'},
+    'autoencoding': {'psnr': 'PSNR, dB', 'ssim': 'SSIM', 'recovered': 'recovered',
+                     'kl': 'KL, nats', 'active_units': 'active units'},
 }
 MEANS = {'macro_threshold': ('threshold', 1, '.2f'),           # title, unit, digits: no interval
          'parameters': ('M parameters', 1e6, '.2f'), 'file_bytes': ('MB', 1e6, '.1f'),

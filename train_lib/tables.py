@@ -25,27 +25,29 @@ def cost(parameters: int) -> dict[str, int]:
   return {'parameters': parameters, 'file_bytes': 4 * parameters}
 
 
-def format_table(rows: dict[str, dict[str, float]], columns: dict[str, str]) -> str:
+def format_table(rows: dict[str, dict[str, float]], columns: dict[str, str],
+                 digits: dict[str, int] | None = None) -> str:
   """Plain text, one line a row, columns aligned; a column that says nothing is left out.
 
-  Args: rows: figures by name; columns: name of a figure -> title.
+  Args: rows: figures by name; columns: name of a figure -> title; digits: after the point, of those
+  that differ from DIGITS.
   """
   shown = {key: textwrap.wrap(title, COLUMN_WIDTH) for key, title in columns.items()
            if any(row.get(key) for row in rows.values())}
   first = max(map(len, rows), default=0)
-  height = max(map(len, shown.values()), default=0)
+  height, digits = max(map(len, shown.values()), default=0), DIGITS | (digits or {})
   lines = [' ' * first + ''.join(
       f' {([""] * height + title)[line - height]:>{COLUMN_WIDTH}}' for title in shown.values())
       for line in range(height)]
   for name, row in rows.items():
     lines.append(f'{name:<{first}}' + ''.join(
-        f' {_cell(row, key):>{COLUMN_WIDTH}}' for key in shown))
+        f' {_cell(row, key, digits):>{COLUMN_WIDTH}}' for key in shown))
   return '\n'.join(lines)
 
 
-def _cell(row, key):
+def _cell(row, key, digits):
   if row.get(key) is None:
     return '-'
-  value, digits = row[key] / UNITS.get(key, 1), DIGITS.get(key, 4)
+  value, digits = row[key] / UNITS.get(key, 1), digits.get(key, 4)
   least = 10 ** -digits
   return f'<{least:.{digits}f}' if 0 < value < least / 2 else f'{value:,.{digits}f}'

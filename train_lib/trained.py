@@ -46,8 +46,8 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
                             keep_best_metric=get_task(config.task).best_metric)
   variables, step = checkpoints.restore_variables(checkpoint)
-  outputs = variables['params']['head']['kernel'].shape[-1]
-  if outputs != len(names):
+  outputs = variables['params']['head']['kernel'].shape[-1] if 'head' in variables['params'] else 0
+  if outputs and outputs != len(names):
     raise UserError(f'{folder / "tags.json"} lists {len(names)} tags and the net of step {step} '
                     f'gives {outputs}; bring back the list that it was trained with')
   mesh = parallel.make_mesh()

@@ -127,12 +127,12 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
                             config.train.accumulate_steps)
   source = source or build_data.build_source(config, 'train', poll)
   learned, places = build_data.build_learned_source(config, source, poll)
-  task = _build_task(config, source, learned, pixels, poll)
-  loader = build_data.build_loader(config, learned, train=True, batch_size=config.train.batch_size,
-                              keys=('image', *_training_keys(config, task)))
   num_steps = config.train.num_steps or math.ceil(
       config.train.num_epochs * len(source) / config.train.batch_size)
-  picture = {'image': jnp.zeros((1, *build_data.picture_shape(config), 3), jnp.uint8)}
+  task = _build_task(config, source, learned, pixels, num_steps, poll)
+  loader = build_data.build_loader(config, learned, train=True, batch_size=config.train.batch_size,
+                              keys=('image', *_training_keys(config, task)))
+  picture = {'image': jnp.asarray(build_data.blank_pictures(config))}
   plan = freezing.plan_of_config(
       config, num_steps, jax.eval_shape(task.init, jax.random.key(0), picture)['params'])
 
@@ -165,7 +165,7 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
              for small in (False, True) for first in (False, True)})
 
 
-def _build_task(config, source, learned, pixels, poll):
+def _build_task(config, source, learned, pixels, num_steps, poll):
   """The task, with what is measured of the training split (`source`, read as `learned`)."""
   exclusive = config.task == 'classification'
   if config.data.pixels == 'train' and not pixels:
@@ -174,8 +174,8 @@ def _build_task(config, source, learned, pixels, poll):
     say(f'pixels of {loader.num_examples:,} training pictures: mean '
         f'{", ".join(f"{value:.1f}" for value in mean)}, deviation '
         f'{", ".join(f"{value:.1f}" for value in std)}')
-  if config.task == 'pose':
-    return build.build_task(config, source.tag_categories, pixels=pixels)
+  if config.task in ('pose', 'autoencoding'):
+    return build.build_task(config, source.tag_categories, pixels=pixels, num_steps=num_steps)
   return build.build_task(
       config, source.tag_categories, pixels=pixels,
       head_bias=split_statistics.prior_logits(learned, poll, exclusive=exclusive),

@@ -7,8 +7,8 @@ import numpy as np
 
 from data import implications
 from data.batch import count_by_tags_of
+from data.dice import Dice
 from data.toon import characters, prepare, vocabulary
-from data.toon.dice import Dice
 from errors import UserError
 
 LABELS = {'tags': vocabulary.TAG_NAMES, 'identity': characters.IDENTITIES,

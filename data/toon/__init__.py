@@ -6,7 +6,6 @@
 | characters.py | the named characters and their series |
 | styles.py | the artists: line, shading, palette, proportions |
 | palette.py | named colours and small colour arithmetic |
-| dice.py | seeded choices |
 | scene.py, wardrobe.py, layout.py | a scene description from (data_seed, split, index) |
 | tagging.py | the tags of a scene, and which of them are forgotten |
 | canvas.py | anti-aliased shapes on a supersampled canvas |
@@ -15,7 +14,6 @@
 | background.py, places.py, scenery.py, mishaps.py | what is around the figures |
 | effects.py | tone, blur, frame and watermark of the finished picture |
 | picture.py | scene -> finished JPEG and the truth about its figures |
-| crew.py | the processes that draw |
 | builder.py, prepare.py | the TFDS dataset and its place on disk |
 
 A published version is frozen: a change of any drawn picture is a new `VERSION` in vocabulary.py.

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.toon import characters, crew, vocabulary
+from data import crew
+from data.toon import characters, picture, vocabulary
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -62,7 +63,8 @@ class Toon(tfds.core.GeneratorBasedBuilder):
     return {split: self._generate_examples(split, count) for split, count in sizes.items()}
 
   def _generate_examples(self, split, count):
-    examples = crew.draw_all(self.builder_config, split, count, self.poll)
+    examples = crew.draw_all(picture.draw_example, self.builder_config, split, count,
+                              self.poll)
     for index, example in enumerate(examples):
       yield index, example
       if self.show_progress:

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
+from data.dice import Dice
 from data.toon import background, effects, figure, tagging
 from data.toon.canvas import MASK_SHIFT, Canvas
-from data.toon.dice import Dice
 from data.toon.scene import sample_scene
 
 JPEG_QUALITY = 92

@@ -1,25 +1,17 @@
 """The prepared dataset on disk: drawn once, atomically, and found again."""
 
-import contextlib
-import errno
-import logging
-import shutil
+import functools
 
 from data import prepared
 from errors import UserError
 
 SETTINGS = ('num_train', 'num_valid', 'num_test', 'image_size_px', 'dropped_share', 'data_seed')
+LEAST_PX = 32
 
 
 def check_settings(settings) -> None:
   """Raises UserError for sizes and shares that make no sense."""
-  for name in ('num_train', 'num_valid', 'num_test'):
-    if getattr(settings, name) < 1:
-      raise UserError(f'data.{name} is {getattr(settings, name)}; toon wants at least 1 picture in '
-                      'every split.')
-  if settings.image_size_px < 32:
-    raise UserError(f'drawn pictures would have {settings.image_size_px} px a side '
-                    '(data.drawn_size_px, or else data.image_size_px); toon draws at least 32.')
+  prepared.check_sizes(settings, 'toon', LEAST_PX)
   if not 0 <= settings.dropped_share < 1:
     raise UserError(f'data.dropped_share is {settings.dropped_share}; it must be at least 0 (no '
                     'tag is forgotten) and below 1.')
@@ -43,49 +35,5 @@ def prepare_toon(settings, directory='', poll=None):
   """
   from data.toon.builder import Toon, ToonConfig
   check_settings(settings)
-  folder = prepared.prepared_folder(directory, 'toon')
   config = ToonConfig(name=config_name(settings), **{n: getattr(settings, n) for n in SETTINGS})
-  with _quiet():
-    builder = Toon(data_dir=str(folder.parent), config=config, file_format='array_record')
-    if builder.is_prepared():
-      return builder
-    with prepared.lock(folder, config.name, poll or (lambda: None)):
-      builder = Toon(data_dir=str(folder.parent), config=config, file_format='array_record')
-      if not builder.is_prepared():
-        _remove_half_drawn(folder / config.name)
-        total = settings.num_train + settings.num_valid + settings.num_test
-        doing = f'drawing toon: {total:,} pictures, once'
-        with prepared.progress(doing, 'pictures', total) as show:
-          builder.poll, builder.show_progress = poll, show
-          _draw(builder)
-  return builder
-
-
-def _draw(builder):
-  try:
-    builder.download_and_prepare()
-  except OSError as error:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-      raise
-    raise UserError(f'Drawing toon into {builder.data_dir} stopped: {error.strerror}; make room or '
-                    'choose another folder with --config.data.dir=FOLDER.') from error
-
-
-def _remove_half_drawn(folder):
-  """What a killed run left; called with the lock held, so nobody is drawing there."""
-  for path in folder.glob('incomplete.*'):
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _quiet():
-  """Hushes TFDS: its log lines and progress bars."""
-  import tensorflow_datasets as tfds
-  logger = logging.getLogger('absl')
-  level = logger.level
-  tfds.disable_progress_bar()
-  logger.setLevel(logging.ERROR)
-  try:
-    yield
-  finally:
-    logger.setLevel(level)
+  return prepared.prepare_drawn(functools.partial(Toon, config=config), directory, poll)

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from data.dice import Dice
 from data.toon import layout, palette, styles, wardrobe
-from data.toon.dice import Dice
 
 BACKGROUNDS = {'plain': 21, 'pattern': 14, 'room': 21, 'city': 15, 'forest': 9, 'beach': 10,
                'sky': 10}

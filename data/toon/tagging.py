@@ -1,7 +1,7 @@
 """The tags of a scene (its truth), and which of them a careless tagger would leave out."""
 
+from data.dice import Dice
 from data.toon import characters, vocabulary
-from data.toon.dice import Dice
 from data.toon.scene import OUTDOORS
 
 # What must be in the frame for a tag to hold, in heads below the middle of the head.

@@ -1,6 +1,6 @@
 """What timm calls our variables; a file for each family."""
 
-from nets.timm_names import convnext, efficientnet, hrnet, inception, se_resnet, vit
+from nets.timm_names import convnext, efficientnet, hrnet, inception, se_resnet, vae, vit
 
 FAMILIES = {
   'se_resnet': se_resnet,
@@ -9,4 +9,5 @@ FAMILIES = {
   'hrnet': hrnet,
   'convnext': convnext,
   'vit': vit,
+  'vae': vae,
 }

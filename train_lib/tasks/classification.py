@@ -61,13 +61,14 @@ class Classification:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
     return self.net.init(key, self._pixels(batch['image'])[:1], train=False)
 
-  def loss(self, variables: dict, batch: dict, rngs: dict) -> tuple[jax.Array, dict]:
+  def loss(self, variables: dict, batch: dict, rngs: dict, step=0) -> tuple[jax.Array, dict]:
     """The mean loss of the batch's real rows, and the net's new statistics.
 
     The loss of a mix is the mix of its two pictures' losses, each with the weight of its class.
 
-    Args: rngs: 'dropout' for the net, and 'mixup' where pictures are mixed.
+    Args: rngs: 'dropout' for the net, and 'mixup' where pictures are mixed; step: not used.
     """
+    del step
     image, labels, share = batch['image'], batch['label'], None
     if self.mixup_alpha > 0 or self.cutmix_alpha > 0:
       image, share = mixing.mix(rngs['mixup'], image, batch['mask'], mixup_alpha=self.mixup_alpha,

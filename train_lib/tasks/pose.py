@@ -58,11 +58,12 @@ class Pose:
     """Fresh variables {'params', 'batch_stats'} for crops of the batch's size."""
     return self.net.init(key, self._pixels(batch['image'])[:1], train=False)
 
-  def loss(self, variables: dict, batch: dict, rngs: dict) -> tuple[jax.Array, dict]:
+  def loss(self, variables: dict, batch: dict, rngs: dict, step=0) -> tuple[jax.Array, dict]:
     """The mean loss of the batch's real rows, and the net's new statistics.
 
-    Args: rngs: 'dropout' for the net.
+    Args: rngs: 'dropout' for the net; step: not used.
     """
+    del step
     (output, _), changed = self.net.apply(
         variables, self._pixels(batch['image']), train=True, rngs=rngs, mutable=['batch_stats'])
     losses = self._losses(output, batch)

@@ -59,11 +59,12 @@ class Tagging:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
     return self.net.init(key, self._pixels(batch['image'])[:1], train=False)
 
-  def loss(self, variables: dict, batch: dict, rngs: dict) -> tuple[jax.Array, dict]:
+  def loss(self, variables: dict, batch: dict, rngs: dict, step=0) -> tuple[jax.Array, dict]:
     """The mean loss of the batch's real rows, and the net's new statistics.
 
-    Args: rngs: 'dropout' for the net, and 'mixup' where pictures are mixed.
+    Args: rngs: 'dropout' for the net, and 'mixup' where pictures are mixed; step: not used.
     """
+    del step
     image, labels, weights = batch['image'], multi_hot(batch['tags'], self.num_tags), 1.0
     if 'ignored_tags' in batch:
       weights = 1 - multi_hot(batch['ignored_tags'], self.num_tags)

@@ -14,11 +14,12 @@ ALONE_BELOW = 256  # fewer pictures are drawn sooner than processes start
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def draw_all(settings, split: str, count: int, poll=None):
+def draw_all(draw, settings, split: str, count: int, poll=None):
   """Yields examples 0 .. count - 1 of a split in order.
 
   Args:
-    settings: what picture.draw_example wants; must be picklable.
+    draw: (settings, split, index) -> example, a function of a module.
+    settings: what `draw` wants; must be picklable.
     split: 'train', 'valid' or 'test'.
     count: how many.
     poll: called every now and then in this process, at least once a second; what it raises ends
@@ -26,9 +27,9 @@ def draw_all(settings, split: str, count: int, poll=None):
   """
   chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
   if count < ALONE_BELOW or count_cores() == 1:
-    results = (_draw_chunk(settings, split, chunk) for chunk in chunks)
+    results = (_draw_chunk(draw, settings, split, chunk) for chunk in chunks)
   else:
-    results = _from_crew(settings, split, chunks, poll)
+    results = _from_crew(draw, settings, split, chunks, poll)
   for examples in results:
     if poll:
       poll()
@@ -42,12 +43,11 @@ def count_cores() -> int:
   return os.cpu_count() or 1
 
 
-def _draw_chunk(settings, split, chunk):
-  from data.toon import picture
-  return [picture.draw_example(settings, split, index) for index in chunk]
+def _draw_chunk(draw, settings, split, chunk):
+  return [draw(settings, split, index) for index in chunk]
 
 
-def _from_crew(settings, split, chunks, poll):
+def _from_crew(draw, settings, split, chunks, poll):
   """Results of the chunks in order, a bounded number of chunks ahead."""
   workers = min(count_cores(), len(chunks))
   crew = concurrent.futures.ProcessPoolExecutor(
@@ -56,7 +56,7 @@ def _from_crew(settings, split, chunks, poll):
   try:
     for chunk in chunks:
       with _signals_held():
-        waiting.append(crew.submit(_draw_chunk, settings, split, chunk))
+        waiting.append(crew.submit(_draw_chunk, draw, settings, split, chunk))
       if len(waiting) > 3 * workers:
         yield _wait(waiting.popleft(), poll)
     while waiting:

@@ -1,0 +1,222 @@
+"""--job=predict of an autoencoder: every scan of a folder restored, in a file like its own."""
+
+import collections
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from errors import UserError
+from train_lib import build_data, records
+from train_lib.pictures import save_sheet
+from train_lib.reporting import say
+from train_lib.scan_coder import Coder
+from train_lib.scan_pictures import restoration_sheet
+from train_lib.trained import open_trained
+from train_lib.trees import params_digest
+
+COLUMNS = ('path', 'slices', 'what', 'why')
+SHOWN = 10                        # scans of restored.png
+SAID = 3                          # files that cannot be read, on the terminal
+NO_SCAN = 'no DICOM, NIfTI, PNG or TIFF file'
+STAYED = 'restored before, by the same net'
+
+
+class Opened(NamedTuple):
+  """A scan whose slices wait for the net.
+
+  Attributes:
+    name: its path relative to the input; scan: of `build_data.open_scan`; slices: [h, w] in 0..1.
+  """
+  name: str
+  scan: Any
+  slices: list[np.ndarray]
+
+
+def restore_scans(config, workdir: str, input: str, output: str, preemption) -> None:
+  """Writes a folder like the one given, each scan in it as the net restores it.
+
+  Slice by slice: the net takes pictures of one size, so that a slice is made that large and its
+  restoration as large as the slice was; detail that is finer is lost. A file keeps its name,
+  folder, format, kind of numbers and units, and what lies outside of the window that it is shown
+  in; a DICOM file says of itself that it is derived. Files appear whole in `scans/`, and in
+  `restored.jsonl` one after another, so that the same command goes on where it was stopped; in the
+  end `restored.csv` accounts for every file, and `restored.png` shows the first ones.
+
+  Args: as those of `jobs.predict.run`; preemption: of the job.
+
+  Raises:
+    UserError: no such run or input, no scan in it, an output inside of the input or one that holds
+      the scans of another input, or settings of other tasks.
+  """
+  check(config, workdir)
+  folder = records.absolute(output or os.path.join(workdir, 'predict'))
+  if '://' in os.fspath(folder):
+    raise UserError(f"scans are written to local folders, and the output is '{folder}'; name one "
+                    'with --output=')
+  records.check_outside(folder, input)
+  scans = build_data.list_scan_files(input)
+  if not scans:
+    raise UserError(f"'{input}' holds no scan: {NO_SCAN}")
+  folder = Path(folder)
+  _check_kept(folder / 'scans', input, scans)
+  trained = open_trained(config, workdir, config.checkpoint)
+  coder = Coder(trained, 'predict.batch_size', config.predict.batch_size)
+  say(f'restoring {len(scans):,} scans with step {trained.step}, which sees each slice in '
+      f'{coder.side_px} x {coder.side_px} px: detail finer than that is lost')
+  journal = Journal(folder / 'restored.jsonl', _describe(config, trained.variables))
+  _restore(config, coder, scans, folder / 'scans', journal, preemption.check)
+  rows = [journal.rows[name] for name, _ in scans]
+  scan_names = {name for name, _ in scans}
+  rows += [{'path': name, 'slices': '', 'what': 'passed over', 'why': NO_SCAN}
+           for name, _ in build_data.list_files(input) if name not in scan_names]
+  rows.sort(key=lambda row: row['path'])
+  records.write_csv(folder / 'restored.csv', COLUMNS,
+                    ([row[column] for column in COLUMNS] for row in rows))
+  _save_sheet(config, coder, [(name, path) for name, path in scans
+                              if journal.rows[name]['what'] == 'restored'],
+              folder / 'restored.png', preemption.check)
+  _say(rows, folder)
+
+
+def check(config, workdir: str) -> None:
+  """Raises UserError for settings of `predict` that are for other tasks."""
+  if config.predict.boxes:
+    raise UserError('predict.boxes says where people are whose joints are looked for, and '
+                    f"{workdir} is a run of the task '{config.task}'; leave it empty")
+  if config.predict.threshold >= 0:
+    raise UserError(f'predict.threshold is {config.predict.threshold:g}, which is for tags: an '
+                    'autoencoder restores scans; leave it negative')
+
+
+class Journal:
+  """What became of each scan, on disk as soon as it is known.
+
+  Args: path: a JSON Lines file, of earlier starts too; by: what restores, all that decides how.
+
+  Attributes:
+    rows: {name: {'path', 'slices', 'what', 'why', 'by'}}, the last of each.
+  """
+
+  def __init__(self, path: Path, by: str):
+    self._path, self._by = path, by
+    self.rows = {row['path']: row for row in records.read_jsonl(path) if 'path' in row}
+
+  def is_done(self, name: str, source: Path, target: Path) -> bool:
+    """Whether a scan was restored in the same way, and has not changed since."""
+    row = self.rows.get(name, {})
+    if row.get('what') != 'restored' or row.get('by') != self._by or not target.exists():
+      return False
+    return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+
+  def note(self, name: str, slices, what: str, why: str = '') -> None:
+    """Args: slices: how many the scan has, '' where nobody knows; what: became of it; why."""
+    self.rows[name] = {'path': name, 'slices': slices, 'what': what, 'why': why, 'by': self._by}
+    records.append_jsonl(self._path, [self.rows[name]])
+
+
+def _describe(config, variables) -> str:
+  """A digest of the net and of how scans are read."""
+  reading = [config.data.scans.window, config.data.scans.axis, params_digest(variables)]
+  return hashlib.sha256(json.dumps(reading).encode()).hexdigest()[:16]
+
+
+def _check_kept(folder, input, scans) -> None:
+  """Raises UserError where scans of another input would stay among those of this one."""
+  names = {name for name, _ in scans}
+  kept = (path for path in folder.rglob('*') if path.is_file() and path.name[:1] != '.')
+  strange = sorted(name for name in (path.relative_to(folder).as_posix() for path in kept)
+                   if name not in names)
+  if strange:
+    raise UserError(f"'{folder}' holds {len(strange):,} files that '{input}' has not, such as "
+                    f"'{strange[0]}'; take them away, or name another folder with --output=")
+
+
+def _restore(config, coder, scans, folder, journal, poll) -> None:
+  """Restores what is not done yet; scans of few slices share a batch."""
+  waiting = []
+  for name, path in scans:
+    poll()
+    if journal.is_done(name, path, folder / name):
+      journal.rows[name]['why'] = STAYED
+      continue
+    opened, why = _open(config, name, path)
+    if opened is None:
+      journal.note(name, '', 'unreadable', why)
+      continue
+    waiting.append(opened)
+    if sum(len(scan.slices) for scan in waiting) >= coder.rows:
+      _write(coder, waiting, folder, journal, poll)
+      waiting = []
+  _write(coder, waiting, folder, journal, poll)
+
+
+def _open(config, name, path) -> tuple[Opened | None, str]:
+  """(a scan with its slices, ''), or (None, why it cannot be read)."""
+  try:
+    scan = build_data.open_scan(config, path)
+    return Opened(name, scan, [scan.slice(k) for k in range(scan.num_slices)]), ''
+  except (ValueError, OSError) as error:        # data.scans.ScanError is a ValueError
+    return None, getattr(error, 'strerror', None) or str(error)
+
+
+def _write(coder, waiting: list[Opened], folder, journal, poll) -> None:
+  """Restores the slices of some scans, in batches over all of them, and writes the files."""
+  slices = [picture for scan in waiting for picture in scan.slices]
+  restored = []
+  for first in range(0, len(slices), coder.rows):
+    poll()
+    restored += restore_slices(coder, slices[first:first + coder.rows])
+  for scan in waiting:
+    path = folder / scan.name
+    mine, restored = restored[:len(scan.slices)], restored[len(scan.slices):]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f'.tmp-{path.name}'         # a name that is of the same format
+    try:
+      scan.scan.save(temporary, mine)
+      os.replace(temporary, path)
+    except ValueError as error:
+      journal.note(scan.name, len(mine), 'not written', str(error))
+    else:
+      journal.note(scan.name, len(mine), 'restored')
+    finally:
+      temporary.unlink(missing_ok=True)
+
+
+def restore_slices(coder, slices: list[np.ndarray]) -> list[np.ndarray]:
+  """float32 [h, w] in 0..1 each, in the size it came. Args: slices: like them, of any sizes."""
+  fitted = np.stack([build_data.fit_scan(picture, coder.side_px) for picture in slices])
+  return [build_data.unfit_scan(restored, picture.shape)
+          for restored, picture in zip(coder.restore(fitted), slices, strict=True)]
+
+
+def _save_sheet(config, coder, scans, path, poll) -> None:
+  """The middle slices of the first scans, read again: some were restored by an earlier start."""
+  shown = []
+  for name, source in scans[:SHOWN]:
+    poll()
+    opened, _ = _open(config, name, source)
+    if opened is not None:
+      middle = len(opened.slices) // 2
+      place = f', slice {middle + 1} of {len(opened.slices)}' if middle else ''
+      shown.append((name.rpartition('/')[2] + place, opened.slices[middle]))
+  if not shown:
+    save_sheet(None, path)
+    return
+  restored = restore_slices(coder, [picture for _, picture in shown])
+  save_sheet(restoration_sheet(
+      [(caption, picture, new) for (caption, picture), new in zip(shown, restored, strict=True)],
+      (f'by a net that sees {coder.side_px} x {coder.side_px} px',)), path)
+
+
+def _say(rows, folder) -> None:
+  counts = collections.Counter(row['what'] for row in rows)
+  unreadable = [row for row in rows if row['what'] in ('unreadable', 'not written')]
+  for row in unreadable[:SAID]:
+    say(f'{row["path"]}: {row["why"]}')
+  say(f'{", ".join(f"{count:,} {what}" for what, count in counts.items())}: {folder}/restored.csv '
+      f'says of every file what became of it; the scans are in {folder}/scans, and '
+      f'{folder}/restored.png shows some')
