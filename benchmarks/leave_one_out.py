@@ -21,6 +21,7 @@ from data.scans.scan import read_settings
 from data.scans.survey import survey_folder
 from train_lib import devices, records, scan_report
 from train_lib import run as run_lib
+from train_lib import workdir as workdir_lib
 from train_lib.preemption import Preemption
 from train_lib.trained import open_trained
 
@@ -55,6 +56,8 @@ def base_config(flags):
   config = vae.get_config('small_scans')
   config.data.path, config.data.scans.most_slices = flags.path, flags.most_slices
   config.net.init_from = flags.init_from
+  config.net.name = workdir_lib.load_config(
+      workdir_lib.existing_workdir(flags.init_from) / 'config.json').net.name
   config.train.batch_size, config.train.num_steps = 32, flags.steps
   config.optimizer.learning_rate, config.autoencoder.warmup_frac = 3e-4, 0.0
   config.eval.every_steps = flags.steps

@@ -22,6 +22,10 @@ SETTINGS = {
   'softmax_cross_entropy': [dict(label_smoothing=smoothing) for smoothing in (0, 0.1)],
   'multiclass_hinge': [dict(margin=margin) for margin in (0.5, 1)],
   'root_squared_error': [{}],
+  'absolute_error': [{}],
+  'structural_dissimilarity': [dict(window=window, sigma=1.5, k1=0.01, k2=0.03, data_range=1.0)
+                               for window in (7, 11)],
+  'gaussian_kl': [{}],
 }
 EXTREMES = (-1e4, -100, -88, -40, -1, 0, 1, 40, 88, 100, 1e4)
 CASES = [pytest.param(LOSSES[name], settings, id=f'{name}-{settings}')
@@ -34,6 +38,7 @@ PER_EXAMPLE = [  # with labels of the three kinds
   pytest.param('multiclass_hinge', CLASSES, id='multiclass_hinge'),
   pytest.param('root_squared_error', jnp.float32(np.eye(3)[CLASSES]), id='root_squared_error'),
 ]
+PER_PICTURE = ('structural_dissimilarity',)  # of pixels, [B, H, W, C]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -44,7 +49,7 @@ def value_and_gradient(loss, logits, labels, settings):
 
 def test_every_loss_has_settings_here():
   assert set(SETTINGS) == set(LOSSES)
-  assert set(LOSSES) == {*ELEMENT_WISE, *(case.values[0] for case in PER_EXAMPLE)}
+  assert set(LOSSES) == {*ELEMENT_WISE, *PER_PICTURE, *(case.values[0] for case in PER_EXAMPLE)}
 
 
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
@@ -89,8 +94,18 @@ def squared_error_in_float64(x, y):
   return (x - y) ** 2
 
 
+def absolute_error_in_float64(x, y):
+  return np.abs(x - y)
+
+
+def gaussian_kl_in_float64(mean, logvar):
+  return 0.5 * (mean ** 2 + np.exp(logvar) - 1 - logvar)
+
+
 IN_FLOAT64 = {
   'squared_error': squared_error_in_float64,
+  'absolute_error': absolute_error_in_float64,
+  'gaussian_kl': gaussian_kl_in_float64,
   'sigmoid_cross_entropy': sigmoid_cross_entropy_in_float64,
   'focal': focal_in_float64,
   'asymmetric': asymmetric_in_float64,
@@ -143,6 +158,23 @@ def test_an_example_has_one_finite_cost_at_the_extremes_and_does_not_see_the_oth
       for row in range(4):
         alone = LOSSES[name](logits[row], labels[row], **settings)
         assert jnp.allclose(values[row], alone, rtol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize('loss', [
+  pytest.param(functools.partial(LOSSES[name], **settings), id=f'{name}-{settings}')
+  for name in PER_PICTURE for settings in SETTINGS[name]])
+def test_a_picture_has_one_finite_cost_at_the_ends_of_its_range_and_does_not_see_the_others(
+    loss, dtype):
+  chequered = (np.indices((12, 13)).sum(axis=0) % 2)[..., None].repeat(2, axis=2)
+  outputs = jnp.asarray(np.stack([chequered, 0 * chequered, 0 * chequered + 1]), dtype)
+  for labels in (outputs, 1 - outputs, 0 * outputs, 0.5 + 0 * outputs):
+    values, gradients = value_and_gradient(loss, outputs, labels, {})
+    assert values.shape == (3,) and values.dtype == jnp.float32 and gradients.dtype == dtype
+    assert jnp.isfinite(values).all() and jnp.isfinite(gradients).all() and (values >= 0).all()
+    for row in range(3):
+      alone = loss(outputs[row:row + 1], labels[row:row + 1])
+      assert jnp.allclose(values[row], alone[0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', [name for name in LOSSES if name != 'multiclass_hinge'])

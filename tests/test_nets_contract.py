@@ -32,12 +32,16 @@ OWN = {
   'hrnet_w18_small_pose': {17: 1_284_961},
   'hrnet_w32_pose': {17: 28_536_113},
   'hrnet_w48_pose': {17: 63_595_745},
+  'vae_efficientnet_b1': {3: 1},
+  'vae_conv_128': {1: 1, 3: 1},
+  'vae_conv_64': {1: 1, 3: 1},
 }
 # A net of each family that is quick to run, and the side of its pictures.
 SMALL = {
   'se_resnet': ('se_resnet_tiny', 64), 'inception': ('inception_v3', 75),
   'efficientnet': ('efficientnet_b0', 64), 'hrnet': ('hrnet_w18_small', 64),
   'convnext': ('convnext_tiny', 64), 'vit': ('vit_tiny_patch16', 64),
+  'vae': ('vae_conv_64', 64),
 }
 # How often a tap's map has been halved, roughly.
 HALVED = dict(stem=1, stage1=2, stage2=3, stage3=4, stage4=5)
@@ -50,8 +54,9 @@ LEVELS = {
   'hrnet': dict(stem=2, stage1=2, stage2=2, stage3=2, stage4=2),
   'convnext': {**HALVED, 'stem': 2},
   'vit': dict.fromkeys(HALVED, 4),
+  'vae': dict(stem=1, stage1=1, stage2=2, stage3=3, stage4=4),
 }
-FURTHER_TAPS = r'stage[234]_branch[234]|aux_output'  # of some nets
+FURTHER_TAPS = r'stage[234]_branch[234]|aux_output|mean|logvar|latent'  # of some nets
 HEAVY = re.compile(r'.*efficientnet_b[2-7]|.*resnet1\d\d|hrnet_w48.*|hrnet_w32_.*|.*_(small|base)')
 
 
@@ -66,11 +71,11 @@ ALL = [(family, name) for family, module in nets.NETS.items() for name in module
 every_net = pytest.mark.parametrize('family, name', cases(ALL))
 
 
-def abstract(net, size, *, train=False):
+def abstract(net, size, *, train=False, channels=3):
   """Shapes of (output, taps) and of the variables, without computing anything."""
   def init(key):
     return net.init_with_output(
-      {'params': key, 'dropout': key}, jnp.zeros((2, size, size, 3)), train=train)
+      {'params': key, 'dropout': key}, jnp.zeros((2, size, size, channels)), train=train)
   with layers.conv_form('plain'):  # the quickest to trace
     return jax.eval_shape(init, jax.random.key(0))
 
@@ -78,8 +83,8 @@ def abstract(net, size, *, train=False):
 @functools.cache
 def shapes(name, num_outputs):
   """Those of a net that computes in bfloat16, at its own size."""
-  net = nets.build_net(name, num_outputs, dtype=jnp.bfloat16)
-  return abstract(net, nets.get_variant(name).input_size_px)
+  net, row = nets.build_net(name, num_outputs, dtype=jnp.bfloat16), nets.get_variant(name)
+  return abstract(net, row.input_size_px, channels=len(row.mean))
 
 
 def published_outputs(source, name):
@@ -146,7 +151,7 @@ def test_taps_are_maps_of_the_sizes_that_their_names_promise(family, name):
   row = nets.get_variant(name)
   deeper = name == 'se_resnet_tagger'  # its stem has a stride of 4
   for tap in ('stem', *row.stages):
-    level = LEVELS[family][tap]
+    level = (HALVED if name == 'vae_efficientnet_b1' else LEVELS[family])[tap]
     for side in taps[tap].shape[1:3]:
       assert round(math.log2(row.input_size_px / side)) == level + deeper, tap
   assert taps['features_2d'].ndim == 4 and taps['features'].ndim == 2
@@ -169,8 +174,11 @@ def test_outputs_and_variables_stay_float32_when_computing_in_bfloat16(family, n
 @pytest.mark.parametrize('name', nets.list_nets())
 def test_rows_say_how_pixels_are_normalised(name):
   row = nets.get_variant(name)
-  assert len(row.mean) == len(row.std) == 3
-  assert all(1 < value < 255 for value in (*row.mean, *row.std))  # in 0..255, not 0..1
+  if name in nets.vae.VARIANTS:  # scans: one channel in 0..1
+    assert (row.mean, row.std) == ((0.5,), (0.25,))
+  else:
+    assert len(row.mean) == len(row.std) == 3
+    assert all(1 < value < 255 for value in (*row.mean, *row.std))  # in 0..255, not 0..1
 
 
 def test_an_unknown_net_is_told_the_choices():
@@ -182,6 +190,12 @@ def test_an_unknown_net_is_told_the_choices():
 # One small net of each family, traced ------------------------------------------------------------
 
 small_nets = pytest.mark.parametrize('name, size', SMALL.values(), ids=SMALL)
+WITH_HEADS = {family: small for family, small in SMALL.items() if family != 'vae'}
+
+
+def rngs():
+  """What training draws from."""
+  return {'dropout': jax.random.key(0), 'latent': jax.random.key(1)}
 
 
 @small_nets
@@ -191,7 +205,7 @@ def test_without_outputs_there_is_no_head_and_features_come_out(name, size):
   assert output.shape == taps['features'].shape and output.dtype == jnp.float32
 
 
-@small_nets
+@pytest.mark.parametrize('name, size', WITH_HEADS.values(), ids=WITH_HEADS)
 def test_the_head_by_itself_takes_the_features_and_has_the_names_of_the_net_s(name, size):
   net = nets.build_net(name, 3)
   (output, taps), variables = abstract(net, size)
@@ -208,7 +222,7 @@ def test_the_number_of_input_channels_is_the_pictures(name, size):
     (output, _), _ = jax.eval_shape(
       lambda key: net.init_with_output(key, jnp.zeros((2, size, size, 5)), train=False),
       jax.random.key(0))
-  assert output.shape == (2, 3)
+  assert (output.shape[0], output.shape[-1]) == (2, 3)
 
 
 @small_nets
@@ -218,7 +232,7 @@ def test_statistics_stay_float32_in_training_in_bfloat16(name, size):
   with layers.conv_form('plain'):
     (output, _), after = jax.eval_shape(
       functools.partial(net.apply, train=True, mutable=['batch_stats']), variables,
-      jnp.zeros((2, size, size, 3)), rngs={'dropout': jax.random.key(0)})
+      jnp.zeros((2, size, size, 3)), rngs=rngs())
   assert output.dtype == jnp.float32
   assert {x.dtype for x in jax.tree.leaves(after)} <= {jnp.dtype('float32')}
 
@@ -265,7 +279,7 @@ def test_rematerialisation_keeps_less_for_the_backward_pass(name, size):
     def backward(variables):
       def loss(params):
         (output, _), _ = net.apply({**variables, 'params': params}, image, train=True,
-                                   mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)})
+                                   mutable=['batch_stats'], rngs=rngs())
         return output.sum()
       return jax.vjp(loss, variables['params'])[1]
     variables = abstract(net, size)[1]
@@ -283,7 +297,7 @@ def test_a_stage_that_a_net_does_not_have_is_told_its_own():
 
 
 OWN_ACTIVATION = {'se_resnet': 'relu', 'inception': 'relu', 'efficientnet': 'silu', 'hrnet': 'relu',
-                  'convnext': 'erf', 'vit': 'erf'}
+                  'convnext': 'erf', 'vit': 'erf', 'vae': 'relu'}
 
 
 @pytest.mark.parametrize('family', nets.NETS)

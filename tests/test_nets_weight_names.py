@@ -43,6 +43,8 @@ def test_timm_loaded_what_we_wrote_and_gave_the_same_logits():
   assert {'inception_v3', 'se_resnet50', 'efficientnet_b1', 'hrnet_w32', 'convnext_tiny',
           'vit_small_patch16'} <= set(outcome)
   for family, module in timm_names.FAMILIES.items():
+    if not module.TIMM_NAMES:  # timm has a part of these nets
+      continue
     assert set(outcome) & set(nets.NETS[family].VARIANTS), family
     for variant in set(outcome) & set(module.TIMM_NAMES):
       assert outcome[variant]['model'] == module.TIMM_NAMES[variant]

@@ -10,7 +10,8 @@ from jobs import JOBS
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
-FOLDERS = ('data/toon/', 'data/board/', 'nets/timm_names/', 'nets/keras_names/')
+FOLDERS = ('data/toon/', 'data/phantom/', 'data/scans/', 'data/board/',
+           'nets/timm_names/', 'nets/keras_names/')
 
 
 def files_of_the_tree():

@@ -134,7 +134,8 @@ def test_figures_of_a_split_are_those_worked_out_by_hand():
   restored, target = np.float64(predicted['reconstruction']), np.float64(batch['target'])
   errors = np.square(restored - target).sum(axis=(1, 2, 3))
   damage = np.square(np.float64(batch['image']) - target).sum()
-  np.testing.assert_allclose(metrics['recovered'], 1 - errors.sum() / (target ** 2).sum(), rtol=1e-5)
+  np.testing.assert_allclose(metrics['recovered'], 1 - errors.sum() / (target ** 2).sum(),
+                             rtol=1e-5)
   np.testing.assert_allclose(metrics['recovered_lost'], 1 - errors.sum() / damage, rtol=1e-5)
   np.testing.assert_allclose(
       metrics['psnr'], (-10 * np.log10(errors / SIDE ** 2)).mean(), rtol=1e-5)

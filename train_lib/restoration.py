@@ -198,18 +198,15 @@ def _save_sheet(config, coder, scans, path, poll) -> None:
   shown = []
   for name, source in scans[:SHOWN]:
     poll()
-    opened, _ = _open(config, name, source)
-    if opened is not None:
-      middle = len(opened.slices) // 2
-      place = f', slice {middle + 1} of {len(opened.slices)}' if middle else ''
-      shown.append((name.rpartition('/')[2] + place, opened.slices[middle]))
-  if not shown:
-    save_sheet(None, path)
-    return
-  restored = restore_slices(coder, [picture for _, picture in shown])
-  save_sheet(restoration_sheet(
-      [(caption, picture, new) for (caption, picture), new in zip(shown, restored, strict=True)],
-      (f'by a net that sees {coder.side_px} x {coder.side_px} px',)), path)
+    scan = build_data.open_scan(config, source)
+    middle = scan.num_slices // 2
+    place = f'#{middle}' if middle else ''
+    shown.append((name.rpartition('/')[2] + place, scan.slice(middle)))
+  restored = restore_slices(coder, [picture for _, picture in shown]) if shown else []
+  rows = [(caption, picture, new)
+          for (caption, picture), new in zip(shown, restored, strict=True)]
+  note = f'by a net that sees {coder.side_px} x {coder.side_px} px'
+  save_sheet(restoration_sheet(rows, [note]) if rows else None, path)
 
 
 def _say(rows, folder) -> None:
