@@ -69,22 +69,23 @@ def data_section() -> ConfigDict:
   return ConfigDict(dict(
       source='toon',              # data.SOURCES
       dir='',                     # prepared datasets; '': ~/.cache/oko/data, of tfds its own
-      path='',                    # folder, board, coco: a person's own pictures
+      path='',                    # folder, board, coco, scans: a person's own pictures
       annotations=(),             # coco: names of files of train; train, test; or train, valid,
                                   # test; (): the usual ones
       table='',                   # folder: CSV or JSON Lines of path and tags; '': find out
       tfds_name='',               # tfds: 'food101', 'my_data/my_config:1.0.0'
       tfds_image='image',         # tfds: the feature that holds the picture ...
       tfds_label='label',         # ... and the one that holds its class, or its tags
-      num_train=25_000,           # toon
+      num_train=25_000,           # toon, phantom: drawn pictures
       num_valid=2_500,
       num_test=2_500,
       dropped_share=0.2,          # toon: mean share of true tags left out
       flipped_share=0.0,          # toon: share of all yes and no of the tags, or of the labels,
                                   # that are turned round
-      data_seed=0,                # toon
-      labels='tags',              # toon: tags; or one class a picture: identity, garment
-      valid_frac=0.1,             # folder and tfds without such a split, board
+      data_seed=0,                # toon, phantom
+      labels='tags',              # toon, phantom: tags; or one class a picture: of toon identity,
+                                  # garment; of phantom finding
+      valid_frac=0.1,             # folder, tfds and scans without such a split, board
       test_frac=0.1,
       oversample=0.0,             # classes: 0: off; to 1: every class as often as the largest
       implications='listed',      # implied tags as listed; added; or ignored, below a listed one
@@ -92,7 +93,7 @@ def data_section() -> ConfigDict:
       persons=person_section(),
       scans=scan_section(),
       image_size_px=256,          # side of the square that the net sees; of poses the height
-      drawn_size_px=0,            # toon: side of the drawn pictures; 0: image_size_px
+      drawn_size_px=0,            # toon, phantom: side of what is drawn; 0: image_size_px
       max_pixels=50_000_000,      # larger pictures are refused from their header
       pad='square',               # square (white) or squish
       pixels='net',               # mean and deviation taken off pixels: net (its own, or net.mean)
@@ -109,7 +110,8 @@ def data_section() -> ConfigDict:
       randaugment_count=2,        # operations of RandAugment one after another
       randaugment_magnitude=9.0,  # 0 to 10
       corrupt=(),                 # scans, one after another: of blur, gaussian, rician, keep, lines
-      keep_frac=0.4,              # keep: of the pixels, that are not lost
+      keep_frac=0.4,              # keep: of the pixels, that are not lost ...
+      keep_most_frac=0.0,         # ... or, in training, a share between both; 0: keep_frac
       noise_deviation=0.1,        # gaussian, rician: of pixels in 0 to 1
       blur_px=1.5,                # blur: deviation of the Gaussian
       missing_lines_frac=0.3,     # lines: of the rows, that are lost

@@ -3,6 +3,7 @@
 Operations as those of data/operations.py, of pictures float32 [h, w, 1] in 0 (black) to 1.
 """
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 
@@ -90,7 +91,8 @@ class Corrupt:
     blur: a Gaussian of deviation blur_px;
     gaussian: normal noise of deviation noise_deviation is added;
     rician: the size of a complex number whose parts have such noise, as that of MRI;
-    keep: each pixel is lost but with probability keep_frac;
+    keep: each pixel is lost but with probability keep_frac, of a training picture with one that is
+      drawn between keep_frac and keep_most_frac, where that is larger;
     lines: a share of missing_lines_frac of the rows is lost.
   Training draws from `example['rng']`; else the `id` decides, so that a picture is always damaged
   alike.
@@ -104,15 +106,23 @@ class Corrupt:
   noise_deviation: float
   blur_px: float
   missing_lines_frac: float
+  keep_most_frac: float = 0.0
 
   def __call__(self, example):
     target = example['image']
     rng = example.get('rng')
+    settings = self if rng is None else self._drawn(rng)
     rng = _rng_of(example['id']) if rng is None else rng
     image, known = target, np.ones_like(target)
     for kind in self.kinds:
-      image, known = KINDS[kind](self, image, known, rng)
+      image, known = KINDS[kind](settings, image, known, rng)
     return {**example, 'target': target, 'image': image * known, 'known': known}
+
+  def _drawn(self, rng):
+    """The same for one training picture."""
+    if self.keep_most_frac <= self.keep_frac:
+      return self
+    return dataclasses.replace(self, keep_frac=rng.uniform(self.keep_frac, self.keep_most_frac))
 
   def _blur(self, image, known, rng):
     blurred = cv2.GaussianBlur(image[..., 0], (0, 0), self.blur_px, borderType=cv2.BORDER_REPLICATE)
@@ -159,11 +169,12 @@ def build_corruption(config_data, corrupt: bool) -> Corrupt:
     if kind not in KINDS:
       raise UserError(f"config.data.corrupt has '{kind}'; choose among {', '.join(KINDS)}.")
   for kind, key, least, most in (
-      ('keep', 'keep_frac', 0.001, 1), ('gaussian', 'noise_deviation', 0, 10),
+      ('keep', 'keep_frac', 0.001, 1), ('keep', 'keep_most_frac', 0, 1),
+      ('gaussian', 'noise_deviation', 0, 10),
       ('rician', 'noise_deviation', 0, 10), ('blur', 'blur_px', 0.1, 100),
       ('lines', 'missing_lines_frac', 0, 0.999)):
     if kind in kinds and not least <= getattr(config_data, key) <= most:
       raise UserError(f'config.data.{key} is {getattr(config_data, key)}; expected {least} to '
                       f'{most}.')
   return Corrupt(kinds, config_data.keep_frac, config_data.noise_deviation, config_data.blur_px,
-                 config_data.missing_lines_frac)
+                 config_data.missing_lines_frac, config_data.keep_most_frac)

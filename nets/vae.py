@@ -20,7 +20,7 @@ sees the one that is not clipped, and pulls it back.
 
 `*_skip` are conditional: the decoder is also handed the picture and the encoder's maps (Sohn, Lee,
 Yan, 2015, NeurIPS; the skips of Ronneberger, Fischer, Brox, U-Net, 2015, arXiv 1505.04597), so that
-what the latent has no room for is not lost. They restore; to draw without a picture they are no use.
+what the latent has no room for is not lost. They restore, and cannot draw without a picture.
 
 Input: scans [B, H, W, 1] normalised by the constants of the row, one number each, of pixels in
 0..1, of exactly the row's size.
@@ -213,8 +213,8 @@ class VAE(nn.Module):
     Raises: UserError: the row has skips.
     """
     if self.row.skips:
-      raise UserError('this autoencoder restores pictures and cannot draw any: its decoder needs the '
-                      'picture; choose a net of the same size without skips')
+      raise UserError('this autoencoder restores pictures and cannot draw any: its decoder needs '
+                      'the picture; choose a net of the same size without skips.')
     return self.decoder(latent, {}, train=train)
 
   def _maps(self, image, taps):

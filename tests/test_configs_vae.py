@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from configs import findings, fashion, tagger, vae
+from configs import fashion, findings, tagger, vae
 from errors import UserError
 from nets import layers
 from train_lib import build, build_data, check

@@ -20,6 +20,7 @@ def make_config(**changes):
   defaults = dict(
       max_pixels=1000, image_size_px=16, pad='square', augment=('mirror', 'rotation', 'scale'),
       rotation_deg=10.0, scale_frac=0.1, translate_frac=0.05, corrupt=('keep',), keep_frac=0.4,
+      keep_most_frac=0.0,
       noise_deviation=0.1, blur_px=1.5, missing_lines_frac=0.3, persons=SimpleNamespace(cut='none'))
   return SimpleNamespace(**{**defaults, **changes})
 
@@ -282,3 +283,13 @@ def test_mistakes_list_the_choices(changes, words):
   with pytest.raises(UserError) as raised:
     build_pipeline(make_config(**changes), train=True, scans=True)
   assert words in str(raised.value)
+
+
+def test_training_draws_the_kept_share_and_evaluation_does_not():
+  operation = make_corrupt('keep', keep_most_frac=1.0)
+  picture = np.full((64, 64, 1), 0.5, np.float32)
+  shares = [operation({'id': 'a', 'image': picture, 'rng': np.random.default_rng(seed)})[
+      'known'].mean() for seed in range(200)]
+  assert min(shares) > 0.35 and max(shares) > 0.95
+  assert np.mean(shares) == pytest.approx(0.7, abs=0.05)
+  assert operation({'id': 'a', 'image': picture})['known'].mean() == pytest.approx(0.4, abs=0.05)

@@ -32,9 +32,11 @@ OWN = {
   'hrnet_w18_small_pose': {17: 1_284_961},
   'hrnet_w32_pose': {17: 28_536_113},
   'hrnet_w48_pose': {17: 63_595_745},
-  'vae_efficientnet_b1': {3: 1},
-  'vae_conv_128': {1: 1, 3: 1},
-  'vae_conv_64': {1: 1, 3: 1},
+  'vae_efficientnet_b1': {3: 11_956_945},
+  'vae_conv_128': {1: 3_624_585},
+  'vae_conv_64': {1: 1_259_145, 3: 1_259_163},
+  'vae_conv_128_skip': {1: 3_722_241},
+  'vae_conv_64_skip': {1: 1_356_801},
 }
 # A net of each family that is quick to run, and the side of its pictures.
 SMALL = {

@@ -30,9 +30,9 @@ def keys():
   return {'latent': jax.random.key(1)}
 
 
-def make(num_outputs=2, **options):
+def make(num_outputs=2, skips=False, **options):
   """A net that compiles in a moment."""
-  row = Variant(**TINY)
+  row = Variant(skips=skips, **TINY)
   return VAE(row=row, num_outputs=num_outputs,
              options=resolve_options('tiny', row, num_outputs, **options))
 
@@ -45,12 +45,11 @@ def variables():
 
 def with_biases(mean, logvar):
   """Variables whose latent does not depend on the picture."""
-  def change(path, leaf):
-    if jax.tree_util.keystr(path[-3:]) == "['latent_head']['dense']['bias']":
-      return jnp.concatenate([jnp.full(LATENT, mean), jnp.full(LATENT, logvar)])
-    inside = jax.tree_util.keystr(path[-3:]) == "['latent_head']['dense']['kernel']"
-    return jnp.zeros_like(leaf) if inside else leaf
-  return jax.tree_util.tree_map_with_path(change, variables())
+  params = variables()['params']
+  dense = {'bias': jnp.repeat(jnp.array([mean, logvar]), LATENT),
+           'kernel': jnp.zeros_like(params['latent_head']['dense']['kernel'])}
+  return {**variables(), 'params': {
+    **params, 'latent_head': {**params['latent_head'], 'dense': dense}}}
 
 
 @functools.cache
@@ -90,9 +89,8 @@ def test_all_of_the_last_map_enters_the_latent():
 
 def test_parts_are_float32_outside_when_they_compute_in_bfloat16():
   net = make(dtype=jnp.bfloat16)
-  output, taps = jax.eval_shape(
-    functools.partial(net.apply, train=True, mutable=['batch_stats'], rngs=keys()),
-    variables(), IMAGE)[0]
+  (output, taps), _ = jax.eval_shape(functools.partial(
+    net.apply, train=True, mutable=['batch_stats'], rngs=keys()), variables(), IMAGE)
   assert {x.dtype for x in (output, taps['mean'], taps['logvar'], taps['latent'])} == {
     jnp.dtype('float32')}
   assert taps['stage4'].dtype == jnp.bfloat16
@@ -153,19 +151,19 @@ def test_samples_have_the_mean_and_the_variance_that_the_encoder_gives():
   assert np.abs(np.corrcoef(latent.T) - np.eye(LATENT)).max() < 0.08
 
 
-def step(variables, weight):
-  """Gradients of weight * reconstruction + KL, and the taps."""
+def step(variables):
+  """Gradients of reconstruction + KL, and the taps."""
   def loss(params):
     (output, taps), _ = make().apply({**variables, 'params': params}, IMAGE, train=True,
                                      mutable=['batch_stats'], rngs=keys())
-    errors = (nn.sigmoid(output) - 0.5) ** 2
-    return weight * errors.sum() + gaussian_kl(taps['mean'], taps['logvar']).sum(), taps
+    error = ((nn.sigmoid(output) - 0.5) ** 2).sum()
+    return error + gaussian_kl(taps['mean'], taps['logvar']).sum(), taps
   return jax.grad(loss, has_aux=True)(variables['params'])
 
 
 @pytest.mark.parametrize('logvar', [-1000.0, -100.0, 0.0, 100.0, 1000.0])
 def test_extreme_variances_give_finite_gradients_that_pull_them_back(logvar):
-  gradients, taps = jax.jit(step)(with_biases(0.0, logvar), 1.0)
+  gradients, taps = jax.jit(step)(with_biases(0.0, logvar))
   for path, gradient in flatten_names(gradients).items():
     assert np.isfinite(gradient).all(), path
   np.testing.assert_array_equal(taps['logvar'], logvar)  # what the divergence sees
@@ -208,14 +206,37 @@ def test_every_pixel_of_a_small_map_has_the_same_weight_in_the_large_one():
 
 
 @pytest.mark.parametrize('name', VARIANTS)
-def test_a_decoder_has_no_convolution_but_plain_ones(name):
-  net = nets.build_net(name, 3)
-  _, state = shapes(name)
+def test_no_net_has_a_transposed_convolution(name):
+  net, side = nets.build_net(name, 3), nets.get_variant(name).input_size_px
   with layers.conv_form('plain'):
-    trace = str(jax.make_jaxpr(functools.partial(net.apply, method='decode'))(
-      state, jax.ShapeDtypeStruct((1, net.row.latent_size), np.float32)))
-  convolutions = trace.count('conv_general_dilated[')
-  assert convolutions == trace.count('lhs_dilation=(1, 1)') > 8
+    trace = str(jax.make_jaxpr(functools.partial(net.apply, train=False))(
+      shapes(name)[1], jax.ShapeDtypeStruct((1, side, side, 1), np.float32)))
+  assert trace.count('conv_general_dilated[') == trace.count('lhs_dilation=(1, 1)') > 20
+
+
+# Skips -----------------------------------------------------------------------------------------
+
+
+def silence_latent(variables):
+  """The same, with a decoder that is deaf to its latent."""
+  decoder = variables['params']['decoder']
+  silent = {**decoder, 'dense': jax.tree.map(jnp.zeros_like, decoder['dense'])}
+  return {**variables, 'params': {**variables['params'], 'decoder': silent}}
+
+
+@pytest.mark.parametrize('skips', [False, True])
+def test_only_with_skips_does_a_picture_reach_the_output_past_the_latent(skips):
+  net = make(skips=skips)
+  state = jax.jit(functools.partial(net.init, train=False))(jax.random.key(0), IMAGE)
+  output, _ = jax.jit(functools.partial(net.apply, train=False))(silence_latent(state), IMAGE)
+  assert output.shape == (3, SIDE, SIDE, 2)
+  assert bool(np.abs(output[0] - output[1]).max() > 0.01) is skips
+
+
+def test_with_skips_nothing_can_be_drawn_without_a_picture():
+  net = make(skips=True)
+  with pytest.raises(UserError, match='restores pictures and cannot draw any'):
+    net.apply(variables(), jnp.zeros((1, LATENT)), method='decode')
 
 
 @pytest.mark.parametrize('remat, marked', [((), 0), (('stage4',), 2), (('stage1', 'stage2'), 4)])
@@ -230,9 +251,8 @@ def test_rematerialised_stages_are_those_of_both_halves(remat, marked):
 
 
 def test_grey_pixels_start_as_what_imagenet_s_weights_expect():
-  net = nets.build_net('vae_efficientnet_b1', 1)
+  net, row = nets.build_net('vae_efficientnet_b1', 1), VARIANTS['vae_efficientnet_b1']
   pixels = np.linspace(0, 1, 12).astype(np.float32).reshape(1, 3, 4, 1)
-  row = net.row
   init = jax.jit(lambda key, image: net.init_with_output(
     key, image, method=lambda net, image: net.grey_to_rgb(image))[0])
   rgb = init(jax.random.key(0), (pixels - row.mean[0]) / row.std[0])
@@ -252,8 +272,7 @@ def test_weights_of_an_efficientnet_fill_exactly_the_encoder(tmp_path):
   with layers.conv_form('plain'):
     theirs = drawn(jax.eval_shape(functools.partial(trunk.init, train=False), jax.random.key(0),
                                   jnp.zeros((1, 64, 64, 3))), 2)
-  timm = get_weight_names('efficientnet_b1')['timm']
-  arrays = {}
+  timm, arrays = get_weight_names('efficientnet_b1')['timm'], {}
   for name, leaf in flatten_names(theirs).items():
     path = tuple(name.split('/')[1:])
     arrays[timm.to_key(path)] = np.ascontiguousarray(timm.to_array(path, leaf))

@@ -114,6 +114,18 @@ def test_pixels_are_those_that_the_net_makes_of_the_scan(opened, tmp_path):
   np.testing.assert_allclose(seen['large.png'][middles], seen['noisy.png'][2::4, 2::4], atol=0.02)
 
 
+def test_what_the_net_learned_to_mend_is_said(opened, tmp_path, capsys):
+  write_png(tmp_path / 'in' / 'a.png', RNG.random((8, 8)), 8)
+  restore(tmp_path / 'in', tmp_path / 'out')
+  assert 'learned to mend' not in capsys.readouterr().out
+  config = make_config()
+  config.data.corrupt = ('blur', 'keep')
+  restoration.restore_scans(config, 'runs/vae', str(tmp_path / 'in'), str(tmp_path / 'two'), NEVER)
+  assert 'learned to mend scans damaged by blur, keep' in capsys.readouterr().out
+  assert ((tmp_path / 'out/scans/a.png').read_bytes()
+          == (tmp_path / 'two/scans/a.png').read_bytes())      # nothing is damaged
+
+
 def test_slices_of_many_files_share_batches(opened, tmp_path, monkeypatch):
   for place in range(9):
     write_png(tmp_path / 'in' / f'{place}.png', RNG.random((8, 8)), 8)

@@ -1,5 +1,6 @@
 """Sheets of scans say what is what; the map of the latent space shows what varies."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from train_lib.scan_pictures import (
     TOO_BRIGHT,
     TOO_DARK,
     anchored_sheet,
+    encode_grey,
     grey,
     interpolation_strips,
     latent_map,
@@ -51,6 +53,13 @@ def test_grey_is_clipped_and_takes_a_channel_or_none():
   shown = grey(np.array([[-1, 0.5, 2]]))
   np.testing.assert_array_equal(shown[..., 0], [[0, 128, 255]])
   np.testing.assert_array_equal(grey(np.array([[[-1], [0.5], [2]]])), shown)
+
+
+def test_a_picture_is_stored_in_16_bits_without_loss_of_its_levels():
+  levels = np.arange(256 * 256).reshape(256, 256, 1)
+  encoded = encode_grey((levels / 65_535).astype(np.float32))
+  pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+  np.testing.assert_array_equal(pixels, levels[..., 0])
 
 
 def test_psnr_stands_under_all_but_the_clean_scan_and_the_best_restoration_is_green(monkeypatch):

@@ -44,7 +44,8 @@ class Split:
 
 def make_report(**settings):
   trained = small_scans.make_trained()
-  loaders = {split: Split(seed, **settings) for seed, split in enumerate(('train', 'valid', 'test'))}
+  loaders = {split: Split(seed, **settings)
+             for seed, split in enumerate(('train', 'valid', 'test'))}
   report = scan_report.report_on_test(
       Evaluator(trained.task, trained.mesh), trained.variables, None, loaders, with_baselines=True)
   return report, loaders

@@ -14,6 +14,7 @@ from tests.small_scans import (
     LATENT,
     SIDE,
     Split,
+    SquareNet,
     make_config,
     make_squares,
     make_trained,
@@ -144,6 +145,16 @@ def test_scans_between_go_from_the_one_to_the_next_in_a_line(opened, tmp_path):
                                atol=0.003)
 
 
+def test_starts_are_seen_as_the_net_saw_scans_in_training(opened, tmp_path):
+  _, pictures = write_starts(tmp_path / 'in')
+  config = make_config()
+  config.synthesize.kind, config.synthesize.count, config.synthesize.deviation = 'around', 1, 0.0
+  config.data.corrupt, config.data.keep_frac = ('keep',), 0.4
+  synthesis.synthesize(config, 'runs/vae', str(tmp_path / 'in'), str(tmp_path / 'out'), NEVER)
+  drawn = np.stack([read(path) for path in sorted((tmp_path / 'out/pictures').rglob('*.png'))])
+  assert drawn.mean() / 65_535 == pytest.approx(0.4 * pictures.mean(), rel=0.1)
+
+
 def test_slices_of_a_volume_are_starts_of_their_own(opened, tmp_path):
   from tests import scan_files
   scan_files.write_nifti(tmp_path / 'in' / 'v.nii',
@@ -229,6 +240,13 @@ def test_a_run_of_another_task_is_told():
     synthesis.check(config, 'runs/pose', '')
 
 
+def test_a_net_that_cannot_draw_is_told_before_anything_is_read(opened, tmp_path, monkeypatch):
+  monkeypatch.setattr(build_data, 'build_source', None)
+  monkeypatch.setattr(SquareNet.row, 'skips', True)
+  with pytest.raises(UserError, match='restores scans and cannot draw any'):
+    draw(tmp_path / 'out')
+
+
 def test_inputs_that_make_no_sense_are_told(opened, tmp_path):
   names, _ = write_starts(tmp_path / 'in')
   with pytest.raises(UserError, match='lies inside of the input'):
@@ -239,13 +257,6 @@ def test_inputs_that_make_no_sense_are_told(opened, tmp_path):
   (tmp_path / 'bad' / 'a.png').write_bytes(b'no scan')
   with pytest.raises(UserError, match='holds no scan that can be read'):
     draw(tmp_path / 'out', 'around', tmp_path / 'bad')
-
-
-def test_a_picture_is_stored_in_16_bits_without_loss_of_its_levels():
-  levels = np.arange(256 * 256).reshape(256, 256, 1)
-  encoded = synthesis.encode_grey((levels / 65_535).astype(np.float32))
-  pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-  np.testing.assert_array_equal(pixels, levels[..., 0])
 
 
 def test_a_coder_fills_up_its_last_batch_and_gives_what_was_asked():

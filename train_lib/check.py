@@ -13,6 +13,7 @@ from train_lib.trees import flatten_names
 
 CHECKPOINTS = ('latest', 'best')
 PIXELS = ('net', 'train')
+DRAWN_LABELS = {'toon': 'identity or garment', 'phantom': 'finding'}
 
 
 def check_config(config) -> None:
@@ -49,9 +50,9 @@ def _check_classes(config) -> None:
       raise UserError(f'data.oversample is {data.oversample}: it evens out classes, of which a '
                       "picture has one; leave it at 0, or set task to 'classification'")
     return
-  if data.source == 'toon' and data.labels == 'tags':
+  if data.source in DRAWN_LABELS and data.labels == 'tags':
     raise UserError("a drawn picture has many tags and task is 'classification'; choose classes "
-                    'with --config.data.labels=identity or garment')
+                    f'with --config.data.labels={DRAWN_LABELS[data.source]}')
   if data.implications != 'listed':
     raise UserError(f"data.implications is '{data.implications}', but a class entails no other; "
                     "leave it at 'listed'")

@@ -67,6 +67,9 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   coder = Coder(trained, 'predict.batch_size', config.predict.batch_size)
   say(f'restoring {len(scans):,} scans with step {trained.step}, which sees each slice in '
       f'{coder.side_px} x {coder.side_px} px: detail finer than that is lost')
+  if config.data.corrupt:
+    say(f'the net learned to mend scans damaged by {", ".join(config.data.corrupt)}; those that '
+        'are not damaged like that, whole ones too, it may make worse')
   journal = Journal(folder / 'restored.jsonl', _describe(config, trained.variables))
   _restore(config, coder, scans, folder / 'scans', journal, preemption.check)
   rows = [journal.rows[name] for name, _ in scans]

@@ -11,6 +11,7 @@ from train_lib.grid import CELL_PX, draw_grid
 from train_lib.pictures import INK
 from train_lib.study_panels import COLOURS, GREY, MARKS, new_figure, title
 
+LEVELS = 65_535                   # of 16-bit grey
 FULL_COLOUR = 0.25                # a difference with the deepest colour, of a range of 0..1
 TOO_BRIGHT, TOO_DARK = np.array((178, 24, 43)), np.array((33, 102, 172))
 TITLE_LETTERS = 22                # of a line above a column
@@ -106,6 +107,13 @@ def grey(picture: np.ndarray) -> np.ndarray:
   plane = np.asarray(picture, np.float32).reshape(np.shape(picture)[:2])
   pixels = np.rint(np.clip(np.nan_to_num(plane), 0, 1) * 255).astype(np.uint8)
   return np.repeat(pixels[..., None], 3, axis=-1)
+
+
+def encode_grey(picture: np.ndarray) -> bytes:
+  """A 16-bit grey PNG. Args: picture: [H, W, 1] in 0..1."""
+  import cv2
+  levels = np.rint(np.clip(picture[..., 0], 0, 1) * LEVELS).astype(np.uint16)
+  return cv2.imencode('.png', levels)[1].tobytes()
 
 
 def signed(difference: np.ndarray) -> np.ndarray:

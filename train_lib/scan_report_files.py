@@ -62,10 +62,11 @@ def write_report(folder, report: ScanReport, source, loader, poll: Callable[[], 
   examples = _examples(loader, collected.indices[:STRIPS + 1])
   save_sheet(_strips(task, variables, examples), pictures / 'interpolation.png')
   shown = np.linspace(0, len(collected.ids) - 1, min(MAPPED, len(collected.ids))).astype(int)
-  plots.save(scan_pictures.latent_map(
-      collected.latent[shown], picture=functools.partial(_picture, loader,
-                                                         collected.indices[shown])),
-             pictures / 'latent_map.png')
+  latent_map = scan_pictures.latent_map(
+      collected.latent[shown],
+      picture=functools.partial(_picture, loader, collected.indices[shown]))
+  if latent_map is not None:
+    plots.save(latent_map, pictures / 'latent_map.png')
   say(f'each scan in {folder}/evaluation/scans.csv, each latent unit in units.csv; plots and '
       f'pictures in {pictures}')
 

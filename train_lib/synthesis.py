@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, latent_draws, plots, records, scan_judge
+from train_lib import build_data, latent_draws, plots, records, scan_judge, scan_pictures
 from train_lib.latent_draws import Draw, Latents, Posteriors
 from train_lib.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scan_coder import Coder
-from train_lib.scan_pictures import anchored_sheet, interpolation_strips, latent_map, sample_sheet
 from train_lib.split_statistics import even_sample
 from train_lib.trained import open_trained
 
@@ -22,7 +21,6 @@ SHOWN = 64                        # drawn scans on the sheet
 SHOWN_STARTS = 6                  # scans that it starts from, whose pictures are kept for sheets
 BESIDE = 8                        # drawn scans beside each of these
 MOST_MAPPED = 1_000               # points of the map, of the test split and of drawn scans each
-LEVELS = 65_535                   # of 16-bit grey
 WRITTEN = ('manifest.csv', 'samples.png', 'between.png', 'quality.json', 'latent_map.png')
 NO_JUDGE = 'none'
 
@@ -52,6 +50,9 @@ def synthesize(config, workdir: str, input: str, output: str, preemption) -> Non
   if input:
     records.check_outside(folder, input)
   trained = open_trained(config, workdir, config.checkpoint)
+  if not trained.task.draws:
+    raise UserError(f"the net of {workdir}, '{config.net.name}', restores scans and cannot draw "
+                    'any: its decoder needs the picture; train one without skips')
   coder = Coder(trained, 'synthesize.batch_size', settings.batch_size)
   judge = None if settings.judge == NO_JUDGE else scan_judge.open_judge(config, trained)
   loaders = _loaders(config, judge is not None, poll)
@@ -133,12 +134,15 @@ def _loaders(config, judged: bool, poll) -> dict:
 
 
 def _read_starts(config, coder, input, poll) -> Starts:
-  """Every slice of every scan of the input, encoded."""
+  """Every slice of every scan of the input, encoded as it is when the net is measured.
+
+  That is damaged as the config says: nets know scans as they saw them in training alone.
+  """
   names, waiting, coded, shown = [], [], [], []
-  for name, picture in _read_slices(config, input, coder.side_px, poll):
-    names.append(name)
-    waiting.append(picture)
-    shown += [picture] * (len(shown) < SHOWN_STARTS)
+  for example in _read_slices(config, input, poll):
+    names.append(example['id'])
+    waiting.append(example['image'])
+    shown += [example['target']] * (len(shown) < SHOWN_STARTS)
     if len(waiting) == coder.rows:
       coded.append(coder.encode(np.stack(waiting)))
       waiting = []
@@ -151,15 +155,19 @@ def _read_starts(config, coder, input, poll) -> Starts:
   return Starts(Posteriors(names, means, logvars), shown)
 
 
-def _read_slices(config, input, side_px, poll):
-  """Yields (name, [side_px, side_px, 1]); scans that cannot be read are said and left out."""
+def _read_slices(config, input, poll):
+  """Yields an example for each slice; scans that cannot be read are said and left out."""
+  pipeline = build_data.build_pipeline(config, train=False)
   for name, path in build_data.list_scan_files(input):
     try:
       scan = build_data.open_scan(config, path)
       for k in range(scan.num_slices):
         poll()
-        yield (name if scan.num_slices == 1 else f'{name}#{k}',
-               build_data.fit_scan(scan.slice(k), side_px))
+        example = {'id': name if scan.num_slices == 1 else f'{name}#{k}',
+                   'scan': scan.slice(k)[..., None]}
+        for operation in pipeline:
+          example = operation(example)
+        yield example
     except (ValueError, OSError) as error:      # data.scans.ScanError is a ValueError
       say(f'{name} is left out: {error}')
 
@@ -215,7 +223,7 @@ def _draw(coder, draws, latents, folder, judge, wanted, poll) -> Drawn:
     vectors = np.stack([latents.of(index, draws[index].share) for index in indices])
     pictures = coder.decode(vectors)
     for index, vector, picture in zip(indices, vectors, pictures, strict=True):
-      records.write_bytes(folder / draws[index].file, encode_grey(picture))
+      records.write_bytes(folder / draws[index].file, scan_pictures.encode_grey(picture))
       if index in wanted:
         shown[index] = picture
       if index in mapped:
@@ -247,14 +255,16 @@ def _sheet_lines(settings, starts: int) -> list[list[int]]:
 def _save_sheets(folder, settings, starts, lines, shown, number) -> None:
   names, first = starts.posteriors.names, [shown[index] for index in range(min(number, SHOWN))]
   how = _described(settings)
-  sheet, strips = sample_sheet(first, [f'{len(first):,} of {number:,} drawn scans: {how}']), None
+  sheet = scan_pictures.sample_sheet(
+      first, [f'{len(first):,} of {number:,} drawn scans: {how}'])
   if settings.kind == 'around':
-    sheet = anchored_sheet(
+    sheet = scan_pictures.anchored_sheet(
         [(names[place], starts.shown[place], [shown[index] for index in line])
          for place, line in enumerate(lines)],
         [f'green frames: scans as they are; beside each, drawn scans: {how}'])
+  strips = None
   if settings.kind == 'between':
-    strips = interpolation_strips(
+    strips = scan_pictures.interpolation_strips(
         [[starts.shown[place], *(shown[index] for index in line), starts.shown[place + 1]]
          for place, line in enumerate(lines)],
         [(names[place], names[place + 1]) for place in range(len(lines))])
@@ -281,15 +291,9 @@ def _judge(folder, config, coder, judge, loaders, drawn, step, poll) -> None:
   if not examples:
     return
   means = coder.encode(np.stack([example['image'] for _, example in examples]))[0]
-  figure = latent_map(means, None, lambda row: examples[row][1]['target'],
-                      {'drawn scans': drawn.latents}, name='scans of the test split')
+  figure = scan_pictures.latent_map(
+      means, None, lambda row: examples[row][1]['target'], {'drawn scans': drawn.latents},
+      name='scans of the test split')
   if figure is not None:
     plots.save(figure, folder / 'latent_map.png')
     say(f'where they are among the scans of the test split: {folder}/latent_map.png')
-
-
-def encode_grey(picture: np.ndarray) -> bytes:
-  """A 16-bit grey PNG. Args: picture: [H, W, 1] in 0..1."""
-  import cv2
-  levels = np.rint(np.clip(picture[..., 0], 0, 1) * LEVELS).astype(np.uint16)
-  return cv2.imencode('.png', levels)[1].tobytes()
