@@ -18,10 +18,10 @@ patient or volume. Then
     python main.py --job=predict --workdir=runs/vae-small --input=scans      restores them
     python main.py --job=synthesize --workdir=runs/vae-small                 draws new ones
 
-A latent vector has room for what slices have in common, less for what is on one. `:restore`
-hands the decoder the damaged picture too: much closer, but it can draw nothing by itself. It learns
-from slices that keep 40 to 100 % of their pixels, so that whole ones are restored as well; `:small`,
-which has only seen 40 %, darkens them.
+A latent vector has room for what slices have in common, less for what is on one. `:restore` hands
+the decoder the damaged picture too: much closer, but it can draw nothing by itself. It learns from
+slices that keep 40 to 100 % of their pixels, so that whole ones are restored as well; `:small`, which
+has only seen 40 %, darkens them.
 
 Other damage: `--config.data.corrupt="('gaussian',)"`, of keep, gaussian, rician, blur, lines; () is
 none. In the small presets a pixel has a deviation of 0.1 (a weight of 50) in place of the 0.7 that
@@ -84,6 +84,7 @@ def restore(config):
   """`:small`, its decoder handed the picture and the encoder's maps: it restores, cannot draw."""
   small(config)
   config.data.keep_most_frac = 1.0
+  config.train.num_epochs = 14.0
   config.net.name = 'vae_conv_64_skip'
 
 
