@@ -5,8 +5,10 @@
 
 It compiles a step (squared error summed over pixels and channels, plus KL; Adam) and the
 restoration of a single picture, runs them in turns on noise, and prints the median of each, least
-to most. XLA plans the memory of the step: its arguments (weights, moments and the batch) and its
-temporary buffers. The peak is what this process has held, the compiler's share included.
+to most. Time of the processors stands beside that of the clock, for machines that others use as
+well: a step that keeps two cores busy takes twice its time of them. XLA plans the memory of the
+step: its arguments (weights, moments and the batch) and its temporary buffers. The peak is what
+this process has held, the compiler's share included.
 """
 
 import argparse
@@ -68,6 +70,7 @@ class Case:
     self.compile_sec = time.perf_counter() - started
     self.restore = jax.jit(self._restore).lower(variables, self.image[:1]).compile()
     self.seconds = {'step': [], 'one picture': []}
+    self.busy = {'step': [], 'one picture': []}
     self.loss = float('nan')
 
   def _step(self, state, image, key):
@@ -101,32 +104,35 @@ class Case:
   @contextlib.contextmanager
   def timed(self, name: str):
     """Notes how long what is inside takes."""
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     yield
     self.seconds[name].append(time.perf_counter() - started)
+    self.busy[name].append(time.process_time() - busy)
 
   def lines(self) -> list[str]:
     """What is printed; the first run of each program, its warm-up, does not count."""
     params = self.state[0]['params']
     parts = {name: sum(leaf.size for leaf in jax.tree.leaves(part))
              for name, part in params.items()}
-    times = {name: sorted(1e3 * second for second in seconds[1:])
-             for name, seconds in self.seconds.items()}
-    step, restore = (f'{statistics.median(ordered):.1f} ms ({ordered[0]:.1f} to {ordered[-1]:.1f})'
-                     for ordered in times.values())
-    rate = 1e3 * len(self.image) / statistics.median(times['step'])
+    rate = len(self.image) / statistics.median(self.seconds['step'][1:])
     plan = self.step.memory_analysis()
     return [
         f'parameters: {sum(parts.values()):,} ('
         + ', '.join(f'{name} {size:,}' for name, size in sorted(parts.items())) + ')',
         f'compilation of the step: {self.compile_sec:.1f} s',
-        f'training step: {step}, {rate:,.1f} pictures/s',
-        f'restoring one picture: {restore}',
+        f'training step: {self._times("step")}, {rate:,.1f} pictures/s',
+        f'restoring one picture: {self._times("one picture")}',
         f'memory that XLA plans for the step: arguments '
         f'{plan.argument_size_in_bytes / MIB:,.0f} MiB, temporary '
         f'{plan.temp_size_in_bytes / MIB:,.0f} MiB',
         f'peak of the process: '
         f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:,.0f} MiB']
+
+  def _times(self, name):
+    clock, busy = (sorted(1e3 * second for second in seconds[name][1:])
+                   for seconds in (self.seconds, self.busy))
+    return (f'{statistics.median(clock):.1f} ms ({clock[0]:.1f} to {clock[-1]:.1f}; of the '
+            f'processors {statistics.median(busy):.1f})')
 
 
 if __name__ == '__main__':

@@ -3,7 +3,6 @@
     python main.py --config=configs/vae.py              25,000 drawn slices at 224 px: TPU, GPU
     python main.py --config=configs/vae.py:small        two cores, minutes: 64 px
     python main.py --config=configs/vae.py:medium       128 px
-    python main.py --config=configs/vae.py:restore      64 px, for restoring alone
     python main.py --config=configs/vae.py:smoke        everything once, a minute
     python main.py --config=configs/vae.py:scans --config.data.path=scans
 
@@ -18,13 +17,11 @@ patient or volume. Then
     python main.py --job=predict --workdir=runs/vae-small --input=scans      restores them
     python main.py --job=synthesize --workdir=runs/vae-small                 draws new ones
 
-A latent vector has room for what slices have in common, less for what is on one. `:restore` hands
-the decoder the damaged picture too: much closer, but it can draw nothing by itself. It learns from
-slices that keep 40 to 100 % of their pixels, so that whole ones are restored as well; `:small`, which
-has only seen 40 %, darkens them.
-
 Other damage: `--config.data.corrupt="('gaussian',)"`, of keep, gaussian, rician, blur, lines; () is
-none. In the small presets a pixel has a deviation of 0.1 (a weight of 50) in place of the 0.7 that
+none. A net that learned from slices that keep 40 % darkens whole ones: where it shall restore both,
+`--config.data.keep_most_frac=1.0` lets training keep any share in between.
+
+In the small presets a pixel has a deviation of 0.1 (a weight of 50) in place of the 0.7 that
 original_dim * MSE stands for, since with fewer pixels the KL divergence would weigh more.
 """
 
@@ -80,14 +77,6 @@ def medium(config):
   config.train.num_epochs = 12.0
 
 
-def restore(config):
-  """`:small`, its decoder handed the picture and the encoder's maps: it restores, cannot draw."""
-  small(config)
-  config.data.keep_most_frac = 1.0
-  config.train.num_epochs = 14.0
-  config.net.name = 'vae_conv_64_skip'
-
-
 def smoke(config):
   """Everything once, at the smallest size."""
   small(config)
@@ -113,5 +102,5 @@ def small_scans(config):
   config.data.source = 'scans'
 
 
-PRESETS = {'small': small, 'medium': medium, 'restore': restore, 'smoke': smoke, 'scans': scans,
+PRESETS = {'small': small, 'medium': medium, 'smoke': smoke, 'scans': scans,
            'small_scans': small_scans}

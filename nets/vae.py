@@ -18,10 +18,6 @@ Differs from Kingma and Welling: convolutions for dense layers; and the log-vari
 where it is sampled (`LOGVAR_RANGE`), so that no deviation overflows. The divergence from the prior
 sees the one that is not clipped, and pulls it back.
 
-`*_skip` are conditional: the decoder is also handed the picture and the encoder's maps (Sohn, Lee,
-Yan, 2015, NeurIPS; the skips of Ronneberger, Fischer, Brox, U-Net, 2015, arXiv 1505.04597), so that
-what the latent has no room for is not lost. They restore, and cannot draw without a picture.
-
 Input: scans [B, H, W, 1] normalised by the constants of the row, one number each, of pixels in
 0..1, of exactly the row's size.
 """
@@ -109,8 +105,6 @@ class Decoder(nn.Module):
   Args of construction:
     row: with decoder_widths and input_size_px, which are H and W.
     num_outputs: C.
-
-  Args of a call: latent; maps: side -> the encoder's last map of that side, of a row with skips.
   """
 
   row: Row  # a Variant
@@ -118,7 +112,7 @@ class Decoder(nn.Module):
   options: NetOptions
 
   @nn.compact
-  def __call__(self, latent, maps, *, train):
+  def __call__(self, latent, *, train):
     make = layers.make_constructors(self.options, train=train)
     first, *others = self.row.decoder_widths
     side = self.row.input_size_px // 2 ** len(others)
@@ -128,9 +122,6 @@ class Decoder(nn.Module):
       stage = f'stage{max(1, 5 - number)}'  # that the encoder makes as large
       block = layers.rematerialise(ResidualBlock, self.options, stage)
       x = block(width, make, times=2, name=f'up{number}')(x)
-      if self.row.skips:
-        x = jnp.concatenate([x, maps[x.shape[1]].astype(x.dtype)], axis=-1)
-        x = layers.ConvNormAct(width, 3, padding=1, make=make, name=f'merge{number}')(x)
     return layers.Conv(
       self.num_outputs, 1, use_bias=True, dtype=jnp.float32,
       param_dtype=self.options.param_dtype, bias_init=layers.make_bias_init(self.options),
@@ -145,7 +136,6 @@ class Variant(Row):
   decoder_widths: tuple[int, ...]  # from the smallest map to the picture's size
   encoder_widths: tuple[int, ...] = ()  # of the stem and the four stages; () for a trunk
   trunk: str = ''  # the EfficientNet that encodes
-  skips: bool = False  # whether the decoder is handed the picture and the encoder's maps besides
   mean: tuple[float, ...] = (0.5,)
   std: tuple[float, ...] = (0.25,)
 
@@ -193,7 +183,7 @@ class VAE(nn.Module):
             'latent': self._sample(mean, logvar) if train else mean}
     if self.num_outputs == 0:
       return taps['features'], taps
-    return self.decoder(taps['latent'], self._maps(image, taps), train=train), taps
+    return self.decode(taps['latent'], train=train), taps
 
   def encode(self, image, *, train=False):
     """Returns (mean, logvar, taps of the encoder). Args and errors: those of a call."""
@@ -208,18 +198,8 @@ class VAE(nn.Module):
     return mean, logvar, taps
 
   def decode(self, latent, *, train=False):
-    """Returns the output of a call. Args: latent: [B, D], such as a draw of the normal prior.
-
-    Raises: UserError: the row has skips.
-    """
-    if self.row.skips:
-      raise UserError('this autoencoder restores pictures and cannot draw any: its decoder needs '
-                      'the picture; choose a net of the same size without skips.')
-    return self.decoder(latent, {}, train=train)
-
-  def _maps(self, image, taps):
-    names = ('stage3', 'stage2', 'stage1') if self.row.skips else ()
-    return {taps[name].shape[1]: taps[name] for name in names} | {image.shape[1]: image}
+    """Returns the output of a call. Args: latent: [B, D], such as a draw of the normal prior."""
+    return self.decoder(latent, train=train)
 
   def _sample(self, mean, logvar):
     noise = jax.random.normal(self.make_rng('latent'), mean.shape)
@@ -260,7 +240,5 @@ VARIANTS = {
     input_size_px=64, latent_size=256, encoder_widths=(16, 16, 32, 64, 128),
     decoder_widths=(128, 64, 32, 16, 8)),
 }
-VARIANTS |= {f'{name}_skip': dataclasses.replace(VARIANTS[name], skips=True)
-             for name in ('vae_conv_128', 'vae_conv_64')}
 
 NET = VAE

@@ -21,7 +21,7 @@ MEAN, DEVIATION = (0.5,), (0.25,)
 
 class SquareNet(nn.Module):
   """The latent vector is the mean of each square of the picture, and a picture is its squares."""
-  row = types.SimpleNamespace(latent_size=LATENT, input_size_px=SIDE, skips=False)
+  row = types.SimpleNamespace(latent_size=LATENT, input_size_px=SIDE)
   num_outputs: int = 1
 
   def setup(self):

@@ -35,8 +35,6 @@ OWN = {
   'vae_efficientnet_b1': {3: 11_956_945},
   'vae_conv_128': {1: 3_624_585},
   'vae_conv_64': {1: 1_259_145, 3: 1_259_163},
-  'vae_conv_128_skip': {1: 3_722_241},
-  'vae_conv_64_skip': {1: 1_356_801},
 }
 # A net of each family that is quick to run, and the side of its pictures.
 SMALL = {

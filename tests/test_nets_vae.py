@@ -30,9 +30,9 @@ def keys():
   return {'latent': jax.random.key(1)}
 
 
-def make(num_outputs=2, skips=False, **options):
+def make(num_outputs=2, **options):
   """A net that compiles in a moment."""
-  row = Variant(skips=skips, **TINY)
+  row = Variant(**TINY)
   return VAE(row=row, num_outputs=num_outputs,
              options=resolve_options('tiny', row, num_outputs, **options))
 
@@ -215,28 +215,6 @@ def test_no_net_has_a_transposed_convolution(name):
 
 
 # Skips -----------------------------------------------------------------------------------------
-
-
-def silence_latent(variables):
-  """The same, with a decoder that is deaf to its latent."""
-  decoder = variables['params']['decoder']
-  silent = {**decoder, 'dense': jax.tree.map(jnp.zeros_like, decoder['dense'])}
-  return {**variables, 'params': {**variables['params'], 'decoder': silent}}
-
-
-@pytest.mark.parametrize('skips', [False, True])
-def test_only_with_skips_does_a_picture_reach_the_output_past_the_latent(skips):
-  net = make(skips=skips)
-  state = jax.jit(functools.partial(net.init, train=False))(jax.random.key(0), IMAGE)
-  output, _ = jax.jit(functools.partial(net.apply, train=False))(silence_latent(state), IMAGE)
-  assert output.shape == (3, SIDE, SIDE, 2)
-  assert bool(np.abs(output[0] - output[1]).max() > 0.01) is skips
-
-
-def test_with_skips_nothing_can_be_drawn_without_a_picture():
-  net = make(skips=True)
-  with pytest.raises(UserError, match='restores pictures and cannot draw any'):
-    net.apply(variables(), jnp.zeros((1, LATENT)), method='decode')
 
 
 @pytest.mark.parametrize('remat, marked', [((), 0), (('stage4',), 2), (('stage1', 'stage2'), 4)])

@@ -14,7 +14,6 @@ from tests.small_scans import (
     LATENT,
     SIDE,
     Split,
-    SquareNet,
     make_config,
     make_squares,
     make_trained,
@@ -238,13 +237,6 @@ def test_a_run_of_another_task_is_told():
   config.task = 'pose'
   with pytest.raises(UserError, match="run of the task 'pose'; scans are drawn by one of configs/"):
     synthesis.check(config, 'runs/pose', '')
-
-
-def test_a_net_that_cannot_draw_is_told_before_anything_is_read(opened, tmp_path, monkeypatch):
-  monkeypatch.setattr(build_data, 'build_source', None)
-  monkeypatch.setattr(SquareNet.row, 'skips', True)
-  with pytest.raises(UserError, match='restores scans and cannot draw any'):
-    draw(tmp_path / 'out')
 
 
 def test_inputs_that_make_no_sense_are_told(opened, tmp_path):

@@ -217,8 +217,13 @@ def _check_features(config, head_steps: int) -> None:
 
 
 def expected_pixels(config) -> tuple:
-  """(mean, std) that weights to start from should have been learned with; () for any."""
-  return build.pixel_constants(config.net) if config.data.pixels == 'net' else ()
+  """(mean, std) that weights to start from should have been learned with; () for any.
+
+  An autoencoder takes any: its first convolution makes of grey pixels those that its trunk knows.
+  """
+  if config.data.pixels != 'net' or config.task == 'autoencoding':
+    return ()
+  return build.pixel_constants(config.net)
 
 
 def check_start(config) -> None:

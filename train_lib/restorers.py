@@ -124,11 +124,14 @@ def _residuals(x, known):
 
 
 def _fill(x, known):
-  """The picture with each missing pixel a mean of known ones, from a window that grows."""
+  """The picture with each missing pixel a mean of known ones, from a window that grows.
+
+  A window as large as the picture takes whatever it finds, be it a single pixel.
+  """
   result, done, sigma = x.copy(), known, SIGMA_PX
   while not done.all():
     mean, weight = _mean(x, known, sigma)
-    new = ~done & (weight > LEAST_WEIGHT)
+    new = ~done & (weight > (LEAST_WEIGHT if sigma < max(x.shape) else 0))
     result[new] = mean[new]
     done, sigma = done | new, 2 * sigma
   return result

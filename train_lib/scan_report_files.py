@@ -159,8 +159,8 @@ def _restored(task, variables, image):
 
 
 def _strips(task, variables, examples):
-  """Walks from each scan to the next; None where there are no two, or the net cannot draw."""
-  if len(examples) < 2 or not task.draws:
+  """Walks from each scan to the next; None where there are no two."""
+  if len(examples) < 2:
     return None
   means = np.asarray(_compiled(task)['encode'](
       variables, np.stack([example['image'] for example in examples]))[0])

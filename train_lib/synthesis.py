@@ -50,9 +50,6 @@ def synthesize(config, workdir: str, input: str, output: str, preemption) -> Non
   if input:
     records.check_outside(folder, input)
   trained = open_trained(config, workdir, config.checkpoint)
-  if not trained.task.draws:
-    raise UserError(f"the net of {workdir}, '{config.net.name}', restores scans and cannot draw "
-                    'any: its decoder needs the picture; train one without skips')
   coder = Coder(trained, 'synthesize.batch_size', settings.batch_size)
   judge = None if settings.judge == NO_JUDGE else scan_judge.open_judge(config, trained)
   loaders = _loaders(config, judge is not None, poll)

@@ -31,7 +31,7 @@ class Autoencoding:
 
   Attributes:
     net: a Linen module: image -> (logits of pixels [B, H, W, C], taps with 'mean' and 'logvar',
-      [B, D]), with the methods `encode` and `decode`; with row.skips its decoder needs the picture.
+      [B, D]), with the methods `encode` and `decode`.
     loss_function: (logits [B, H, W, C], targets in 0..1) -> [B], summed over pixels and channels.
     kl_function: (mean, logvar) -> nats, element-wise.
     mean, deviation: of the pixels, in 0..1; what the net subtracts and divides by.
@@ -64,11 +64,6 @@ class Autoencoding:
   output_axes = 4                 # of the net's output: [B, H, W, C]
   batch_keys = ('target',)        # of a batch, besides the picture, that training needs
   exclusive = False               # a picture has any number of what the outputs stand for
-
-  @property
-  def draws(self) -> bool:
-    """Whether `decode` makes pictures of latent vectors alone."""
-    return not self.net.row.skips
 
   def init(self, key: jax.Array, batch: dict) -> dict:
     """Fresh variables {'params', 'batch_stats'} for pictures of the batch's size."""
