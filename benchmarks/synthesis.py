@@ -1,5 +1,6 @@
 """Does synthesis help? A classifier on few slices, with and without what an autoencoder made.
 
+    python main.py --config=configs/vae.py:small --config.data.corrupt="()" --workdir=runs/vae-clean
     python -m benchmarks.synthesis --autoencoder=runs/vae-clean --workdir=runs/synthesis
 
 A few drawn slices keep their label, what they show; the autoencoder (a run of configs/vae.py on
@@ -16,7 +17,7 @@ import types
 
 import numpy as np
 
-from configs import findings, vae
+from configs import base, findings
 from data.sources.phantom import build_phantom
 from jobs import study, synthesize
 from train_lib import workdir as workdir_lib
@@ -62,7 +63,7 @@ def main() -> None:
 
 def write_slices(flags, folder: pathlib.Path) -> None:
   """Class folders of drawn slices: `labelled` of each finding to train, all to be judged on."""
-  config = workdir_lib.load_config(workdir_lib.existing_workdir(flags.autoencoder) / 'config.json')
+  config = saved_config(flags.autoencoder)
   settings = types.SimpleNamespace(**{**config.data.to_dict(), 'labels': 'finding'})
   for split in SPLITS:
     source, taken = build_phantom(settings, split), {}
@@ -81,13 +82,18 @@ def write_slices(flags, folder: pathlib.Path) -> None:
 
 def make_slices(flags, anchors: pathlib.Path, folder: pathlib.Path) -> None:
   """New slices around each of the labelled ones, in their folders."""
-  config = workdir_lib.load_config(workdir_lib.existing_workdir(flags.autoencoder) / 'config.json')
-  config.unlock()
-  config.synthesize = vae.get_config().synthesize
+  config = saved_config(flags.autoencoder)
   config.synthesize.kind, config.synthesize.count = 'around', flags.around
   config.synthesize.deviation = flags.deviation
   synthesize.run(config, flags.autoencoder, config_path='', input=str(anchors),
                  output=str(folder))
+
+
+def saved_config(workdir: str):
+  """The config of a run; keys that are newer than the run have their default."""
+  config = base.get_config()
+  config.update(workdir_lib.load_config(workdir_lib.existing_workdir(workdir) / 'config.json'))
+  return config
 
 
 if __name__ == '__main__':

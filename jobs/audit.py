@@ -76,6 +76,9 @@ def _check(config):
   if config.task == 'pose':
     raise UserError('an audit is of tags and classes, and this is a run of poses: where its joints '
                     'lie far from the labelled ones --job=evaluate shows, in pictures/worst.png')
+  if config.task == 'autoencoding':
+    raise UserError('an audit is of tags and classes, and this is a run on scans, which have none; '
+                    '--job=evaluate shows those restored worst, in pictures/worst.png')
   if settings.folds < 0 or settings.folds == 1:
     raise UserError(f'audit.folds is {settings.folds}; expected 0, for the pictures held out from '
                     'the trained net, or at least 2 nets to train')

@@ -47,7 +47,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     folder = records.absolute(output or os.path.join(workdir, 'crop'))
-    records.check_outside(folder, input)
+    records.check_outside(folder / 'pictures', input)
     source = build_data.build_picture_source(input)
     _check_kept(input, source, folder / 'pictures')
     finder = PeopleFinder(config, workdir)

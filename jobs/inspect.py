@@ -67,6 +67,9 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     UserError: data or settings that make no sense, or no training picture that can be read.
   """
   del config_path, input
+  if config.task == 'autoencoding':
+    raise UserError('an inspection is of pictures with tags, classes or joints; what a folder of '
+                    'scans holds is said when --job=train begins')
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     build_data.build_pipeline(config, train=True)            # a mistake is told before reading

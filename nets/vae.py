@@ -119,7 +119,7 @@ class Decoder(nn.Module):
     x = make.dense(side * side * first, name='dense')(latent).reshape(-1, side, side, first)
     x = make.act(make.norm(name='norm')(x))
     for number, width in enumerate(others, start=1):
-      stage = f'stage{max(1, 5 - number)}'  # that the encoder makes as large
+      stage = f'stage{max(1, 5 - number)}'  # that the encoder made of the size that grows
       block = layers.rematerialise(ResidualBlock, self.options, stage)
       x = block(width, make, times=2, name=f'up{number}')(x)
     return layers.Conv(

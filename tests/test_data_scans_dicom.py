@@ -112,7 +112,7 @@ def test_what_all_frames_share_is_used_too(tmp_path):
 def test_a_patient_is_told_by_her_id_or_else_by_the_study(tmp_path, elements, patient):
   elements = {'StudyInstanceUID': '1.2.3', **elements}
   scan = open_scan(write_dicom(tmp_path / 'a.dcm', make_values(), **elements), SETTINGS)
-  assert scan.patient == patient and scan.group == (patient or 'a.dcm')
+  assert scan.patient == patient
 
 
 def test_a_lone_slice_tells_its_series_and_place(tmp_path):

@@ -86,6 +86,31 @@ def test_a_patient_is_never_parted(tmp_path):
   assert min(map(len, ids.values())) > 2
 
 
+def test_volumes_of_one_patient_are_never_parted(tmp_path):
+  """Named as those of BraTS: a folder for each patient, its files begin with its name."""
+  voxels = np.random.default_rng(0).integers(1, 99, (4, 5, 2)).astype(np.int16)
+  for patient in range(20):
+    for kind in ('t1', 't2', 'flair'):
+      voxels[0, 0, 0] += 1                      # no two files are copies
+      write_nifti(tmp_path / f'P{patient:03d}/P{patient:03d}_{kind}.nii.gz', voxels)
+  splits = [{name.split('/')[0] for name in ids_of(build_scans(
+      make_config(tmp_path, valid_frac=0.2, test_frac=0.2), split))}
+            for split in ('train', 'valid', 'test')]
+  assert sum(map(len, splits)) == len(set.union(*splits)) == 20
+
+
+def test_a_series_without_a_patient_is_never_parted(tmp_path):
+  for number in range(20):
+    for k in range(3):
+      write_dicom(tmp_path / f's{number}/{k}.dcm', make_values(seed=10 * number + k),
+                  PatientID='', StudyInstanceUID='', SeriesInstanceUID=f'1.2.{number + 1}',
+                  InstanceNumber=str(k))
+  splits = [{name.split('/')[0] for name in ids_of(build_scans(
+      make_config(tmp_path, valid_frac=0.2, test_frac=0.2), split))}
+            for split in ('train', 'valid', 'test')]
+  assert sum(map(len, splits)) == len(set.union(*splits)) == 20
+
+
 def test_patients_that_are_added_move_no_other(tmp_path):
   write_patients(tmp_path, [1] * 30)
   config = make_config(tmp_path, valid_frac=0.2, test_frac=0.2)

@@ -239,3 +239,25 @@ def test_several_devices_restore_the_same(opened, tmp_path, monkeypatch):
   restore(tmp_path / 'in', tmp_path / 'two')
   for name, path in found(tmp_path / 'one' / 'scans').items():
     assert path.read_bytes() == (tmp_path / 'two' / 'scans' / name).read_bytes(), name
+
+
+@pytest.mark.parametrize('input, output', [('own/scans', 'own'), ('own/scans/a.png', 'own'),
+                                           ('own/scans/deep', 'own'), ('own', 'own/restored')])
+def test_originals_are_never_written_over(opened, tmp_path, input, output):
+  for name in ('a.png', 'deep/b.png'):
+    write_png(tmp_path / 'own' / 'scans' / name, RNG.random((8, 8)), 8)
+  before = {name: path.read_bytes() for name, path in found(tmp_path / 'own').items()}
+  with pytest.raises(UserError, match='name (a|another) folder'):
+    restore(tmp_path / input, tmp_path / output)
+  assert {name: path.read_bytes() for name, path in found(tmp_path / 'own').items()} == before
+
+
+def test_a_scan_that_was_exchanged_for_an_older_file_is_restored_again(opened, tmp_path):
+  path = tmp_path / 'in' / 'a.png'
+  write_png(path, make_squares(1, 0)[0], 8)
+  restore(tmp_path / 'in', tmp_path / 'out')
+  first = (tmp_path / 'out/scans/a.png').read_bytes()
+  write_png(path, make_squares(1, 1)[0], 8)
+  os.utime(path, (1_000_000_000, 1_000_000_000))
+  restore(tmp_path / 'in', tmp_path / 'out')
+  assert (tmp_path / 'out/scans/a.png').read_bytes() != first

@@ -104,6 +104,11 @@ def pixel_constants(config) -> tuple[tuple[float, ...], tuple[float, ...]]:
   return mean, std
 
 
+def is_autoencoder(config) -> bool:
+  """Whether a net has a latent vector. Args: config: the `net` section."""
+  return hasattr(nets.get_variant(config.name), 'latent_size')
+
+
 def build_weight_names(config) -> dict:
   """What other libraries call the weights of the config's net, as `nets.weight_names` gives it."""
   return weight_names.get_weight_names(config.net.name)

@@ -93,6 +93,9 @@ def _check_autoencoder(config) -> None:
       raise UserError(f"data.source is 'scans', of which nothing is known, and task is "
                       f"'{config.task}'; train on them with --config=configs/vae.py:scans")
     return
+  if not build.is_autoencoder(config.net):
+    raise UserError(f"the net '{config.net.name}' is no autoencoder; choose a net of another kind, "
+                    'such as vae_conv_64')
   if settings.channels not in (1, 3):
     raise UserError(f'autoencoder.channels is {settings.channels}; expected 1 or 3')
   for name, value, least, most in (
@@ -107,7 +110,15 @@ def _check_autoencoder(config) -> None:
   if config.data.pixels != 'net':
     raise UserError(f"data.pixels is '{config.data.pixels}', which is for pictures in colour: "
                     "scans are windowed already; leave it at 'net'")
+  most = config.data.keep_most_frac
+  if most and ('keep' not in config.data.corrupt or most < config.data.keep_frac):
+    raise UserError(f"data.keep_most_frac is {most}; it needs 'keep' in data.corrupt, and at least "
+                    f'data.keep_frac, {config.data.keep_frac}')
   _check_off(config, 'an autoencoder')
+  for name, off, value in (('data.persons.cut', 'none', config.data.persons.cut),
+                           ('loss.label_smoothing', 0.0, config.loss.label_smoothing)):
+    if value != off:
+      raise UserError(f'{name} is {value}, which an autoencoder has no use for; leave it at {off}')
 
 
 def _check_off(config, what: str) -> None:

@@ -27,16 +27,22 @@ def absolute(path) -> epath.Path:
 
 
 def check_outside(folder, input: str) -> None:
-  """Raises UserError where a folder that is to hold pictures lies in the one that is read."""
-  top, inside = os.path.realpath(os.path.expanduser(input)), os.path.realpath(folder)
-  if os.path.isdir(top) and os.path.commonpath([top, inside]) == top:
+  """Raises UserError where what is written would lie among what is read, or the other way round.
+
+  Args: folder: that pictures are written into; input: a folder that is read, or one file.
+  """
+  top, written = os.path.realpath(os.path.expanduser(input)), os.path.realpath(folder)
+  if os.path.isdir(top) and os.path.commonpath([top, written]) == top:
     raise UserError(f"the output '{folder}' lies inside of the input '{input}', whose next reading "
                     'would find its pictures too; name a folder outside with --output=')
+  if os.path.commonpath([top, written]) == written:
+    raise UserError(f"the input '{input}' lies in '{folder}', which is written into, so that it "
+                    'could be lost; name another folder with --output=')
 
 
 def write_text(path, text: str) -> None:
   """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
-  write_bytes(path, text.encode())
+  write_bytes(path, text.encode(errors='surrogateescape'))  # names of files may be any bytes
 
 
 def write_bytes(path, content: bytes) -> None:

@@ -92,13 +92,15 @@ def curvature_program(training: Training) -> Callable:
   """((params, batch_stats), batch) -> `curvature.tridiagonal` of the training loss."""
   net = training.plan.net(training.task.net, first=False)
   task = dataclasses.replace(training.task, net=_in_float32(net))
-  rngs = {name: jax.random.key(number) for number, name in enumerate(('dropout', 'mixup'))}
+  rngs = {name: jax.random.key(number)
+          for number, name in enumerate(('dropout', 'mixup', 'latent'))}
 
   def measure(variables, batch):
     params, batch_stats = variables
 
     def loss(params):
-      return task.loss({'params': params, 'batch_stats': batch_stats}, batch, rngs)[0]
+      return task.loss({'params': params, 'batch_stats': batch_stats}, batch, rngs,
+                       training.num_steps)[0]
 
     return curvature.tridiagonal(loss, params, jax.random.key(0),
                                  steps=training.config.study.sharpness_steps)

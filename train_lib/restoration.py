@@ -57,7 +57,7 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   if '://' in os.fspath(folder):
     raise UserError(f"scans are written to local folders, and the output is '{folder}'; name one "
                     'with --output=')
-  records.check_outside(folder, input)
+  records.check_outside(Path(folder) / 'scans', input)
   scans = build_data.list_scan_files(input)
   if not scans:
     raise UserError(f"'{input}' holds no scan: {NO_SCAN}")
@@ -101,7 +101,7 @@ class Journal:
   Args: path: a JSON Lines file, of earlier starts too; by: what restores, all that decides how.
 
   Attributes:
-    rows: {name: {'path', 'slices', 'what', 'why', 'by'}}, the last of each.
+    rows: {name: {'path', 'slices', 'what', 'why', 'by', 'source'}}, the last of each.
   """
 
   def __init__(self, path: Path, by: str):
@@ -111,14 +111,23 @@ class Journal:
   def is_done(self, name: str, source: Path, target: Path) -> bool:
     """Whether a scan was restored in the same way, and has not changed since."""
     row = self.rows.get(name, {})
-    if row.get('what') != 'restored' or row.get('by') != self._by or not target.exists():
-      return False
-    return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    return (row.get('what') == 'restored' and row.get('by') == self._by and target.exists()
+            and row.get('source') == _state(source))
 
-  def note(self, name: str, slices, what: str, why: str = '') -> None:
+  def note(self, name: str, source: Path, slices, what: str, why: str = '') -> None:
     """Args: slices: how many the scan has, '' where nobody knows; what: became of it; why."""
-    self.rows[name] = {'path': name, 'slices': slices, 'what': what, 'why': why, 'by': self._by}
+    self.rows[name] = {'path': name, 'slices': slices, 'what': what, 'why': why, 'by': self._by,
+                       'source': _state(source)}
     records.append_jsonl(self._path, [self.rows[name]])
+
+
+def _state(source: Path) -> list[int]:
+  """What changes with a file: its size and the time of its last change; [] where it is gone."""
+  try:
+    status = source.stat()
+  except OSError:
+    return []
+  return [status.st_size, status.st_mtime_ns]
 
 
 def _describe(config, variables) -> str:
@@ -148,7 +157,7 @@ def _restore(config, coder, scans, folder, journal, poll) -> None:
       continue
     opened, why = _open(config, name, path)
     if opened is None:
-      journal.note(name, '', 'unreadable', why)
+      journal.note(name, path, '', 'unreadable', why)
       continue
     waiting.append(opened)
     if sum(len(scan.slices) for scan in waiting) >= coder.rows:
@@ -182,9 +191,9 @@ def _write(coder, waiting: list[Opened], folder, journal, poll) -> None:
       scan.scan.save(temporary, mine)
       os.replace(temporary, path)
     except ValueError as error:
-      journal.note(scan.name, len(mine), 'not written', str(error))
+      journal.note(scan.name, scan.scan.path, len(mine), 'not written', str(error))
     else:
-      journal.note(scan.name, len(mine), 'restored')
+      journal.note(scan.name, scan.scan.path, len(mine), 'restored')
     finally:
       temporary.unlink(missing_ok=True)
 
@@ -217,6 +226,6 @@ def _say(rows, folder) -> None:
   unreadable = [row for row in rows if row['what'] in ('unreadable', 'not written')]
   for row in unreadable[:SAID]:
     say(f'{row["path"]}: {row["why"]}')
+  where = f'; the scans are in {folder}/scans, and {folder}/restored.png shows some'
   say(f'{", ".join(f"{count:,} {what}" for what, count in counts.items())}: {folder}/restored.csv '
-      f'says of every file what became of it; the scans are in {folder}/scans, and '
-      f'{folder}/restored.png shows some')
+      f'says of every file what became of it{where if counts["restored"] else ""}')

@@ -18,7 +18,7 @@ from train_lib.restorers import RESTORERS
 
 COLUMNS = {'psnr': 'PSNR, dB', 'ssim': 'SSIM', 'recovered': 'of the original',
            'recovered_lost': 'of what was lost', 'kl': 'KL, nats', 'active_units': 'active units',
-           'elbo_per_pixel': 'ELBO, nats /pixel', 'elbo_per_dimension': 'ELBO, nats /dim.',
+           'elbo_per_pixel': 'ELBO at mean /pixel', 'elbo_per_dimension': 'ELBO at mean /dim.',
            'loss': 'loss', **tables.COST_COLUMNS}
 DIGITS = {'psnr': 2, 'kl': 1, 'active_units': 0, 'loss': 1}
 NET, PASTED, MEAN, DAMAGED = 'net', 'net, kept pixels', 'mean picture', 'as damaged'

@@ -48,7 +48,7 @@ def synthesize(config, workdir: str, input: str, output: str, preemption) -> Non
   check(config, workdir, input)
   folder = records.absolute(output or os.path.join(workdir, 'synthesize'))
   if input:
-    records.check_outside(folder, input)
+    records.check_outside(folder / 'pictures', input)
   trained = open_trained(config, workdir, config.checkpoint)
   coder = Coder(trained, 'synthesize.batch_size', settings.batch_size)
   judge = None if settings.judge == NO_JUDGE else scan_judge.open_judge(config, trained)

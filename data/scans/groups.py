@@ -15,19 +15,22 @@ FEW = 5                           # names that a message lists
 def group_of(scan: Surveyed) -> str:
   """The name of what a scan must not be parted from.
 
-  The patient that the file tells; else the subject in a path as of BIDS, 'sub-01'; else of a volume
-  the file, and of a picture the folder that holds it, where that is not the folder of all.
+  The patient that the file tells, else the series; else the subject in a path as of BIDS, 'sub-01';
+  else of a picture the folder that holds it, where that is not the folder of all, and of a volume
+  the folder whose name it begins with ('P01/P01_t1.nii.gz', as of BraTS), or else the file.
 
   Source: of subjects, Gorgolewski et al., "The brain imaging data structure", Scientific Data,
     2016.
   """
-  if scan.patient:
-    return scan.patient
+  if scan.patient or scan.series:
+    return scan.patient or scan.series
   subject = SUBJECT.search(scan.name)
   if subject:
     return subject[1]
   folder = scan.name.rpartition('/')[0]
-  return folder if folder and scan.format in ('png', 'tiff') else scan.name
+  is_picture = scan.format in ('png', 'tiff')
+  file, holder = scan.name.rpartition('/')[2], folder.rpartition('/')[2]
+  return folder if folder and (is_picture or file.startswith(holder)) else scan.name
 
 
 def find_groups(scans: list[Surveyed]) -> dict[str, str]:

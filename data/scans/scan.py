@@ -87,7 +87,6 @@ class Scan:
   Attributes:
     path: of the file.
     patient: who it is of; '' where the file does not tell.
-    group: the patient, or else the file's name: what a split must not part.
     series, order: what a lone slice is part of, and where; '' where the file is a volume.
     num_slices: N.
     window: (low, high), the values that are shown black and white.
@@ -101,7 +100,7 @@ class Scan:
   def __init__(self, path: Path, stored: Stored, settings: Settings,
                window: tuple[float, float] | None = None):
     self.path, self._stored = path, stored
-    self.patient, self.group = stored.patient, stored.patient or path.name
+    self.patient = stored.patient
     self.series, self.order = stored.series, stored.order
     self.num_slices, self.num_bytes = stored.num_slices, stored.num_bytes
     self.window = window or _choose_window(stored, settings.window)

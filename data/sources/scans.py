@@ -157,8 +157,10 @@ def _empty_words(folder, split, grouped, splits):
   if len(groups) == 1:
     return (f"the {split} split of '{folder}' is empty: all scans are of one group (a patient, "
             f'volume or folder), {groups[0]!r}, which is never parted; add others.')
-  advice = ('name fewer in config.data.scans.test_groups and valid_groups' if split == 'train' else
-            f'name some with --config.data.scans.{split}_groups="({sorted(groups)[-1]!r},)"')
+  advice = 'name fewer in config.data.scans.test_groups and valid_groups'
+  if split != 'train' and grouped.groups['train']:
+    free = sorted(grouped.groups['train'])[-1]
+    advice = f'name some with --config.data.scans.{split}_groups="({free!r},)"'
   return (f"the {split} split of '{folder}' is empty: {len(groups):,} groups (patients, volumes or "
           f'folders) are dealt out as {count_words(grouped.groups)} ({grouped.how}), with '
           f'{count_words(splits)} slices; {advice}.')

@@ -38,8 +38,9 @@ class Autoencoding:
     weight: of the reconstruction, above 0.
     beta: of the KL divergence.
     warmup_steps: over which beta rises from 0, in a line.
-    free_bits: nats of a unit's KL, in the mean of the batch, that cost nothing more than this.
-    gaussian: whether the loss is the squared error, so that there is a bound of the evidence.
+    free_bits: a unit's KL below so many nats costs as much as these; in the mean of the batch, or
+      of that part of it that is computed at once (a device's under pmap, an accumulated part).
+    gaussian: whether the loss is the squared error, a Gaussian's log density but for a constant.
 
   Evaluation takes the posterior mean for the latent vector, so that it always gives the same.
 
@@ -134,8 +135,9 @@ class Autoencoding:
 
     Returns:
       'loss' and 'examples'; 'kl', nats a picture, and 'active_units'; with squared error 'elbo',
-      'elbo_per_pixel' and 'elbo_per_dimension' (a pixel of every channel), nats, at the posterior
-      mean; and what `figures` gives.
+      'elbo_per_pixel' and 'elbo_per_dimension' (a pixel of every channel), nats: the evidence lower
+      bound with the posterior mean in place of samples, which is somewhat higher and no bound; and
+      what `figures` gives.
     """
     rows = max(float(totals['examples']), 1)
     _, variance = self.units(collected)
