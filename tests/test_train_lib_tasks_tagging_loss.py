@@ -10,8 +10,9 @@ import optax
 import pytest
 from flax import linen as nn
 
-from losses import ELEMENT_WISE, LOSSES
+from losses import LOSSES
 from train_lib import parallel
+from train_lib.build import TASK_LOSSES
 from train_lib.state import create_state
 from train_lib.step import make_train_step
 from train_lib.tasks import mixing
@@ -162,7 +163,7 @@ def test_garbage_in_padding_rows_changes_nothing():
   assert float(loss_of(task, garbage)) == float(loss_of(task, batch))
 
 
-@pytest.mark.parametrize('name', ELEMENT_WISE)
+@pytest.mark.parametrize('name', TASK_LOSSES['tagging'])
 @pytest.mark.parametrize('missing', ['ignored', 'present'])
 def test_everything_at_once_has_finite_gradients_also_without_any_tag(name, missing):
   task = make_task(name, mixup_alpha=0.3, tag_weights=np.float32([0, 1, 2, 1]),
