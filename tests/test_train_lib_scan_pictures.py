@@ -10,7 +10,6 @@ from train_lib.grid import CELL_PX, GAP_PX
 from train_lib.pictures import INK, MARGIN_PX
 from train_lib.scan_pictures import (
     FULL_COLOUR,
-    MOST_GROUPS,
     TOO_BRIGHT,
     TOO_DARK,
     anchored_sheet,
@@ -140,15 +139,6 @@ def test_drawn_vectors_have_no_say_in_the_map():
   assert legend(figure) == ['scans of the test split (30)', 'drawn (5)']
   scans, drawn = (dots.get_offsets() for dots in figure.axes[0].collections)
   np.testing.assert_allclose(drawn, scans[:5], atol=1e-9)
-
-
-def test_groups_have_colours_and_the_smallest_of_many_are_one():
-  means = RNG.normal(size=(60, 3))
-  assert legend(latent_map(means, ['b'] * 20 + ['a'] * 40)) == ['a (40)', 'b (20)']
-  many = [f'p{min(place, 29):02d}' for place in range(60)]
-  names = legend(latent_map(means, many))
-  assert len(names) == MOST_GROUPS and names[0] == f'{30 - MOST_GROUPS + 1} others (17)'
-  assert names[1] == 'p29 (31)'
 
 
 def test_a_collapsed_posterior_and_a_single_unit_have_a_map_too():

@@ -31,19 +31,14 @@ class Split:
 
 def check_repeatable(config) -> None:
   """Raises UserError where a picture would look otherwise the next time it is read."""
-  _check_whole(config)
+  if config.data.corrupt:
+    raise UserError(f'data.corrupt is {tuple(config.data.corrupt)}, which damages every scan '
+                    'otherwise each time; replicas keep each as it is read once, so set it to ()')
   trained, measured = (build_data.build_pipeline(config, train=train) for train in (True, False))
   if trained != measured:
     raise UserError(f'data.augment is {tuple(config.data.augment)}, which makes every picture '
                     'another one each time; replicas keep each picture as it is decoded once, so '
                     'set data.augment to ()')
-
-
-def _check_whole(config) -> None:
-  """Raises UserError where scans are damaged, each time otherwise."""
-  if config.data.corrupt:
-    raise UserError(f'data.corrupt is {tuple(config.data.corrupt)}, which damages every scan '
-                    'otherwise each time; replicas keep each as it is read once, so set it to ()')
 
 
 def load(config, source, what: str, mesh, *, keys: tuple[str, ...],

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageOps
 from train_lib import image_quality
 from train_lib.grid import CELL_PX, draw_grid
 from train_lib.pictures import INK
-from train_lib.study_panels import COLOURS, GREY, MARKS, new_figure, title
+from train_lib.study_panels import COLOURS, new_figure, title
 
 LEVELS = 65_535                   # of 16-bit grey
 FULL_COLOUR = 0.25                # a difference with the deepest colour, of a range of 0..1
@@ -19,7 +19,6 @@ DRAWN_COLUMNS, FEWEST_COLUMNS = 8, 4      # of a sheet of drawn scans
 FRAME_PX = 5                      # around the scans at the ends of a strip
 THUMBNAILS, THUMBNAIL_PX = 14, 58
 APART = 0.13                      # of the map's sides: nearer thumbnails would hide each other
-MOST_GROUPS = 14                  # with a colour and a mark of their own
 
 
 def reconstruction_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str],
@@ -127,14 +126,12 @@ def signed(difference: np.ndarray) -> np.ndarray:
   return np.rint(255 + np.abs(share) * (colour - 255)).astype(np.uint8)
 
 
-def latent_map(means: np.ndarray, groups: Sequence[str] | None = None,
-               picture: Callable[[int], np.ndarray | None] | None = None,
+def latent_map(means: np.ndarray, picture: Callable[[int], np.ndarray | None] | None = None,
                others: dict[str, np.ndarray] | None = None, name: str = 'scans'):
   """Where scans are in the latent space: the two directions in which their means differ most.
 
   Args:
     means: [N, D], posterior means; of fewer than three there is no map.
-    groups: [N] names, such as the patient of each; None: all alike. The largest have a colour.
     picture: (index) -> the picture [h, w] in 0..1 of a row of means, or None; a few are shown.
     others: name -> [M, D], latent vectors that are placed on the same map and have no say in it.
     name: of the rows of means.
@@ -149,19 +146,16 @@ def latent_map(means: np.ndarray, groups: Sequence[str] | None = None,
   figure, panels = new_figure(1, 1, 9.6, 7.2)
   axes = panels[0, 0]
   size = 30 if len(means) <= 300 else 14 if len(means) <= 3000 else 6
-  colours = np.full(len(means), COLOURS[0], object)
-  for label, rows, colour, mark in _grouped(groups, len(means), name):
-    colours[rows] = colour
-    axes.scatter(*places[rows].T, s=size, c=colour, marker=mark, alpha=0.65, linewidths=0,
-                 label=f'{label} ({len(rows):,})')
+  axes.scatter(*places.T, s=size, c=COLOURS[0], alpha=0.65, linewidths=0,
+               label=f'{name} ({len(means):,})')
   for number, (label, latents) in enumerate((others or {}).items()):
     axes.scatter(*project(latents).T, s=1.2 * size, c=COLOURS[1 + number], marker='x', alpha=0.8,
                  linewidths=1.2, label=f'{label} ({len(latents):,})')
   axes.set_xlabel(f'first principal component ({100 * explained[0]:.1f} % of the variance)')
   axes.set_ylabel(f'second principal component ({100 * explained[1]:.1f} % of the variance)')
   if picture is not None:
-    _place_thumbnails(axes, places, picture, colours)
-  if groups is not None or others:
+    _place_thumbnails(axes, places, picture)
+  if others:
     figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', frameon=False,
                   ncols=4)
   title(figure, f'The latent space: posterior means of {len(means):,} {name}, {means.shape[1]} '
@@ -206,24 +200,8 @@ def _principal(means):
           fitted.explained_variance_ratio_)
 
 
-def _grouped(groups, number, name):
-  """Yields (name, its rows, colour, mark), the largest first; small ones of many are one."""
-  if groups is None:
-    yield name, np.arange(number), COLOURS[0], MARKS[0]
-    return
-  names, counts = np.unique(np.asarray(groups, str), return_counts=True)
-  names = names[np.argsort(-counts, kind='stable')]
-  own = names if len(names) <= MOST_GROUPS else names[:MOST_GROUPS - 1]
-  rest = np.flatnonzero(~np.isin(groups, own))
-  if len(rest):
-    yield f'{len(names) - len(own)} others', rest, GREY, '.'
-  for place, label in enumerate(own):
-    yield (str(label), np.flatnonzero(np.asarray(groups, str) == label),
-           COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
-
-
-def _place_thumbnails(axes, places, picture, colours):
-  """Pictures on points far from one another, framed in the colour of their group."""
+def _place_thumbnails(axes, places, picture):
+  """Pictures on points far from one another."""
   from matplotlib.offsetbox import AnnotationBbox, OffsetImage
   for row in spread(places, THUMBNAILS, APART):
     shown = picture(int(row))
@@ -231,7 +209,7 @@ def _place_thumbnails(axes, places, picture, colours):
       continue
     image = ImageOps.contain(Image.fromarray(grey(shown)), (THUMBNAIL_PX, THUMBNAIL_PX))
     box = AnnotationBbox(OffsetImage(np.asarray(image), zoom=0.72), places[row], pad=0.12,
-                         bboxprops=dict(edgecolor=colours[row], linewidth=1.4), zorder=3)
+                         bboxprops=dict(edgecolor=COLOURS[0], linewidth=1.4), zorder=3)
     axes.add_artist(box)
 
 

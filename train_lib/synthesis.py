@@ -289,7 +289,7 @@ def _judge(folder, config, coder, judge, loaders, drawn, step, poll) -> None:
     return
   means = coder.encode(np.stack([example['image'] for _, example in examples]))[0]
   figure = scan_pictures.latent_map(
-      means, None, lambda row: examples[row][1]['target'], {'drawn scans': drawn.latents},
+      means, lambda row: examples[row][1]['target'], {'drawn scans': drawn.latents},
       name='scans of the test split')
   if figure is not None:
     plots.save(figure, folder / 'latent_map.png')
