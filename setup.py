@@ -29,6 +29,7 @@ setup(
         'scipy>=1.13',
         'tensorboardX>=2.6',
         'tensorflow-datasets>=4.9.10',
+        'threadpoolctl>=3.1',
         'tqdm>=4.66',
     ],
     extras_require={

@@ -42,6 +42,13 @@ def get_config(arg: str = '') -> ConfigDict:
       least_joints=3,             # with fewer the whole picture stays
   ))
   config.synthesize = synthesize_section()
+  config.cluster = cluster_section()
+  config.neighbours = ConfigDict(dict(
+      count=10,                   # most alike pictures of each
+      copies='features',          # who finds near-copies: hash, features or both
+      least_similarity=0.95,      # cosine of the features of near-copies; about 0.9 if whitened
+      unique=False,               # a folder of links to all pictures but copies
+  ))
   config.audit = ConfigDict(dict(
       folds=0,                    # 0: held-out pictures by the trained net; else nets to train
       most=1_000,                 # rows of audit.csv
@@ -203,6 +210,32 @@ def synthesize_section() -> ConfigDict:
       judge='',                   # folder of a run whose features are compared; '': the
                                   # autoencoder's own encoder; none: quality is not measured
       batch_size=32,
+  ))
+
+
+def cluster_section() -> ConfigDict:
+  """Which features of which pictures are grouped, how, and what is left for a person."""
+  return ConfigDict(dict(
+      splits=('train', 'valid', 'test'),  # of the data; of a folder given with --input all
+      taps=('features',),         # of the net, side by side, each averaged over the picture
+      stored_as='float32',        # features on disk: float32 or float16
+      components=128,             # principal components that are kept; 0: all features, centred
+      whiten=False,               # every component as large as the others
+      method='kmeans',            # kmeans, spherical, and for small sets agglomerative, hdbscan
+      k=0,                        # clusters; 0: chosen among k_tried
+      k_tried=(),                 # numbers; (): a ladder up to k_most
+      k_most=50,
+      choose_by='silhouette',     # silhouette, elbow, stability
+      restarts=4,                 # of which the best is taken
+      stream_rows=0,              # rows of a mini-batch, where not all fit; 0: find out
+      least_pictures=10,          # hdbscan: of a cluster
+      sample=5_000,               # pictures that silhouettes are measured on
+      resamples=5,                # pairs of halves that stability is measured on
+      batch_size=32,              # pictures that go through the net at once
+      gallery=True,
+      gallery_most=10_000,        # pictures in it
+      folders=False,              # a folder of links for every cluster
+      labelled_frac=1.0,          # share of a named cluster that is labelled, the most typical ones
   ))
 
 

@@ -18,7 +18,7 @@
 | balance.py | oversampling of rare classes |
 | content_splits.py | splits as given, and what is missing cut out by content |
 | duplicates.py | exact and near duplicates among all pictures |
-| subset.py | chosen rows of a source, and its parts for folds |
+| subset.py, joined.py | chosen rows of a source, and its parts for folds; splits as one source |
 | pool.py | threads and processes that make batches ahead |
 | tag_files.py | the tags of a person's pictures: table, sidecar files or class folders |
 | implications.py | which tag entails which |
@@ -36,11 +36,12 @@ A source is one line in `SOURCES`: `build_<name>(config_data, split, poll) -> So
 of 'train', 'valid' and 'test'; poll is called often while data are prepared, and may raise to stop.
 """
 
-from data.sources import board, coco, folder, phantom, scans, tfds, toon
+from data.sources import board, coco, folder, phantom, pictures, scans, tfds, toon
 
 SOURCES = {
     'toon': toon.build_toon,
     'folder': folder.build_folder,
+    'pictures': pictures.build_pictures,
     'board': board.build_board,
     'tfds': tfds.build_tfds,
     'coco': coco.build_coco,

@@ -1,7 +1,19 @@
 """What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
 
 from errors import UserError
-from jobs import audit, crop, evaluate, export, inspect, predict, study, synthesize, train
+from jobs import (
+    audit,
+    cluster,
+    crop,
+    evaluate,
+    export,
+    inspect,
+    neighbours,
+    predict,
+    study,
+    synthesize,
+    train,
+)
 
 JOBS = {
     'train': train.run,
@@ -12,6 +24,8 @@ JOBS = {
     'crop': crop.run,
     'study': study.run,
     'synthesize': synthesize.run,
+    'cluster': cluster.run,
+    'neighbours': neighbours.run,
     'export': export.run,
 }
 

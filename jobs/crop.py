@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, records
+from train_lib import build_inputs, devices, records
 from train_lib.people_finder import PeopleFinder
 from train_lib.pictures import save_sheet
 from train_lib.pose_pictures import crop_sheet
@@ -48,7 +48,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     devices.set_up_jax(config.runtime.cache_dir)
     folder = records.absolute(output or os.path.join(workdir, 'crop'))
     records.check_outside(folder / 'pictures', input)
-    source = build_data.build_picture_source(input)
+    source = build_inputs.build_picture_source(input)
     _check_kept(input, source, folder / 'pictures')
     finder = PeopleFinder(config, workdir)
     say(f'looking for the person in each of {len(source):,} pictures with step '
@@ -76,7 +76,7 @@ def _check(crop, input) -> None:
 
 def _check_kept(input, source, folder) -> None:
   """Raises UserError where pictures of another input would stay among those of this one."""
-  names = {*source.names, *(name for name, _ in build_data.other_files(input))}
+  names = {*source.names, *(name for name, _ in build_inputs.other_files(input))}
   kept = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob('*')
                 if path.is_file())
   strange = [name for name in kept if name not in names]
@@ -88,7 +88,7 @@ def _check_kept(input, source, folder) -> None:
 def _write_pictures(config, source, boxes, found, folder, preemption) -> list[tuple]:
   """Writes every picture that can be read; a row of crop.csv for each."""
   reasons, rows = dict(found.unreadable), []
-  loader = build_data.build_cut_loader(config, source, boxes)
+  loader = build_inputs.build_cut_loader(config, source, boxes)
   for index, (name, box) in enumerate(zip(source.names, boxes, strict=True)):
     preemption.check()
     example = None if name in reasons else loader.example(index)
@@ -97,7 +97,7 @@ def _write_pictures(config, source, boxes, found, folder, preemption) -> list[tu
       continue
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_bytes(path, build_data.encode_picture(example['image'], path.suffix))
+    records.write_bytes(path, build_inputs.encode_picture(example['image'], path.suffix))
     confident = int((found.keypoints[index, :, 2] >= config.crop.least_score).sum())
     if np.isfinite(box).all():
       rows.append((name, 'cropped', '', *(round(float(value), 1) for value in box), confident))
@@ -111,7 +111,7 @@ def _write_pictures(config, source, boxes, found, folder, preemption) -> list[tu
 def _copy_labels(input, folder) -> list[tuple]:
   """Copies the files of a folder that may hold labels; a row for each file that is no picture."""
   rows = []
-  for name, path in build_data.other_files(input):
+  for name, path in build_inputs.other_files(input):
     if path.suffix.lower() not in LABEL_ENDINGS:
       rows.append((name, 'left out', 'no picture and no file of labels', *[''] * 5))
       continue
@@ -124,7 +124,7 @@ def _copy_labels(input, folder) -> list[tuple]:
 def _save_sheet(config, source, boxes, found, path) -> None:
   shown = np.flatnonzero(found.readable)[:SHOWN]
   nobody = np.full((len(source), 4), np.nan)
-  loader = build_data.build_cut_loader(config, source, nobody)
+  loader = build_inputs.build_cut_loader(config, source, nobody)
   # one at a time, for they are large
   images = (loader.example(int(index))['image'] for index in shown)
   save_sheet(crop_sheet(images, found.keypoints[shown], boxes[shown],

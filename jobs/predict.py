@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, parallel, pose_prediction, records, restoration
+from train_lib import build_inputs, devices, parallel, pose_prediction, records, restoration
 from train_lib.evaluation import Evaluator, Untold
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
@@ -51,7 +51,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     trained = open_trained(config, workdir, config.checkpoint)
     parallel.check_batch_size('predict.batch_size', config.predict.batch_size, trained.mesh)
     words = WORDS[config.task](trained, config.predict.threshold)
-    loader = build_data.build_picture_loader(config, input, preemption.check)
+    loader = build_inputs.build_picture_loader(config, input, preemption.check)
     folder = records.absolute(output or os.path.join(workdir, 'predict'))
     say(f'{words.doing} {loader.num_examples} pictures with step {trained.step}{words.how}')
     rows = _predicted_rows(trained, loader, words, preemption)

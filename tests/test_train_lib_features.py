@@ -11,7 +11,7 @@ import pytest
 
 from configs import fashion
 from errors import UserError
-from train_lib import build_data, check, features
+from train_lib import build_data, check, feature_loader, features
 from train_lib.evaluation import Evaluator
 from train_lib.training import build_training, with_features
 from train_lib.trees import flatten_names
@@ -201,7 +201,7 @@ def test_features_that_no_run_has_read_for_a_month_are_removed(pair, tmp_path, c
   load(pair, valid_loader(config), config=config)
   read, = folders(tmp_path)
   place, long_ago = read.parent, time.time() - 31 * 86_400
-  for name in ('0' * 32, '.features-stopped', 'my own folder', 'f' * 31):
+  for name in ('0' * 32, '.filling-' + 'a' * 32, 'my own folder', 'f' * 31):
     (place / name).mkdir()
     (place / name / 'features.npy').write_bytes(b'any')
   (place / ('1' * 32)).mkdir()
@@ -234,10 +234,10 @@ class Drawn:
 def test_the_substitute_of_an_unreadable_picture_stands_in_for_each_of_its_repetitions():
   places = np.array([0, 1, 1, 2, 3, 3])         # of six examples of four pictures
   readable = np.array([True, False, True, True])
-  rows = features.training_rows(Drawn(), places, readable)
+  rows = feature_loader.training_rows(Drawn(), places, readable)
   np.testing.assert_array_equal(rows, [0, 2, 3, 2, 3, 3])
   with pytest.raises(UserError, match='unreadable; check the files'):
-    features.training_rows(Drawn(), places, np.array([True, False, False, False]))
+    feature_loader.training_rows(Drawn(), places, np.array([True, False, False, False]))
 
 
 def test_own_pictures_oversampled_and_broken_learn_the_same_from_features(tmp_path):

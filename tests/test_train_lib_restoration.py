@@ -193,7 +193,7 @@ def test_one_file_is_an_input_too(opened, tmp_path):
 
 def test_a_scan_that_cannot_be_written_is_told_and_leaves_nothing(opened, tmp_path, monkeypatch):
   write_png(tmp_path / 'in' / 'a.png', RNG.random((8, 8)), 8)
-  original = restoration.build_data.open_scan
+  original = restoration.build_inputs.open_scan
 
   def open_scan(config, path):
     scan = original(config, path)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,19 +10,11 @@ import data
 from data import duplicates, operations
 from data.balance import oversample
 from data.batch import Source
-from data.boxed import Boxed, CutBox
+from data.boxed import Boxed
 from data.classes import Classes
 from data.detections import read_detections
-from data.encode import encode_image
 from data.loader import Loader
-from data.operations import Decode
 from data.persons import Persons
-from data.scan_operations import ResizeScan, undo_resize
-from data.scans import open_scan as open_scan_file
-from data.scans.scan import read_settings
-from data.scans.survey import list_scans
-from data.sources import pictures
-from data.sources.pictures import PictureFiles
 from data.subset import Subset, part_rows
 from errors import UserError
 from train_lib import parallel
@@ -55,7 +46,7 @@ def build_source(config, split: str, poll: Callable[[], None] = lambda: None) ->
   source = data.SOURCES[name](config.data, split, poll=poll)
   if config.task == 'pose':
     return _persons(config.data, source, split, poll)
-  source = _cut(config, source, poll)
+  source = cut_pictures(config, source, poll)
   return Classes(source, poll) if config.task == 'classification' else source
 
 
@@ -67,7 +58,7 @@ def _persons(config_data, source, split, poll):
   return Persons(source, poll, detections=detections)
 
 
-def _cut(config, source, poll):
+def cut_pictures(config, source, poll):
   """The source with the box of the person in each picture, where the config cuts her out."""
   persons = config.data.persons
   if persons.cut == 'none':
@@ -209,73 +200,6 @@ def build_folds(source: Source, num_folds: int, poll: Callable[[], None]
   return [(Subset(source, np.setdiff1d(every, rows), f'all but part {number} of {num_folds}'),
            Subset(source, rows, f'part {number} of {num_folds}'))
           for number, rows in enumerate(parts, 1)]
-
-
-def build_picture_source(path: str) -> PictureFiles:
-  """Every picture under a folder, or one file; examples have no tags."""
-  return PictureFiles(path)
-
-
-def build_picture_loader(config, path: str, poll: Callable[[], None] = lambda: None) -> Loader:
-  """Every picture under a folder, or one file, once, as a tagger or classifier learned to see it.
-
-  Args: poll: called often while the persons are looked for; may raise to stop.
-  Raises: UserError: it learned from true boxes, which nobody tells of these pictures.
-  """
-  return build_loader(config, _cut(config, build_picture_source(path), poll), train=False,
-                      batch_size=config.predict.batch_size, bad_limit_frac=1.0)
-
-
-def build_cut_loader(config, source: Source, boxes) -> Loader:
-  """Pictures in their own size, each cut to its box: for `example` alone.
-
-  Args: boxes: as those of `data.boxed.Boxed`.
-  """
-  return Loader(Boxed(source, boxes), (Decode(config.data.max_pixels), CutBox()), batch_size=1,
-                train=False, keys=('image',), bad_limit_frac=1.0)
-
-
-def list_files(path: str) -> list[tuple[str, Path]]:
-  """(name relative to the folder, path) of every file below it, or of one file."""
-  top = Path(path).expanduser()
-  if top.is_file():
-    return [(top.name, top)]
-  return sorted((pictures.relative_name(Path(where, name), top), Path(where, name))
-                for where, _, names in pictures.walk_folders(top) for name in names)
-
-
-def list_scan_files(path: str) -> list[tuple[str, Path]]:
-  """The same of the scans among them. Raises: UserError: there is no such folder or file."""
-  top = Path(path).expanduser()
-  if top.is_file():
-    return [(top.name, top)]
-  found, _, _ = list_scans(pictures.check_folder(top))
-  return [(pictures.relative_name(scan, top), scan) for scan in found]
-
-
-def open_scan(config, path: Path):
-  """A scan, its values windowed as the config says; see `data.scans.open_scan`."""
-  return open_scan_file(path, read_settings(config.data))
-
-
-def fit_scan(picture: np.ndarray, side_px: int) -> np.ndarray:
-  """A slice as the net sees it: float32 [side_px, side_px, 1]. Args: picture: [h, w] in 0..1."""
-  return ResizeScan(side_px)({'image': picture[..., None]})['image']
-
-
-def unfit_scan(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-  """The way back: float32 [h, w]. Args: picture: as a net gives it; shape: (h, w)."""
-  return undo_resize(picture, shape)
-
-
-def other_files(path: str) -> list:
-  """(name, path) of the files under a folder that are no pictures, as `data.sources.pictures`."""
-  return pictures.other_files(path)
-
-
-def encode_picture(image, ending: str) -> bytes:
-  """The bytes of a picture file. Args: as those of `data.encode.encode_image`."""
-  return encode_image(image, ending)
 
 
 def read_pictures(config, source: Source, what: str,

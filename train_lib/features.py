@@ -1,166 +1,111 @@
-"""Features of a frozen trunk: computed once, kept on disk, and read in place of pictures.
+"""Features of pictures: taps of a net, computed once and kept on disk.
 
-While everything but the head is frozen, a picture that is not augmented always has the same
-features (the net's tap of that name), and only the head has to be computed in a step. Features are
-kept in a folder of their own for each split, named by a digest of all that decides them: the
-trunk's weights, the data, how pictures are read and normalised, the net and its dtype. A folder
-appears whole or not at all, and its files are compared with its manifest whenever it is read. Those
-that no run has read for UNUSED_DAYS go when new ones are computed.
+A picture that is not augmented always has the same features. They are kept in a folder of their own
+for each set of pictures, named by a digest of all that decides them: the weights, the data, how
+pictures are read and normalised, the net, its taps and its dtype. See `kept_folder` for the folder.
+
+Maps are averaged over the picture, and what the net does behind the last tap that is asked for is
+not computed.
 """
 
-import contextlib
 import hashlib
+import io
 import json
-import os
-import pathlib
-import re
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from errors import UserError
-from train_lib import manifest, parallel
+from train_lib import kept_folder, parallel, records
 from train_lib.devices import cache_folder
 from train_lib.reporting import human_time, say
 from train_lib.tasks.pixels import normalise
 from train_lib.trees import flatten_names
 
 HEADS = ('params/head/', 'params/aux_logits/', 'batch_stats/aux_logits/')  # no part of the trunk
-FORMAT = 1                        # of what is kept; another number, and all is computed again
-UNUSED_DAYS = 30                  # after which features that no run has read are removed
+FORMAT = 2                        # of what is kept; another number, and all is computed again
 TIMED_BATCHES = 3                 # after the first, for the estimate at the start
 LONG_SEC = 30.0                   # a wait that is worth an estimate
+SAVE_SEC = 30.0                   # of work that a stop may cost
+_CONTROL = ('id', 'bad')          # arrays of a part that are JSON
 
 
-class FeatureLoader:
-  """Batches as a loader's, with features in place of pictures: `image`, float32 [B, 1, 1, C].
-
-  To a task they are pictures of one pixel with C channels, that need no normalising.
-
-  Args:
-    arrays: what `load_features` gives: {'features': [N, C], 'mask', 'id', ...: [N, ...]}.
-    batch_size: rows of a batch.
-    pick_rows: (first, count) -> int64 [count, batch_size], the rows of training batches; None: all
-      rows in order, each once, as evaluation reads them.
-    bad_images: of the loader that the pictures were read with.
-  """
-
-  def __init__(self, arrays: dict, batch_size: int, bad_images,
-               pick_rows: Callable | None = None):
-    self.num_examples = len(arrays['mask'])
-    self.num_batches = -(-self.num_examples // batch_size)
-    self.bad_images = bad_images
-    self._arrays, self._batch_size, self._pick_rows = arrays, batch_size, pick_rows
-
-  def batches(self, start: int, stop: int):
-    """Yields the batches start, ..., stop - 1."""
-    for k in range(start, stop):
-      if self._pick_rows:
-        rows = self._pick_rows(k, 1)[0]
-      else:
-        rows = np.arange(k * self._batch_size, min((k + 1) * self._batch_size, self.num_examples))
-      yield self._batch(rows)
-
-  def _batch(self, rows):
-    batch = {key: np.asarray(value[rows]) for key, value in self._arrays.items()}
-    missing = self._batch_size - len(rows)
-    if missing:                                 # rows that fill the last batch
-      batch = {key: np.concatenate([value, np.zeros((missing, *value.shape[1:]), value.dtype)])
-               for key, value in batch.items()}
-    features, ids = batch.pop('features'), batch.pop('id')
-    return {**batch, 'image': features[:, None, None, :], 'id': ids.tolist()}
-
-
-def training_rows(loader, places: np.ndarray, readable: np.ndarray) -> np.ndarray:
-  """int64 [n]: the row of features that each example of the training loader stands for.
-
-  Args:
-    loader: of training; n examples.
-    places: int64 [n], the row of each example, in a split of N.
-    readable: bool [N]; where a picture is not, the loader's substitute stands in.
-
-  Raises:
-    UserError: neither a picture nor any of its substitutes can be read.
-  """
-  rows = places.copy()
-  for example in np.flatnonzero(~readable[places]):
-    others = [place for place in places[loader.substitutes(int(example))] if readable[place]]
-    if not others:
-      raise UserError(f'picture {int(example)} of the training split and the others drawn in its '
-                      'place are unreadable; check the files')
-    rows[example] = others[0]
-  return rows
-
-
-# On disk ----------------------------------------------------------------------------------------
+class Trunk(NamedTuple):
+  """A net without a use, where a task stands elsewhere: what `load_features` needs of one."""
+  net: object                     # a Linen module
+  mean: tuple[float, ...]         # of a picture's channels, that are subtracted ...
+  deviation: tuple[float, ...]    # ... and divided by
 
 
 def load_features(directory: str, task, mesh, variables: dict, loader, reading: dict,
-                  poll: Callable[[], None] = lambda: None) -> dict[str, np.ndarray]:
-  """The features of a split, from disk where they were computed before.
+                  poll: Callable[[], None] = lambda: None, *,
+                  taps: tuple[str, ...] = ('features',), dtype: str = 'float32') -> dict:
+  """The features of pictures, from disk where they were computed before.
+
+  A run that is stopped loses SAVE_SEC of work at most; the next one goes on.
 
   Args:
     directory: that holds the folders; '' is the user's cache folder.
-    task: with its net, and what pixels are normalised by.
+    task: with its net, and what pixels are normalised by; or a `Trunk`.
     mesh: the devices.
     variables: of the net, on the devices.
-    loader: of the split, in evaluation order.
+    loader: of the pictures, in evaluation order.
     reading: all that decides what the loader reads, JSON values.
     poll: called for each batch; may raise to stop.
+    taps: of the net, side by side; maps [B, ..., C] are averaged over all but the channels.
+    dtype: of the numbers that are kept, float32 or float16.
 
   Returns:
-    {'features': float32 [N, C], 'mask': float32 [N], 0 where the picture is unreadable, 'id': [N],
-    and every other key of the loader}.
+    {'features': `dtype` [N, C], on disk; 'mask': float32 [N], 0 where the picture is unreadable;
+    'id': [N]; and every other key of the loader}.
 
   Raises:
-    UserError: the folder cannot be written.
+    UserError: a tap that the net has not, or a folder that cannot be written.
   """
-  about = {'format': FORMAT, 'reading': reading, 'keys': loader.keys,
+  widths = tap_widths(task, variables, loader, taps)
+  about = {'format': FORMAT, 'reading': reading, 'keys': loader.keys, 'taps': taps, 'dtype': dtype,
            **_describe_trunk(task, variables)}
-  text = json.dumps(about, sort_keys=True, default=str)
-  folder = cache_folder(directory, 'features') / hashlib.sha256(text.encode()).hexdigest()[:32]
-  if folder.exists():
-    try:
-      return _read(folder, loader)
-    except (manifest.Damaged, OSError, ValueError) as error:
-      say(f'the features in {folder} are damaged ({error}) and computed again')
-      shutil.rmtree(folder, ignore_errors=True)
-  try:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_unused(folder.parent)
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix='.features-', dir=folder.parent))
-  except OSError as error:
-    raise UserError(f'{folder.parent} cannot be written ({error.strerror}); name another folder '
-                    'with --config.runtime.features_dir=') from error
-  try:
-    _compute(temporary, task, mesh, variables, loader, poll)
-    manifest.write_manifest(temporary, {'about': json.loads(text), 'bad_images': [
-        [id, reason] for id, reason in loader.bad_images.reasons().items()]})
-    try:
-      temporary.rename(folder)
-    except OSError:
-      if not folder.exists():                   # else another run was quicker
-        raise
-  finally:
-    shutil.rmtree(temporary, ignore_errors=True)
-  return _read(folder, loader)
+  folder, found = kept_folder.open_kept(
+      cache_folder(directory, 'features'), about,
+      lambda arrays, parts: _fill(arrays, parts, task, mesh, variables, loader, poll, taps,
+                                  np.dtype(dtype), sum(widths)),
+      what='features', key='runtime.features_dir', poll=poll)
+  for id, reason in found['bad_images']:
+    loader.bad_images.add(id, reason)
+  arrays = {name.removesuffix('.npy'): np.load(
+      folder / name, mmap_mode='r' if name == 'features.npy' else None, allow_pickle=False)
+      for name in found['files'] if name.endswith('.npy')}
+  return {**arrays, 'id': np.array(records.read_json(folder / 'id.json'), object)}
 
 
-def _remove_unused(folder):
-  """Removes features that were not read for UNUSED_DAYS, and what stopped runs left of some."""
-  oldest, removed = time.time() - UNUSED_DAYS * 86_400, 0
-  for path in folder.iterdir():
-    ours = re.fullmatch(r'[0-9a-f]{32}|\.features-.*', path.name) and path.is_dir()
-    with contextlib.suppress(FileNotFoundError):  # another run removed it
-      if ours and path.stat().st_mtime < oldest:
-        shutil.rmtree(path)
-        removed += 1
-  if removed:
-    say(f'removed {removed:,} features from {folder} that no run has read for {UNUSED_DAYS} days')
+def tap_widths(task, variables: dict, loader, taps: tuple[str, ...]) -> list[int]:
+  """The channels of each tap. Raises UserError for one that the net has not, or none at all.
+
+  Args: as those of `load_features`.
+  """
+  shape = _find_shape(loader)
+  _, found = jax.eval_shape(
+      lambda variables, image: task.net.apply(variables, image, train=False), variables,
+      jax.ShapeDtypeStruct((1, *shape), jnp.float32))
+  for tap in taps:
+    if tap not in found:
+      raise UserError(f"the net has no tap '{tap}'; its taps are {', '.join(found)}")
+  if not taps:
+    raise UserError(f'no tap is named; the taps of the net are {", ".join(found)}')
+  return [found[tap].shape[-1] for tap in taps]
+
+
+def _find_shape(loader) -> tuple[int, ...]:
+  """[H, W, C] of the loader's pictures, by the first that can be read."""
+  for index in range(loader.num_examples):
+    example = loader.example(index)
+    if example is not None:
+      return example['image'].shape
+  raise UserError(f'none of the {loader.num_examples:,} pictures can be read')
 
 
 def _describe_trunk(task, variables):
@@ -171,52 +116,115 @@ def _describe_trunk(task, variables):
       digest.update(f'{name} {leaf.dtype} {leaf.shape}'.encode() + leaf.tobytes())
   options = task.net.options
   return {'weights': digest.hexdigest(), 'net': f'{type(task.net).__name__} {task.net.row}',
-          'dtype': np.dtype(options.dtype).name, 'activation': options.activation,
+          'dtype_of_net': np.dtype(options.dtype).name, 'activation': options.activation,
           'mean': task.mean, 'deviation': task.deviation, 'platform': jax.default_backend()}
 
 
-def _read(folder, loader):
-  """The arrays of a folder, their files compared with the manifest; features stay on disk."""
-  found = manifest.verify(folder)
-  with contextlib.suppress(OSError):            # of another person, who lets us read them
-    os.utime(folder)                            # read today
-  for id, reason in found['bad_images']:
-    loader.bad_images.add(id, reason)
-  arrays = {name.removesuffix('.npy'): np.load(
-      folder / name, mmap_mode='r' if name == 'features.npy' else None, allow_pickle=False)
-      for name in found['files']}
-  if {len(value) for value in arrays.values()} != {loader.num_examples}:
-    raise ValueError('arrays of other lengths')
-  return arrays
+def stream_features(task, mesh, variables: dict, loader, taps: tuple[str, ...], start: int = 0,
+                    poll: Callable[[], None] = lambda: None):
+  """Yields (batch, float32 [B, C]) for each batch of a loader from `start` on.
 
+  Args: as those of `load_features`.
+  """
+  def compute(variables, batch):
+    image = normalise(batch['image'], task.mean, task.deviation)
+    found = task.net.apply(variables, image, train=False)[1]
+    pooled = [found[tap].mean(axis=tuple(range(1, found[tap].ndim - 1)), dtype=jnp.float32)
+              for tap in taps]
+    return jnp.concatenate(pooled, axis=-1), batch['mask'].sum()
 
-def _compute(folder, task, mesh, variables, loader, poll):
-  """Writes the arrays of a split into an empty folder."""
-  run = parallel.compile_rows_and_sums(
-      lambda variables, batch: (task.net.apply(variables, normalise(
-          batch['image'], task.mean, task.deviation), train=False)[1]['features'],
-          batch['mask'].sum()), mesh)
-  say(f'computing the features of {loader.num_examples:,} pictures, once; {folder.parent} keeps '
-      'them')
-  features, rest, start = None, [], time.monotonic()
-  for number, batch in enumerate(loader.batches(0, loader.num_batches)):
+  run = parallel.compile_rows_and_sums(compute, mesh)
+  for batch in loader.batches(start, loader.num_batches):
     poll()
-    found = parallel.to_host(run(variables, parallel.put_batch(mesh, {
-        key: batch[key] for key in ('image', 'mask')}))[0])
-    if features is None:
-      features = np.lib.format.open_memmap(
-          folder / 'features.npy', mode='w+', dtype=np.float32,
-          shape=(loader.num_examples, found.shape[-1]))
+    shown = {key: batch[key] for key in ('image', 'mask')}
+    yield batch, parallel.to_host(run(variables, parallel.put_batch(mesh, shown))[0])
+
+
+def _fill(arrays, parts, task, mesh, variables, loader, poll, taps, dtype, width) -> dict:
+  """Writes the arrays, from where an earlier run was stopped; returns fields of the manifest."""
+  done, path = _count_done(parts), arrays / 'features.npy'
+  if not path.exists():
+    done = 0
+  features = np.lib.format.open_memmap(path, mode='r+' if done else 'w+', dtype=dtype,
+                                       shape=(loader.num_examples, width))
+  say(f'computing the features of {loader.num_examples:,} pictures, once; '
+      f'{arrays.parent.parent} keeps them'
+      + (f'; {done:,} of {loader.num_batches:,} batches are there' if done else ''))
+  clock = _Clock(loader.num_batches - done)
+  rest, first_unsaved, saved = [], done, time.monotonic()
+  for number, (batch, found) in enumerate(
+      stream_features(task, mesh, variables, loader, taps, done, poll), done):
+    if np.abs(found).max() > np.finfo(dtype).max:
+      raise UserError(f'features are as large as {np.abs(found).max():.3g}, more than {dtype} can '
+                      'hold; keep them as float32')
     first = number * len(found)
     features[first:first + len(found)] = found[:loader.num_examples - first]
     rest.append({key: value for key, value in batch.items() if key != 'image'})
+    clock.tick(number - done)
+    if time.monotonic() - saved > SAVE_SEC or number + 1 == loader.num_batches:
+      features.flush()
+      _save_part(parts, first_unsaved, number + 1, rest, loader)
+      rest, first_unsaved, saved = [], number + 1, time.monotonic()
+  return _join(arrays, parts, loader.num_examples)
+
+
+class _Clock:
+  """Tells how long it will take, where that is long. Args: batches: to come."""
+
+  def __init__(self, batches: int):
+    self._batches, self._start = batches, 0.0
+
+  def tick(self, number: int) -> None:
+    """Args: number: of the batch that is done, from 0; the first is compilation."""
     if number == 0:
-      start = time.monotonic()                  # the first batch is compilation
+      self._start = time.monotonic()
     elif number == TIMED_BATCHES:
-      left = (time.monotonic() - start) / number * (loader.num_batches - 1 - number)
+      others = self._batches - 1 - number
+      left = (time.monotonic() - self._start) / number * others
       if left > LONG_SEC:
-        say(f'expect {human_time(left)} for the other {loader.num_batches - 1 - number} batches')
-  features.flush()
-  for key in rest[0]:
-    values = np.concatenate([np.asarray(batch[key]) for batch in rest])[:loader.num_examples]
-    np.save(folder / f'{key}.npy', values, allow_pickle=False)
+        say(f'expect {human_time(left)} for the other {others} batches')
+
+
+def _save_part(parts, start, stop, rest, loader) -> None:
+  """Writes what is known of the batches start, ..., stop - 1 besides their features."""
+  values = {key: np.concatenate([np.asarray(batch[key]) for batch in rest])
+            for key in rest[0] if key != 'id'}
+  texts = {'id': [name for batch in rest for name in batch['id']],
+           'bad': sorted(loader.bad_images.reasons().items())}
+  content = io.BytesIO()
+  np.savez(content, **values, **{key: np.frombuffer(json.dumps(text).encode(), np.uint8)
+                                 for key, text in texts.items()})
+  records.write_bytes(parts / f'{start:09d}-{stop:09d}.npz', content.getvalue())
+
+
+def _list_parts(parts) -> list[tuple[int, str]]:
+  """[(the batch behind it, name)] of the parts that follow one another from the first batch on."""
+  found, done = [], 0
+  for name in sorted(path.name for path in parts.glob('*-*.npz')):
+    start, stop = map(int, name.removesuffix('.npz').split('-'))
+    if start == done:
+      found.append((stop, name))
+      done = stop
+  return found
+
+
+def _count_done(parts) -> int:
+  return max((stop for stop, _ in _list_parts(parts)), default=0)
+
+
+def _join(arrays, parts, num_examples) -> dict:
+  """Writes an array for each key out of the parts; returns fields of the manifest."""
+  columns, bad = {}, {}
+  for _, name in _list_parts(parts):
+    with np.load(parts / name, allow_pickle=False) as part:
+      for key in part.files:
+        value = json.loads(part[key].tobytes()) if key in _CONTROL else part[key]
+        if key == 'bad':
+          bad.update(value)
+        else:
+          columns.setdefault(key, []).append(value)
+  ids = [name for part in columns.pop('id') for name in part][:num_examples]
+  records.write_json(arrays / 'id.json', ids)
+  for key, values in columns.items():
+    np.save(arrays / f'{key}.npy', np.concatenate(values)[:num_examples], allow_pickle=False)
+  return {'bad_images': sorted(bad.items())}

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from train_lib import build_data, coco_keypoints, records
+from train_lib import build_data, build_inputs, coco_keypoints, records
 from train_lib.people_finder import PeopleFinder
 from train_lib.pose_pictures import draw_people
 from train_lib.reporting import say
@@ -27,7 +27,7 @@ def predict_people(config, workdir: str, input: str, output: str, preemption) ->
   folder = records.absolute(output or os.path.join(workdir, 'predict'))
   records.check_outside(folder, input)
   finder = PeopleFinder(config, workdir)
-  source = build_data.build_picture_source(input)
+  source = build_inputs.build_picture_source(input)
   names, box_file = source.names, config.predict.boxes
   image_ids = _image_ids(names)
   if box_file:
@@ -79,7 +79,7 @@ def _draw(config, folder, source, detections, boxes, preemption) -> None:
   images = np.unique(detections.image)
   if len(images) > MOST_DRAWN:
     say(f'the people of the first {MOST_DRAWN:,} pictures are drawn')
-  loader = build_data.build_cut_loader(config, source, np.full((len(source), 4), np.nan))
+  loader = build_inputs.build_cut_loader(config, source, np.full((len(source), 4), np.nan))
   for image in images[:MOST_DRAWN]:
     preemption.check()
     example = loader.example(int(image))
@@ -91,5 +91,5 @@ def _draw(config, folder, source, detections, boxes, preemption) -> None:
                         boxes=None if boxes is None else boxes[here])
     path = folder / f'{source.names[int(image)]}.jpg'
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_bytes(path, build_data.encode_picture(drawn, '.jpg'))
+    records.write_bytes(path, build_inputs.encode_picture(drawn, '.jpg'))
   say(f'look at {folder}: their joints over the pictures')

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, records
+from train_lib import build_inputs, records
 from train_lib.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scan_coder import Coder
@@ -29,7 +29,7 @@ class Opened(NamedTuple):
   """A scan whose slices wait for the net.
 
   Attributes:
-    name: its path relative to the input; scan: of `build_data.open_scan`; slices: [h, w] in 0..1.
+    name: its path relative to the input; scan: of `build_inputs.open_scan`; slices: [h, w] in 0..1.
   """
   name: str
   scan: Any
@@ -58,7 +58,7 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
     raise UserError(f"scans are written to local folders, and the output is '{folder}'; name one "
                     'with --output=')
   records.check_outside(Path(folder) / 'scans', input)
-  scans = build_data.list_scan_files(input)
+  scans = build_inputs.list_scan_files(input)
   if not scans:
     raise UserError(f"'{input}' holds no scan: {NO_SCAN}")
   folder = Path(folder)
@@ -75,7 +75,7 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   rows = [journal.rows[name] for name, _ in scans]
   scan_names = {name for name, _ in scans}
   rows += [{'path': name, 'slices': '', 'what': 'passed over', 'why': NO_SCAN}
-           for name, _ in build_data.list_files(input) if name not in scan_names]
+           for name, _ in build_inputs.list_files(input) if name not in scan_names]
   rows.sort(key=lambda row: row['path'])
   records.write_csv(folder / 'restored.csv', COLUMNS,
                     ([row[column] for column in COLUMNS] for row in rows))
@@ -169,7 +169,7 @@ def _restore(config, coder, scans, folder, journal, poll) -> None:
 def _open(config, name, path) -> tuple[Opened | None, str]:
   """(a scan with its slices, ''), or (None, why it cannot be read)."""
   try:
-    scan = build_data.open_scan(config, path)
+    scan = build_inputs.open_scan(config, path)
     return Opened(name, scan, [scan.slice(k) for k in range(scan.num_slices)]), ''
   except (ValueError, OSError) as error:        # data.scans.ScanError is a ValueError
     return None, getattr(error, 'strerror', None) or str(error)
@@ -200,8 +200,8 @@ def _write(coder, waiting: list[Opened], folder, journal, poll) -> None:
 
 def restore_slices(coder, slices: list[np.ndarray]) -> list[np.ndarray]:
   """float32 [h, w] in 0..1 each, in the size it came. Args: slices: like them, of any sizes."""
-  fitted = np.stack([build_data.fit_scan(picture, coder.side_px) for picture in slices])
-  return [build_data.unfit_scan(restored, picture.shape)
+  fitted = np.stack([build_inputs.fit_scan(picture, coder.side_px) for picture in slices])
+  return [build_inputs.unfit_scan(restored, picture.shape)
           for restored, picture in zip(coder.restore(fitted), slices, strict=True)]
 
 
@@ -210,7 +210,7 @@ def _save_sheet(config, coder, scans, path, poll) -> None:
   shown = []
   for name, source in scans[:SHOWN]:
     poll()
-    scan = build_data.open_scan(config, source)
+    scan = build_inputs.open_scan(config, source)
     middle = scan.num_slices // 2
     place = f'#{middle}' if middle else ''
     shown.append((name.rpartition('/')[2] + place, scan.slice(middle)))

@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, latent_draws, plots, records, scan_judge, scan_pictures
+from train_lib import (
+  build_data,
+  build_inputs,
+  latent_draws,
+  plots,
+  records,
+  scan_judge,
+  scan_pictures,
+)
 from train_lib.latent_draws import Draw, Latents, Posteriors
 from train_lib.pictures import save_sheet
 from train_lib.reporting import say
@@ -155,9 +163,9 @@ def _read_starts(config, coder, input, poll) -> Starts:
 def _read_slices(config, input, poll):
   """Yields an example for each slice; scans that cannot be read are said and left out."""
   pipeline = build_data.build_pipeline(config, train=False)
-  for name, path in build_data.list_scan_files(input):
+  for name, path in build_inputs.list_scan_files(input):
     try:
-      scan = build_data.open_scan(config, path)
+      scan = build_inputs.open_scan(config, path)
       for k in range(scan.num_slices):
         poll()
         example = {'id': name if scan.num_slices == 1 else f'{name}#{k}',

@@ -22,7 +22,8 @@ from train_lib import (
   weights,
 )
 from train_lib.evaluation import Evaluator
-from train_lib.features import FeatureLoader, load_features, training_rows
+from train_lib.feature_loader import FeatureLoader, training_rows
+from train_lib.features import load_features
 from train_lib.reporting import say
 from train_lib.state import TrainState, create_state
 from train_lib.trees import flatten_names

@@ -26,7 +26,8 @@ from train_lib.records import absolute, read_json, write_json, write_text
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'opencv-python-headless',
             'tensorflow-datasets')
 # What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
-FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'audit', 'study')
+FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'cluster', 'neighbours',
+        'audit', 'study')
 OURS = ('lock.json', 'run.json')  # may stand in a workdir before its config does
 
 _log = logging.getLogger(__name__)

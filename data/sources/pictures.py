@@ -21,6 +21,8 @@ class PictureFiles:
 
   Args:
     path: a folder, walked recursively, or a picture file.
+    by_content: the fingerprint is of what is in the files; else of their names, sizes and times of
+      change, for which none has to be read.
 
   Raises:
     UserError: there is no such folder or file, or no picture in it.
@@ -31,8 +33,9 @@ class PictureFiles:
   max_tags = max_ignored = 0
   truth_keys = ()
 
-  def __init__(self, path: Path | str):
+  def __init__(self, path: Path | str, by_content: bool = True):
     path = Path(path).expanduser()
+    self._witness = content_digest if by_content else _stamp
     self._paths = [path] if path.is_file() else list_pictures(path)
     self._folder = path.parent if path.is_file() else path
     if not self._paths:
@@ -42,7 +45,7 @@ class PictureFiles:
   @property
   def fingerprint(self) -> str:
     return digest_of(word for path in self._paths
-                     for word in (relative_name(path, self._folder), content_digest(path)))
+                     for word in (relative_name(path, self._folder), self._witness(path)))
 
   @property
   def names(self) -> list[str]:
@@ -52,10 +55,44 @@ class PictureFiles:
   def __len__(self) -> int:
     return len(self._paths)
 
+  def tags_of(self, index: int) -> np.ndarray:
+    del index
+    return np.zeros(0, np.int32)
+
+  def count_tags(self, poll=lambda: None) -> np.ndarray:
+    del poll
+    return np.zeros(0, np.int64)
+
   def __getitem__(self, index: int) -> dict:
     path = self._paths[index]
     return {'id': relative_name(path, self._folder), 'image_bytes': path.read_bytes(),
             'tags': np.zeros(0, np.int32)}
+
+
+def build_pictures(config_data, split: str, poll=lambda: None) -> PictureFiles:
+  """The pictures of the folder `config.data.path`, of which nothing is known: no tags, no splits.
+
+  Args:
+    config_data: the section `config.data`.
+    split, poll: not of this source; all pictures are in each split.
+
+  Raises:
+    UserError: as `PictureFiles`.
+  """
+  del split, poll
+  return open_pictures(config_data.path)
+
+
+def open_pictures(path: str) -> PictureFiles:
+  """Pictures of which there may be many: none is read to tell whether they have changed."""
+  if not path:
+    raise UserError('no pictures are named; name their folder with --config.data.path=')
+  return PictureFiles(path, by_content=False)
+
+
+def _stamp(path):
+  status = path.stat()
+  return f'{status.st_size} {status.st_mtime_ns}'
 
 
 def other_files(path: Path | str) -> list[tuple[str, Path]]:

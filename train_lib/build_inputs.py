@@ -1,0 +1,136 @@
+"""From a folder that a person hands over to pictures and scans that a net can see, and back."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from data.batch import Source
+from data.boxed import Boxed, CutBox
+from data.encode import encode_image
+from data.joined import Joined
+from data.loader import Loader
+from data.operations import Decode
+from data.scan_operations import ResizeScan, undo_resize
+from data.scans import open_scan as open_scan_file
+from data.scans.scan import read_settings
+from data.scans.survey import list_scans
+from data.sources import pictures
+from data.sources.pictures import PictureFiles
+from errors import UserError
+from train_lib import build_data
+
+SPLITS = ('train', 'valid', 'test')
+
+
+def build_picture_source(path: str) -> PictureFiles:
+  """Every picture under a folder, or one file; examples have no tags."""
+  return PictureFiles(path)
+
+
+def build_picture_loader(config, path: str, poll: Callable[[], None] = lambda: None) -> Loader:
+  """Every picture under a folder, or one file, once, as a tagger or classifier learned to see it.
+
+  Args: poll: called often while the persons are looked for; may raise to stop.
+  Raises: UserError: it learned from true boxes, which nobody tells of these pictures.
+  """
+  source = build_data.cut_pictures(config, build_picture_source(path), poll)
+  return build_data.build_loader(config, source, train=False, bad_limit_frac=1.0,
+                                 batch_size=config.predict.batch_size)
+
+
+def build_collection(config, input: str, poll: Callable[[], None]) -> Source:
+  """The pictures that are grouped: of a folder, or `cluster.splits` of the config's dataset.
+
+  Of classes they come with their labels.
+
+  Args:
+    input: a folder or a picture; '' for the dataset.
+    poll: called often while data are prepared; may raise to stop.
+  """
+  if config.task == 'pose':
+    raise UserError("a net of the task 'pose' sees one person at a time and cannot group pictures; "
+                    'name a classifier, a tagger or an autoencoder')
+  if input or config.data.source == 'pictures':
+    path = input or config.data.path
+    return build_data.cut_pictures(config, pictures.open_pictures(path), poll)
+  splits = config.cluster.splits
+  wrong = [split for split in splits if split not in SPLITS]
+  if wrong or not splits:
+    raise UserError(f'cluster.splits is {splits}; expected some of {", ".join(SPLITS)}')
+  return Joined([build_data.build_source(config, split, poll) for split in splits])
+
+
+def build_collection_loader(config, source: Source) -> Loader:
+  """Every picture of a collection once, as the net sees it, with its label if it has one."""
+  known = [key for key in ('label',) if key in source.truth_keys]
+  return build_data.build_loader(config, source, train=False, keys=('image', *known),
+                                 bad_limit_frac=1.0, batch_size=config.cluster.batch_size)
+
+
+def build_whole_loader(config, source: Source) -> Loader:
+  """Pictures in their own size, and scans at the net's: for `example` alone."""
+  if config.task == 'autoencoding':
+    return build_data.build_loader(config, source, train=False, keys=('image',), batch_size=1,
+                                   bad_limit_frac=1.0)
+  return Loader(source, (Decode(config.data.max_pixels),), batch_size=1, train=False,
+                keys=('image',), bad_limit_frac=1.0)
+
+
+def to_colours(image: np.ndarray) -> np.ndarray:
+  """uint8 [H, W, 3], to be shown. Args: image: that, or a scan, float32 [H, W, 1] in 0..1."""
+  if image.dtype == np.uint8:
+    return image
+  return np.repeat(np.uint8(np.clip(image, 0, 1) * 255 + 0.5), 3, axis=-1)
+
+
+def build_cut_loader(config, source: Source, boxes) -> Loader:
+  """Pictures in their own size, each cut to its box: for `example` alone.
+
+  Args: boxes: as those of `data.boxed.Boxed`.
+  """
+  return Loader(Boxed(source, boxes), (Decode(config.data.max_pixels), CutBox()), batch_size=1,
+                train=False, keys=('image',), bad_limit_frac=1.0)
+
+
+def list_files(path: str) -> list[tuple[str, Path]]:
+  """(name relative to the folder, path) of every file below it, or of one file."""
+  top = Path(path).expanduser()
+  if top.is_file():
+    return [(top.name, top)]
+  return sorted((pictures.relative_name(Path(where, name), top), Path(where, name))
+                for where, _, names in pictures.walk_folders(top) for name in names)
+
+
+def list_scan_files(path: str) -> list[tuple[str, Path]]:
+  """The same of the scans among them. Raises: UserError: there is no such folder or file."""
+  top = Path(path).expanduser()
+  if top.is_file():
+    return [(top.name, top)]
+  found, _, _ = list_scans(pictures.check_folder(top))
+  return [(pictures.relative_name(scan, top), scan) for scan in found]
+
+
+def open_scan(config, path: Path):
+  """A scan, its values windowed as the config says; see `data.scans.open_scan`."""
+  return open_scan_file(path, read_settings(config.data))
+
+
+def fit_scan(picture: np.ndarray, side_px: int) -> np.ndarray:
+  """A slice as the net sees it: float32 [side_px, side_px, 1]. Args: picture: [h, w] in 0..1."""
+  return ResizeScan(side_px)({'image': picture[..., None]})['image']
+
+
+def unfit_scan(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+  """The way back: float32 [h, w]. Args: picture: as a net gives it; shape: (h, w)."""
+  return undo_resize(picture, shape)
+
+
+def other_files(path: str) -> list:
+  """(name, path) of the files under a folder that are no pictures, as `data.sources.pictures`."""
+  return pictures.other_files(path)
+
+
+def encode_picture(image, ending: str) -> bytes:
+  """The bytes of a picture file. Args: as those of `data.encode.encode_image`."""
+  return encode_image(image, ending)

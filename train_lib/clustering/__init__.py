@@ -1,0 +1,1 @@
+"""Groups of pictures that nobody has labelled: features, clusters, quality, what looks alike."""

@@ -1,0 +1,112 @@
+"""What a cluster job leaves for a person: figures, a table of the pictures, plots, the gallery."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from train_lib import plots, records
+from train_lib.clustering import cluster_plots, copies, gallery, grouping, labelling, quality
+from train_lib.clustering.collection import Collection
+from train_lib.clustering.map import place_on_map
+from train_lib.reporting import say
+
+WRITTEN = ('clusters.json', 'clusters.csv', 'clusters.png', 'gallery.html', 'unreadable.jsonl',
+           'number_of_clusters.csv', 'number_of_clusters.png')
+MOST_COMPARED = 100_000           # pictures of which near-copies are looked for, pair by pair
+TITLES = {'silhouette': 'silhouette', 'davies_bouldin': 'Davies-Bouldin', 'stability': 'stability',
+          'nmi': 'NMI', 'ari': 'ARI', 'purity': 'purity',
+          'hungarian_accuracy': 'Hungarian accuracy'}
+
+
+def write_report(collection: Collection, trials: list, names: dict[int, str], mesh,
+                 poll: Callable[[], None]) -> None:
+  """Measures the clusters and writes everything of WRITTEN; see `clustering.cluster_pictures`.
+
+  Args:
+    collection: grouped.
+    trials: of numbers of clusters; [] leaves what an earlier command wrote of them.
+    names: of clusters.
+    mesh: the devices.
+    poll: called often; may raise to stop.
+  """
+  folder, settings = collection.folder, collection.config.cluster
+  measured = measure(collection, mesh, poll)
+  counts = labelling.count_pictures(collection.clusters)
+  say(f'{len(counts):,} clusters of {min(counts.values(), default=0):,} to '
+      f'{max(counts.values(), default=0):,} pictures; ' + _in_words(measured))
+  _write_unreadable(folder / 'unreadable.jsonl', collection.unreadable)
+  records.write_json(folder / 'clusters.json', {
+      'pictures': len(collection.ids), 'unreadable': len(collection.unreadable),
+      'clusters': len(counts), 'noise': int((collection.clusters < 0).sum()), **measured,
+      'settings': settings.to_dict(), 'seed': collection.config.seed})
+  labelling.write_clusters(folder / 'clusters.csv', collection, names)
+  if trials:
+    records.write_csv(folder / 'number_of_clusters.csv', trials[0]._fields, trials)
+    plots.save(cluster_plots.numbers_plot(trials, len(counts), settings.choose_by),
+               folder / 'number_of_clusters.png')
+  _save_sizes(collection, names, folder / 'clusters.png')
+  if settings.gallery:
+    _write_gallery(collection, measured, names, mesh, poll)
+
+
+def measure(collection: Collection, mesh, poll: Callable[[], None]) -> dict[str, float]:
+  """The figures of the clusters; those of labels only where some are known."""
+  settings, seed = collection.config.cluster, collection.config.seed
+  known = (collection.labels >= 0).any()
+  measured = quality.measure(
+      collection.features, collection.clusters, labels=collection.labels if known else None,
+      spherical=grouping.is_spherical(settings), sample=settings.sample, seed=seed)
+  stability = grouping.stability_of(collection.features, len(collection.centres), settings, seed,
+                                    mesh, poll)
+  return {**measured, 'stability': stability}
+
+
+def _in_words(measured) -> str:
+  return ', '.join(f'{TITLES[key]} {value:.3f}' for key, value in measured.items()
+                   if np.isfinite(value))
+
+
+def _write_unreadable(path, unreadable) -> None:
+  if not unreadable:
+    path.unlink(missing_ok=True)
+    return
+  records.write_text(path, ''.join(json.dumps({'path': name, 'reason': reason}) + '\n'
+                                   for name, reason in unreadable))
+  say(f'{len(unreadable):,} pictures could not be read; {path} says why')
+
+
+def _save_sizes(collection, names, path) -> None:
+  settings = collection.config.cluster
+  found = quality.silhouettes(
+      collection.features, collection.clusters, spherical=grouping.is_spherical(settings),
+      sample=settings.sample, seed=collection.config.seed)
+  plots.save(cluster_plots.sizes_plot(collection.clusters, found, names), path)
+
+
+def _write_gallery(collection, measured, names, mesh, poll) -> None:
+  settings = collection.config.cluster
+  size = len(collection.ids)
+  groups = []
+  if size <= MOST_COMPARED:
+    groups = copies.find_copies(
+        collection.features, how='features',
+        least_similarity=collection.config.neighbours.least_similarity, poll=poll).groups
+  labels = [collection.label_names[label] if label >= 0 else '' for label in collection.labels]
+  facts = [(TITLES[key], f'{value:.3f}') for key, value in measured.items() if np.isfinite(value)]
+  say(f'drawing the gallery of {min(size, settings.gallery_most):,} pictures')
+  gallery.write_gallery(
+      collection.folder / 'gallery.html',
+      gallery.Gallery(
+          title=_title(collection), facts=facts, ids=collection.ids,
+          clusters=collection.clusters, distances=collection.distances,
+          places=place_on_map(np.asarray(collection.features), seed=collection.config.seed,
+                              poll=poll),
+          names=names, labels=labels if any(labels) else [], copies=groups),
+      collection.read_pictures, most=settings.gallery_most, poll=poll)
+
+
+def _title(collection) -> str:
+  if collection.top is not None:
+    return collection.top.name or str(collection.top)
+  return collection.config.data.source
