@@ -4,11 +4,12 @@
     PYTHONPATH=folder/of/faiss python -m benchmarks.kmeans --spread=0 --repeats=3
 
 All start from the same centres and make the same number of iterations, in turns, so that a machine
-that others use as well slows all of them; drawing starts is timed apart. Rows lie around as many middles as there are clusters,
-which overlap, or nowhere in particular with --spread=0. Ours is compiled before the first turn, and
-how long that took is told apart. faiss is left out where it is not installed (`pip install
-faiss-cpu`). The stream is fitted in a process of its own, whose peak memory is told; pages of the
-map that happen to be in memory count there as well.
+that others use as well slows all of them; drawing starts is timed apart. Rows lie around as many
+middles as there are clusters, which overlap, or nowhere in particular with --spread=0. Ours is
+compiled before the first turn, and how long that took is told apart. faiss is left out where it is
+not installed (`pip install faiss-cpu`); with others on the machine, OMP_WAIT_POLICY=passive keeps
+its threads from waiting busily. The stream is fitted in a process of its own, whose peak memory is
+told; pages of the map that happen to be in memory count there as well.
 """
 
 import argparse

@@ -160,6 +160,12 @@ def test_values_that_are_no_numbers_are_told(value):
     assign(rows, rows[:3])
 
 
+@pytest.mark.parametrize('wrong', [{'restarts': 0}, {'most_iterations': 0}, {'seed': -1}])
+def test_settings_that_make_no_sense_are_told(wrong):
+  with pytest.raises(UserError, match='expected one or more of both'):
+    fit_kmeans(blobs(count=40), 3, **wrong)
+
+
 def test_shapes_that_do_not_fit_are_told():
   with pytest.raises(UserError, match='start has the shape'):
     fit_kmeans(blobs(), 3, start=np.zeros((2, 12)))

@@ -73,6 +73,9 @@ def fit_kmeans(features: np.ndarray, num_clusters: int, *, seed: int = 0, restar
   check_features(features)
   check_num_clusters(num_clusters, len(features))
   check_start(start, num_clusters, features)
+  if min(restarts, most_iterations) < 1 or seed < 0:
+    raise UserError(f'{restarts} restarts of at most {most_iterations} iterations from seed '
+                    f'{seed}; expected one or more of both, and a seed from 0')
   features, origin = np.asarray(features), find_origin(features, spherical)
   laid = ShardedRows(features, mesh or parallel.make_mesh(), origin=origin, spherical=spherical)
   limit = tolerance * _mean_variance(laid.rows)

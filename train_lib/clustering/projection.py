@@ -8,7 +8,7 @@ import numpy as np
 from errors import UserError
 
 CHUNK_ROWS = 8_192                # that are read from disk at a time
-LEAST_SHARE = 1e-10               # of the largest variance, below which a component is noise
+LEAST_SHARE = 1e-7                # of the largest variance, below which a component is noise
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,8 @@ from train_lib.parallel import AXIS
 
 CPU_BLOCK_ROWS = 250     # what a core keeps near it
 BLOCK_ROWS = 16_384      # what keeps an accelerator busy
+FEW_ROWS = 32_768        # with fewer, compiling takes longer than some centres too many ...
+CENTRES_STEP, POINTS_STEP = 16, 8  # ... so that their number is rounded up to a multiple of these
 PRECISION = lax.Precision.HIGHEST  # float32 as it is: TPUs and GPUs would round it first
 ROUNDING = 3e-6  # of squared lengths; a squared distance below it may as well be none
 
@@ -93,23 +95,29 @@ class ShardedRows:
 
   def tally(self, centres: np.ndarray) -> Tally:
     """Sends rows to their nearest centres; the first of those that are as near."""
-    whole = parallel.put_whole(self.mesh, np.asarray(centres, np.float32))
-    self._clusters, sums, counts, changed = _compile(_tally, self.mesh, (P(AXIS), P(), P(), P()))(
-        len(self.rows), whole, self._rows, self._clusters)
-    return Tally(np.asarray(sums, np.float64), np.array(counts), int(changed))
+    run, number = _compile(_tally, self.mesh, (P(AXIS), P(), P(), P())), len(centres)
+    self._clusters, sums, counts, changed = run(
+        len(self.rows), number, self._put(centres, CENTRES_STEP), self._rows, self._clusters)
+    return Tally(np.asarray(sums, np.float64)[:number], np.array(counts[:number]), int(changed))
 
   def nearest(self, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest centre of each row, int32 [N], and its squared distance, float32 [N]."""
-    whole = parallel.put_whole(self.mesh, np.asarray(centres, np.float32))
-    found = _compile(_nearest, self.mesh, (P(AXIS), P(AXIS)))(whole, self._rows)
+    run = _compile(_nearest, self.mesh, (P(AXIS), P(AXIS)))
+    found = run(len(centres), self._put(centres, CENTRES_STEP), self._rows)
     clusters, squared = (part.reshape(-1)[:len(self.rows)] for part in parallel.to_host(found))
     return clusters, squared
 
   def squared_to(self, points: np.ndarray) -> np.ndarray:
     """Squared distances [t, N] of the rows to a few points [t, D]; 0 where rounding hides them."""
-    whole = parallel.put_whole(self.mesh, np.asarray(points, np.float32))
+    whole = self._put(points, POINTS_STEP)
     found = parallel.to_host(_compile(_squared_to, self.mesh, P(AXIS))(whole, self._rows))
-    return found.transpose(1, 0, 2).reshape(len(points), -1)[:, :len(self.rows)]
+    return found.transpose(1, 0, 2).reshape(len(whole), -1)[:len(points), :len(self.rows)]
+
+  def _put(self, points, step):
+    """Points on every device; behind them zeros, so that other numbers use the same program."""
+    points = np.asarray(points, np.float32)
+    missing = -len(points) % step if len(self.rows) < FEW_ROWS else 0
+    return parallel.put_whole(self.mesh, np.pad(points, ((0, missing), (0, 0))))
 
 
 def _on_cpu() -> bool:
@@ -125,14 +133,14 @@ def _compile(function, mesh, out_specs):
                                in_specs=(P(),) * whole + (P(AXIS),) * split))
 
 
-def _tally(count, centres, rows, before):
+def _tally(count, number, centres, rows, before):
   """Scans the blocks of a device; rows beyond the count belong to a cluster that is not there."""
   blocks, size, _ = rows.shape
-  first, halved = lax.axis_index(AXIS) * blocks * size, _halved(centres)
+  first, halved = lax.axis_index(AXIS) * blocks * size, _halved(centres, number)
 
   def visit(total, part):
-    number, block, old = part
-    real = first + number * size + jnp.arange(size) < count
+    place, block, old = part
+    real = first + place * size + jnp.arange(size) < count
     new = jnp.where(real, _closest(block, centres, halved), len(centres))
     added = _add_up(block, new, len(centres)), (real & (new != old)).sum(dtype=jnp.int32)
     return jax.tree.map(jnp.add, total, added), new
@@ -143,9 +151,10 @@ def _tally(count, centres, rows, before):
   return clusters, sums, counts, changed
 
 
-def _halved(centres):
-  """Half of the squared lengths [k], which `_closest` takes."""
-  return jnp.square(centres).sum(axis=1) / 2
+def _halved(centres, number):
+  """Half of the squared lengths [k], which `_closest` takes; what only fills up is nowhere near."""
+  real = jnp.arange(len(centres)) < number
+  return jnp.where(real, jnp.square(centres).sum(axis=1) / 2, jnp.inf)
 
 
 def _closest(block, centres, halved):
@@ -173,9 +182,9 @@ def _add_up(block, clusters, num_clusters):
           member.sum(axis=1, dtype=jnp.int32))
 
 
-def _nearest(centres, rows):
+def _nearest(number, centres, rows):
   """By differences, not by products: what is equal has no distance."""
-  halved = _halved(centres)
+  halved = _halved(centres, number)
 
   def visit(block):
     clusters = _closest(block, centres, halved)
