@@ -11,7 +11,7 @@ from train_lib import launch
 
 JOB = flags.DEFINE_string('job', '', "what to do: a name in jobs.JOBS; '': what the page is for")
 WORKDIR = flags.DEFINE_string('workdir', '', "a run's folder; '': runs/<config>[-<preset>]")
-INPUT = flags.DEFINE_string('input', '', 'predict, crop, synthesize: a picture, or a folder')
+INPUT = flags.DEFINE_string('input', '', 'a picture or a folder, of jobs that look at one')
 OUTPUT = flags.DEFINE_string('output', '', "a folder for what the job writes; '': in the workdir")
 TUNE = flags.DEFINE_bool('tune', True, 'on a CPU: start again with faster allocator settings')
 CONFIG = config_flags.DEFINE_config_file('config', None, 'a page: configs/NAME.py[:PRESET]',

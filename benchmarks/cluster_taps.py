@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from configs import cluster
+from errors import UserError
 from train_lib import build, build_data, build_inputs, devices, parallel
 from train_lib import workdir as workdir_lib
 from train_lib.clustering import projection, quality
@@ -38,6 +39,7 @@ def main() -> None:
   parser.add_argument('--net', default='inception_v3')
   parser.add_argument('--weights', default='', help='as net.init_from')
   parser.add_argument('--workdir', default='', help='of a trained classifier, in place of these')
+  parser.add_argument('--without', default='', help='a class whose pictures are left out')
   parser.add_argument('--seeds', type=int, default=5)
   parser.add_argument('--components', type=int, default=128)
   flags = parser.parse_args()
@@ -52,12 +54,22 @@ def main() -> None:
   drawn = [read_taps(trunk, *draw_net(trunk, seed), loader, source, taps)
            for seed in range(flags.seeds)]
   pixels = read_pixels(trunk.config, source)
-  labels = learned.pop('label')
-  print(f'{"":<16}' + ''.join(f'{name:>18}' for name in FIGURES))
-  show('pixels', [pixels] * flags.seeds, labels, flags)
+  rows = np.flatnonzero(learned['label'] != index_of(source.tag_names, flags.without))
+  labels = learned['label'][rows]
+  counts = np.sort(np.unique(labels, return_counts=True)[1])
+  print(f'{len(rows):,} pictures are clustered, {counts[0]:,} to {counts[-1]:,} of a class')
+  print(f'{"":<16}' + ''.join(f'{name:>20}' for name in FIGURES))
+  show('pixels', [pixels[rows]] * flags.seeds, labels, flags)
   for tap in taps:
-    show(tap, [learned[tap]] * flags.seeds, labels, flags)
-    show('  random kernels', [features[tap] for features in drawn], labels, flags)
+    show(tap, [learned[tap][rows]] * flags.seeds, labels, flags)
+    show('  random kernels', [features[tap][rows] for features in drawn], labels, flags)
+
+
+def index_of(names, name: str) -> int:
+  """The number of a class; -1 of none."""
+  if name and name not in names:
+    raise UserError(f"--without={name} is no class; the classes are {', '.join(names)}")
+  return names.index(name) if name else -1
 
 
 def make_config(flags):
@@ -118,7 +130,7 @@ def show(name, features, labels, flags) -> None:
   for figure in FIGURES:
     values = np.array([one[figure] for one in found])
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    line += f'{values.mean():10.3f} +- {half:.3f}'
+    line += f'{values.mean():11.3f} +- {half:.3f}'
   print(line, flush=True)
 
 

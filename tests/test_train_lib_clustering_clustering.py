@@ -10,7 +10,7 @@ import pytest
 from configs import simpsons
 from errors import UserError
 from tests import small_collections
-from tests.small_collections import COLOURS, make_config, run, write_pictures
+from tests.small_collections import make_config, run, write_pictures
 from train_lib import build_data
 from train_lib.clustering import clustering, labelling
 from train_lib.clustering.collection import open_collection

@@ -39,6 +39,13 @@ def build_picture_loader(config, path: str, poll: Callable[[], None] = lambda: N
                                  batch_size=config.predict.batch_size)
 
 
+def check_groupable(task: str) -> None:
+  """Raises UserError for a task whose nets cannot group pictures."""
+  if task == 'pose':
+    raise UserError("a net of the task 'pose' sees one person at a time and cannot group pictures; "
+                    'name a classifier, a tagger or an autoencoder')
+
+
 def build_collection(config, input: str, poll: Callable[[], None]) -> Source:
   """The pictures that are grouped: of a folder, or `cluster.splits` of the config's dataset.
 
@@ -48,9 +55,7 @@ def build_collection(config, input: str, poll: Callable[[], None]) -> Source:
     input: a folder or a picture; '' for the dataset.
     poll: called often while data are prepared; may raise to stop.
   """
-  if config.task == 'pose':
-    raise UserError("a net of the task 'pose' sees one person at a time and cannot group pictures; "
-                    'name a classifier, a tagger or an autoencoder')
+  check_groupable(config.task)
   if input or config.data.source == 'pictures':
     path = input or config.data.path
     return build_data.cut_pictures(config, pictures.open_pictures(path), poll)

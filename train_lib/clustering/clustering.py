@@ -49,7 +49,7 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
     UserError: no net, no pictures, settings that make no sense, or names of other clusters.
   """
   settings = config.cluster
-  _check(config, workdir, input)
+  _check(config, input)
   folder = Path(records.absolute(output or os.path.join(workdir, 'cluster')))
   for path in (input, config.data.path):
     if path:
@@ -81,7 +81,8 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
   _tell(collection, names, workdir, poll)
 
 
-def _check(config, workdir, input) -> None:
+def _check(config, input) -> None:
+  build_inputs.check_groupable(config.task)
   grouping.check_settings(config.cluster)
   copies.check_settings(config.neighbours.copies, config.neighbours.least_similarity)
   parallel.check_batch_size('cluster.batch_size', config.cluster.batch_size, parallel.make_mesh())

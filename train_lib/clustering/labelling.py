@@ -105,8 +105,8 @@ def check_names(path, named: dict, counts: dict[int, int]) -> dict[int, str]:
   for cluster, (pictures, name) in named.items():
     if cluster not in counts or pictures not in (None, counts[cluster]):
       here = f'{counts[cluster]:,} pictures' if cluster in counts else 'no pictures'
-      raise UserError(f"{path} names cluster {cluster} '{name}', which has {here} here; the file is "
-                      'of other clusters: move it away, and name these')
+      raise UserError(f"{path} names cluster {cluster} '{name}', which has {here} here; the file "
+                      'is of other clusters: move it away, and name these')
   return {cluster: name for cluster, (_, name) in named.items()}
 
 
