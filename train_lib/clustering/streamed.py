@@ -57,11 +57,10 @@ def fit_streamed(features, num_clusters: int, *, seed: int = 0, spherical: bool 
     centres = laid.rows[seeding.draw_starts(laid, num_clusters, rng, poll)]
   else:
     centres = prepare(start, origin, spherical)
-  seen = np.zeros(num_clusters, np.int64)
-  for _ in range(batches if len(features) > batch_rows else 0):
-    poll()
-    laid = ShardedRows(_draw(features, batch_rows, rng), mesh, origin=origin, spherical=spherical)
-    centres = _pull(laid.tally(centres), centres, seen, spherical)
+  if len(features) > batch_rows:
+    drawn = (ShardedRows(_draw(features, batch_rows, rng), mesh, origin=origin,
+                         spherical=spherical) for _ in range(batches))
+    centres = _settle(drawn, centres, spherical, poll)
 
   def read():
     for laid in kmeans.read_batches(features, batch_rows, mesh, origin, spherical):
@@ -70,12 +69,13 @@ def fit_streamed(features, num_clusters: int, *, seed: int = 0, spherical: bool 
 
   for iteration in range(1, passes + MOST_MORE_PASSES + 1):
     centres = _pass(read, centres, spherical)
-    if iteration >= passes:
-      moved = centres + origin
-      clusters, distances = kmeans.assign(features, moved, spherical=spherical, mesh=mesh,
-                                          batch_rows=batch_rows, poll=poll)
-      if len(np.unique(clusters)) == num_clusters:
-        break
+    if iteration < passes:
+      continue
+    moved = centres + origin
+    clusters, distances = kmeans.assign(features, moved, spherical=spherical, mesh=mesh,
+                                        batch_rows=batch_rows, poll=poll)
+    if len(np.unique(clusters)) == num_clusters:
+      break
   return Clustering(moved, clusters, distances, kmeans.inertia_of(distances, spherical), iteration)
 
 
@@ -84,6 +84,15 @@ def _draw(features, count, rng):
   if len(features) <= count:
     return np.asarray(features[:])
   return np.asarray(features[np.sort(rng.choice(len(features), count, replace=False))])
+
+
+def _settle(drawn, centres, spherical, poll):
+  """The centres after mini-batches have pulled at them."""
+  seen = np.zeros(len(centres), np.int64)
+  for laid in drawn:
+    poll()
+    centres = _pull(laid.tally(centres), centres, seen, spherical)
+  return centres
 
 
 def _pull(tally, centres, seen, spherical):

@@ -1,0 +1,33 @@
+"""The benchmark of k-means gives all libraries the same task, and counts the memory of a stream."""
+
+import argparse
+
+import numpy as np
+
+from benchmarks import kmeans
+
+FLAGS = argparse.Namespace(rows=600, width=8, clusters=5, iterations=3, repeats=1, spread=3.0)
+
+
+def test_all_start_alike_and_end_at_the_same_inertia():
+  rows = kmeans.blobs(FLAGS, np.empty((600, 8), np.float32))
+  start = rows[:5].copy()
+  ours, theirs = (fit(rows, start, 3) for fit in (kmeans.fit_ours, kmeans.fit_sklearn))
+  np.testing.assert_allclose(ours, theirs, atol=1e-4)
+  lines = kmeans.compare(FLAGS)
+  assert [line.split(':')[0] for line in lines if 'inertia' in line][:2] == ['ours', 'scikit-learn']
+
+
+def test_blobs_are_the_same_each_time():
+  some = kmeans.blobs(FLAGS, np.empty((600, 8), np.float32))
+  assert np.isfinite(some).all() and len(np.unique(some, axis=0)) == 600
+  np.testing.assert_array_equal(some, kmeans.blobs(FLAGS, np.empty((600, 8), np.float32)))
+
+
+def test_a_stream_tells_its_time_and_the_most_memory_it_held(tmp_path):
+  path = tmp_path / 'features.npy'
+  np.save(path, kmeans.blobs(FLAGS, np.empty((600, 8), np.float32)))
+  told = kmeans.stream(argparse.Namespace(stream_file=str(path), clusters=5))
+  assert told['seconds'] > 0 and told['peak'] >= told['before'] > 2**20
+  rows = np.load(path)
+  assert 0 < told['inertia'] < np.square(rows - rows.mean(axis=0)).sum() / 2
