@@ -177,6 +177,7 @@ class Loader:
     self.num_examples = len(source)
     self.num_batches = -(-len(source) // batch_size)  # that hold every example once
     self.keys = tuple(keys)
+    self.batch_size = batch_size                       # over all shards
     self._maker = BatchMaker(source, tuple(pipeline), self.keys, batch_size, train, seed,
                              shard_index, shard_count)
     self._pool = {'workers': workers, 'processes': processes, 'deadline_sec': deadline_sec}

@@ -1,6 +1,5 @@
 """--job=neighbours: what looks alike in a collection that was clustered, and near-copies in it."""
 
-import json
 import os
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from train_lib.clustering import alike_files, copies, copy_files
 from train_lib.clustering.collection import open_collection
 from train_lib.clustering.search import Index
 from train_lib.preemption import Preemption
-from train_lib.reporting import say
+from train_lib.reporting import counted, note_unreadable, say
 from train_lib.split_statistics import even_sample
+
+MANY_COPIES, MANY_FRAC = 20, 0.1  # and more than this share: a sign of too low a similarity
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
@@ -74,7 +75,7 @@ def _find_given(settings, collection, index, input, folder, poll) -> None:
   """Looks for the pictures of the input in the collection."""
   source = build_inputs.build_picture_source(input)
   names, features, unreadable = collection.embed(source, poll)
-  _write_unreadable(folder, unreadable)
+  note_unreadable(folder / 'unreadable.jsonl', unreadable)
   if not names:
     raise UserError(f"no picture of '{input}' can be read; {folder}/unreadable.jsonl says why")
   rows, similarities = index.search(features, min(settings.count, len(index)), poll=poll)
@@ -98,13 +99,13 @@ def _find_own(config, collection, index, folder, poll) -> None:
   rows, similarities = index.search(
       collection.features, min(config.neighbours.count, size - 1), leave_out=np.arange(size),
       poll=poll)
-  _write_unreadable(folder, [])
+  note_unreadable(folder / 'unreadable.jsonl', [])
   shown = even_sample(size, alike_files.SHOWN_QUERIES)
   _write(folder, collection, collection.ids, rows, similarities, shown, collection.read_picture,
          poll)
   found = _find_copies(config, collection, index, poll)
   copy_files.write_copies(folder, found, collection.ids, collection.read_picture, poll)
-  _tell_copies(folder, found, config.neighbours.copies)
+  _tell_copies(folder, found, config.neighbours.copies, size)
   if config.neighbours.unique:
     _write_unique(collection, found, folder / 'unique', poll)
 
@@ -138,13 +139,16 @@ def _find_copies(config, collection, index, poll) -> copies.Copies:
       hashed=hashed, index=index, rank=rank, poll=poll)
 
 
-def _tell_copies(folder, found, how) -> None:
+def _tell_copies(folder, found, how, size) -> None:
   witnesses = 'hash or features' if how == 'both' else how
   spare = sum(len(group) - 1 for group in found.groups)
   if spare:
-    say(f'{spare:,} pictures are near-copies of {len(found.groups):,} others, by {witnesses}: '
-        f'{folder}/copies.csv lists them, {folder}/copies.png shows the largest groups; look '
-        'before you remove any')
+    say(f'{counted(spare, "picture")} nearly the same as {counted(len(found.groups), "other")}, by '
+        f'{witnesses}: {folder}/copies.csv lists them, {folder}/copies.png shows the largest '
+        'groups; look before you remove any')
+    if spare > max(MANY_COPIES, MANY_FRAC * size):
+      say('so many are hardly copies: to this net different pictures are alike; raise '
+          '--config.neighbours.least_similarity')
   else:
     say(f'no near-copies were found by {witnesses}')
 
@@ -157,14 +161,3 @@ def _write_unique(collection, found, folder, poll) -> None:
   kept = [row for row in range(len(collection.ids)) if row not in spare]
   copy_files.write_unique(collection, kept, Path(folder), poll)
   say(f'the {len(kept):,} pictures that are no copies of another are in {folder}')
-
-
-def _write_unreadable(folder, unreadable) -> None:
-  path = folder / 'unreadable.jsonl'
-  if not unreadable:
-    path.unlink(missing_ok=True)
-    return
-  records.write_text(path, ''.join(
-      json.dumps({'id': name, 'reason': reason}, ensure_ascii=False) + '\n'
-      for name, reason in unreadable))
-  say(f'{len(unreadable):,} could not be read; {path} says why')

@@ -89,6 +89,10 @@ def test_a_run_named_as_weights_brings_its_net_and_how_it_reads(folder, run):
   one, other = (np.asarray(each.net.net.apply(each.variables, image, train=False)[1]['features'])
                 for each in (trunk, own))
   np.testing.assert_array_equal(one, other)
+  config.cluster.update({'k': 3, 'batch_size': 8, 'resamples': 2, 'gallery': False})
+  cluster.run(config, str(folder / 'elsewhere'), config_path='', input='', output='')
+  found = open_collection(folder / 'elsewhere').neighbours(folder / 'photos' / 'red' / '2.png', 1)
+  assert found[0][0] == 'red/2.png' and found[0][1] == pytest.approx(1, abs=1e-4)
 
 
 def test_without_a_net_or_with_one_of_poses_it_is_told(folder, run):

@@ -151,7 +151,7 @@ def test_copies_are_listed_with_the_largest_to_be_kept(tmp_path, capsys):
       ('2', 'a/0.png', 'yes'), ('2', 'a/0-half.png', 'no')]
   assert [row['why'] for row in rows] == ['', 'same file', '', 'hash and features']
   assert (folder / 'copies.png').exists() and not (folder / 'unique').exists()
-  assert '2 pictures are near-copies of 2 others, by hash or features' in capsys.readouterr().out
+  assert '2 pictures nearly the same as 2 others, by hash or features' in capsys.readouterr().out
 
 
 def test_the_kept_one_is_of_most_pixels_then_of_most_bytes(tmp_path):
@@ -222,7 +222,7 @@ def test_pictures_of_an_input_are_looked_for_in_the_collection(tmp_path, capsys)
   assert not (folder / 'copies.csv').exists()
   unreadable = [json.loads(line) for line in (folder / 'unreadable.jsonl').read_text().splitlines()]
   assert [row['id'] for row in unreadable] == ['bad.png']
-  assert '1 could not be read' in capsys.readouterr().out
+  assert '1 picture could not be read' in capsys.readouterr().out
   run(tmp_path, new / 'known.png', tmp_path / 'out', count=100)
   assert len(table(folder / 'neighbours.csv')) == 8          # all that there are
   assert '1.000  a/2.png' in capsys.readouterr().out

@@ -24,7 +24,7 @@ def pictures(tmp_path):
 
 
 def read_csv(path):
-  with open(path, newline='', encoding='utf-8') as file:
+  with open(path, newline='', encoding='utf-8', errors='surrogateescape') as file:
     return list(csv.DictReader(file))
 
 
@@ -56,7 +56,7 @@ def test_pictures_of_three_colours_make_three_clusters(monkeypatch, tmp_path, pi
   assert figures['pictures'] == 18 and figures['unreadable'] == 1 and figures['clusters'] == 3
   assert figures['silhouette'] > 0.7 and 'nmi' not in figures
   unreadable = [json.loads(line) for line in (folder / 'unreadable.jsonl').read_text().splitlines()]
-  assert [row['path'] for row in unreadable] == ['red/broken.png']
+  assert [row['id'] for row in unreadable] == ['red/broken.png']
   assert [row['pictures'] for row in read_csv(folder / 'names.csv')] == ['6'] * 3
   assert 'could not be read' in capsys.readouterr().out
 
@@ -122,10 +122,11 @@ def _suffixes(folder):
 
 
 def test_the_most_typical_share_is_labelled(monkeypatch, tmp_path, pictures):
-  config = make_config(tmp_path, pictures, labelled_frac=0.5)
-  folder = run(monkeypatch, config, tmp_path / 'run')
+  folder = run(monkeypatch, make_config(tmp_path, pictures), tmp_path / 'run')
   name_clusters(folder, str)
-  run(monkeypatch, config, tmp_path / 'run')
+  run(monkeypatch, make_config(tmp_path, pictures, labelled_frac=0.5, gallery=True, folders=True),
+      tmp_path / 'run')
+  assert (folder / 'gallery.html').exists() and len(list((folder / 'folders').iterdir())) == 4
   labelled = {row['path'].removeprefix('pictures/')
               for row in read_csv(folder / 'labelled' / 'labels.csv')}
   typical = {row['path'] for row in read_csv(folder / 'clusters.csv') if int(row['rank']) <= 3}
@@ -137,7 +138,7 @@ def test_names_of_other_clusters_are_not_taken(monkeypatch, tmp_path, pictures):
   folder = run(monkeypatch, config, tmp_path / 'run')
   name_clusters(folder, str)
   names, clusters = ((folder / name).read_bytes() for name in ('names.csv', 'clusters.csv'))
-  with pytest.raises(UserError, match='names 3 clusters of other features or settings'):
+  with pytest.raises(UserError, match='names 3 clusters of other pictures, features or settings'):
     run(monkeypatch, make_config(tmp_path, pictures, k=2), tmp_path / 'run')
   assert (folder / 'names.csv').read_bytes() == names
   assert (folder / 'clusters.csv').read_bytes() == clusters
@@ -188,7 +189,7 @@ def test_a_collection_is_opened_again_and_asked_for_what_is_alike(monkeypatch, t
   os.remove(pictures / 'green' / '2.png')
   again = open_collection(tmp_path / 'run')
   assert again.read_picture(again.ids.index('green/2.png')) is None
-  with pytest.raises(UserError, match="1 pictures are gone .* such as 'green/2.png'"):
+  with pytest.raises(UserError, match="1 picture that .* cannot be found, such as 'green/2.png'"):
     _ = again.rows
 
 
@@ -210,10 +211,83 @@ def test_mistakes_are_told_in_a_sentence(monkeypatch, tmp_path, pictures):
     (tmp_path / 'same').mkdir(exist_ok=True)
     (tmp_path / 'same' / f'{name}.png').write_bytes((pictures / 'red' / '0.png').read_bytes())
   told('different', input=tmp_path / 'same', k=2)
+  told('all pictures have the same features', input=tmp_path / 'same', k=0)
+  told('cluster.components is -3', components=-3)
+  told(r'cluster.k_tried is \(0,\)', k=0, k_tried=(0,))
   (tmp_path / 'bad').mkdir()
   (tmp_path / 'bad' / 'a.png').write_bytes(b'junk')
   told('can be read', input=tmp_path / 'bad')
   with pytest.raises(UserError, match='lies inside of the input'):
     run(monkeypatch, make_config(tmp_path, pictures), tmp_path / 'run', pictures,
         pictures / 'out')
-  assert clustering.PRESENTATION
+
+
+def test_a_refused_command_leaves_clusters_names_and_config_as_they_were(monkeypatch, tmp_path,
+                                                                         pictures):
+  config = make_config(tmp_path, pictures)
+  folder = run(monkeypatch, config, tmp_path / 'run')
+  before = {path: path.read_bytes() for path in (tmp_path / 'run').rglob('*') if path.is_file()}
+  for settings in ({'k': 19}, {'k': 0, 'k_tried': (30,)}, {'taps': ('none',)}, {'stream_rows': 2}):
+    with pytest.raises(UserError):
+      run(monkeypatch, make_config(tmp_path, pictures, **settings), tmp_path / 'run')
+    left = {path: path.read_bytes() for path in before}
+    assert left == before
+  name_clusters(folder, str)
+  with pytest.raises(UserError, match='names 3 clusters'):
+    run(monkeypatch, make_config(tmp_path, pictures, k=2), tmp_path / 'run')
+  assert json.loads((tmp_path / 'run' / 'config.json').read_text())['cluster']['k'] == 3
+  run(monkeypatch, config, tmp_path / 'run')
+  assert (folder / 'labelled' / 'labels.csv').exists()
+
+
+def test_names_are_kept_where_the_clusters_have_to_be_made_again(monkeypatch, tmp_path, pictures):
+  config = make_config(tmp_path, pictures)
+  folder = run(monkeypatch, config, tmp_path / 'run')
+  name_clusters(folder, str)
+  (folder / 'collection.json').unlink()
+  run(monkeypatch, config, tmp_path / 'run')
+  assert len(labelling.read_names(folder / 'names.csv')) == 3
+  assert (folder / 'labelled' / 'labels.csv').exists()
+
+
+def test_an_empty_file_of_names_comes_back(monkeypatch, tmp_path, pictures):
+  folder = run(monkeypatch, make_config(tmp_path, pictures), tmp_path / 'run')
+  (folder / 'names.csv').unlink()
+  run(monkeypatch, make_config(tmp_path, pictures), tmp_path / 'run')
+  assert [row['name'] for row in read_csv(folder / 'names.csv')] == [''] * 3
+
+
+def test_a_stop_while_the_report_is_written_costs_none_of_its_pages(monkeypatch, tmp_path,
+                                                                    pictures):
+  def stop(*_):
+    raise KeyboardInterrupt
+
+  config = make_config(tmp_path, pictures, k=0, k_tried=(2, 3))
+  with monkeypatch.context() as patch:
+    patch.setattr(clustering.cluster_report, 'measure', stop)
+    with pytest.raises(KeyboardInterrupt):
+      run(patch, config, tmp_path / 'run')
+  folder = run(monkeypatch, config, tmp_path / 'run')
+  for name in ('clusters.json', 'number_of_clusters.csv', 'number_of_clusters.png', 'names.csv',
+               'clusters.csv', 'clusters.png'):
+    assert (folder / name).exists(), name
+
+
+def test_a_collection_is_found_from_another_folder(monkeypatch, tmp_path, pictures):
+  config = make_config(tmp_path, pictures)
+  config.data.path = 'photos'
+  monkeypatch.chdir(tmp_path)
+  run(monkeypatch, config, tmp_path / 'run')
+  monkeypatch.chdir('/')
+  assert open_collection(tmp_path / 'run').read_picture(0) is not None
+
+
+def test_names_that_are_no_utf8_can_be_labelled_too(monkeypatch, tmp_path, pictures):
+  os.rename(pictures / 'red' / '1.png', os.fsencode(pictures / 'red') + b'/b\xff\xfe.png')
+  config = make_config(tmp_path, pictures)
+  folder = run(monkeypatch, config, tmp_path / 'run')
+  name_clusters(folder, str)
+  run(monkeypatch, config, tmp_path / 'run')
+  rows = read_csv(folder / 'labelled' / 'labels.csv')
+  assert len(rows) == 18 and all((folder / 'labelled' / row['path']).exists() for row in rows)
+  assert (folder / 'labelled' / 'labels.csv').read_bytes().decode()

@@ -42,7 +42,7 @@ def test_the_table_goes_from_typical_to_unusual_and_noise_comes_last(tmp_path):
 @pytest.mark.parametrize('text', [
     'cluster,pictures,name\n0,2,two  words \n1,2,\n',
     '\ufeffcluster;pictures;name\r\n0;2;two words\r\n1;2;\r\n',
-    'Name\tCluster\ntwo words\t0\n\t\n'])
+    'Name\tCluster\ntwo words\t0\n\t\n', 'cluster,name\r0,two words\r1,\r'])
 def test_names_are_read_as_spreadsheets_save_them(tmp_path, text):
   (tmp_path / 'names.csv').write_bytes(text.encode())
   named = read_names(tmp_path / 'names.csv')
@@ -56,6 +56,7 @@ def test_names_are_read_as_spreadsheets_save_them(tmp_path, text):
     ('cluster,name\nx,cat\n', "line 2 of .*: 'x' is no number of a cluster"),
     ('cluster,name\n-1,noise\n', "'-1' is no number of a cluster"),
     ('cluster,name\n1,cat\n1,dog\n', "line 3 of .*: '1' stands there twice"),
+    ('cluster,name\n1,"cat\n2,dog\n', 'is no CSV file'),
     (b'cluster,name\n1,\xff\n', 'is not UTF-8')])
 def test_a_file_of_names_that_cannot_be_understood_is_told(tmp_path, text, words):
   (tmp_path / 'names.csv').write_bytes(text if isinstance(text, bytes) else text.encode())

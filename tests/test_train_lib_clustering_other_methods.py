@@ -24,18 +24,17 @@ def cluster(method, rows, num_clusters=4, least_size=8, **options):
 
 
 @pytest.mark.parametrize('method', METHODS)
-@pytest.mark.parametrize('spherical', [False, True])
 @pytest.mark.parametrize('dtype', [np.float16, np.float32])
-def test_every_method_finds_blobs_that_lie_apart(method, spherical, dtype):
+def test_every_method_finds_blobs_that_lie_apart(method, dtype):
   rows, owner = blobs()
   before = rows.astype(dtype)
   rows = before.copy()
-  found = cluster(method, rows, spherical=spherical)
+  found = cluster(method, rows)
   some = found >= 0
   assert found.dtype == np.int32 and found.shape == (120,) and set(found[some]) == {0, 1, 2, 3}
   assert some.mean() > 0.9 and adjusted_rand_score(owner[some], found[some]) == 1
   np.testing.assert_array_equal(rows, before)
-  np.testing.assert_array_equal(cluster(method, rows, spherical=spherical), found)
+  np.testing.assert_array_equal(cluster(method, rows), found)
 
 
 def test_the_methods_are_those_of_scikit_learn():
@@ -44,13 +43,6 @@ def test_the_methods_are_those_of_scikit_learn():
   assert adjusted_rand_score(expected, cluster('agglomerative', rows, 7)) == 1
   trees = HDBSCAN(min_cluster_size=5, algorithm='kd_tree', copy=True).fit_predict(blobs()[0])
   np.testing.assert_array_equal(cluster('hdbscan', blobs()[0], least_size=5) < 0, trees < 0)
-
-
-def test_spherical_clusters_do_not_know_how_long_rows_are():
-  rows, owner = blobs()
-  stretched = rows * np.geomspace(1, 50, len(rows), dtype=np.float32)[:, None]
-  assert adjusted_rand_score(owner, cluster('agglomerative', stretched, spherical=True)) == 1
-  assert adjusted_rand_score(owner, cluster('agglomerative', stretched)) < 1
 
 
 def test_what_lies_alone_is_noise():
@@ -93,14 +85,6 @@ def test_centres_are_means_and_noise_has_no_distance():
   np.testing.assert_allclose(distances, [1, 1, 0, np.nan])
 
 
-def test_spherical_centres_have_unit_length_and_distances_are_of_the_angle():
-  centres, distances = describe(np.array([[3, 0], [0, 7], [-5, 0]]), np.array([0, 0, 1]),
-                                spherical=True)
-  np.testing.assert_allclose(centres, [[0.5 ** 0.5, 0.5 ** 0.5], [-1, 0]], rtol=1e-6)
-  np.testing.assert_allclose(distances, [1 - 0.5 ** 0.5, 1 - 0.5 ** 0.5, 0], rtol=1e-6)
-
-
 def test_of_noise_alone_there_is_no_centre():
-  for spherical in (False, True):
-    centres, distances = describe(np.ones((3, 2)), np.full(3, -1), spherical=spherical)
-    assert centres.shape == (0, 2) and np.isnan(distances).all()
+  centres, distances = describe(np.ones((3, 2)), np.full(3, -1))
+  assert centres.shape == (0, 2) and np.isnan(distances).all()

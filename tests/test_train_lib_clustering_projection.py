@@ -77,13 +77,6 @@ def test_half_precision_on_disk_gives_nearly_the_same(tmp_path):
   assert (found * wanted).sum(axis=1).min() > 0.999
 
 
-@pytest.mark.parametrize('components, whiten, words', [
-    (-1, False, 'cluster.components is -1'), (0, True, 'whitening is of principal components')])
-def test_settings_that_make_no_sense_are_told(components, whiten, words):
-  with pytest.raises(UserError, match=words):
-    fit(draw(), components=components, whiten=whiten)
-
-
 def test_features_that_are_no_numbers_are_told():
   features = draw()
   features[3, 3] = np.nan

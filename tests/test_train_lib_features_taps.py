@@ -96,3 +96,24 @@ def test_taps_that_there_are_not_and_numbers_too_large_for_half_precision_are_to
   large = trunk._replace(net=trunk.net._replace(deviation=(1e-5,) * 3))
   with pytest.raises(UserError, match='keep them as float32'):
     load_taps(tmp_path, loader, large, dtype='float16')
+
+
+def test_what_a_stopped_run_did_in_batches_of_another_size_is_done_again(tmp_path, monkeypatch):
+  monkeypatch.setattr(features, 'SAVE_SEC', -1.0)
+  loader, trunk = collection(tmp_path)
+  wanted = load_taps(tmp_path / 'other', loader, trunk)
+  for size in (2, 8, 4):
+    calls = []
+
+    def stop(calls=calls):
+      calls.append(1)
+      if len(calls) == 3:
+        raise KeyboardInterrupt
+
+    loader, _ = collection(tmp_path, batch_size=size)
+    with pytest.raises(KeyboardInterrupt):
+      load_taps(tmp_path, loader, trunk, stop)
+  loader, _ = collection(tmp_path, batch_size=8)
+  found = load_taps(tmp_path, loader, trunk)
+  np.testing.assert_allclose(found['features'], wanted['features'], rtol=1e-5)
+  assert list(found['id']) == list(wanted['id'])

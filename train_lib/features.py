@@ -105,7 +105,7 @@ def _find_shape(loader) -> tuple[int, ...]:
     example = loader.example(index)
     if example is not None:
       return example['image'].shape
-  raise UserError(f'none of the {loader.num_examples:,} pictures can be read')
+  return loader.make_batch(0)['image'].shape[1:]  # raises, and says why none can be read
 
 
 def _describe_trunk(task, variables):
@@ -142,9 +142,12 @@ def stream_features(task, mesh, variables: dict, loader, taps: tuple[str, ...], 
 
 def _fill(arrays, parts, task, mesh, variables, loader, poll, taps, dtype, width) -> dict:
   """Writes the arrays, from where an earlier run was stopped; returns fields of the manifest."""
-  done, path = _count_done(parts), arrays / 'features.npy'
+  done, path = _count_done(parts, loader.batch_size), arrays / 'features.npy'
   if not path.exists():
     done = 0
+  if not done:                                  # what any parts tell of is written over
+    for part in parts.glob('*.npz'):
+      part.unlink()
   features = np.lib.format.open_memmap(path, mode='r+' if done else 'w+', dtype=dtype,
                                        shape=(loader.num_examples, width))
   say(f'computing the features of {loader.num_examples:,} pictures, once; '
@@ -165,7 +168,7 @@ def _fill(arrays, parts, task, mesh, variables, loader, poll, taps, dtype, width
       features.flush()
       _save_part(parts, first_unsaved, number + 1, rest, loader)
       rest, first_unsaved, saved = [], number + 1, time.monotonic()
-  return _join(arrays, parts, loader.num_examples)
+  return _join(arrays, parts, loader)
 
 
 class _Clock:
@@ -186,7 +189,10 @@ class _Clock:
 
 
 def _save_part(parts, start, stop, rest, loader) -> None:
-  """Writes what is known of the batches start, ..., stop - 1 besides their features."""
+  """Writes what is known of the batches start, ..., stop - 1 besides their features.
+
+  Its name holds the size of the batches: those of a run with another size are none of this one's.
+  """
   values = {key: np.concatenate([np.asarray(batch[key]) for batch in rest])
             for key in rest[0] if key != 'id'}
   texts = {'id': [name for batch in rest for name in batch['id']],
@@ -194,28 +200,29 @@ def _save_part(parts, start, stop, rest, loader) -> None:
   content = io.BytesIO()
   np.savez(content, **values, **{key: np.frombuffer(json.dumps(text).encode(), np.uint8)
                                  for key, text in texts.items()})
-  records.write_bytes(parts / f'{start:09d}-{stop:09d}.npz', content.getvalue())
+  name = f'{loader.batch_size}-{start:09d}-{stop:09d}.npz'
+  records.write_bytes(parts / name, content.getvalue())
 
 
-def _list_parts(parts) -> list[tuple[int, str]]:
+def _list_parts(parts, batch_size) -> list[tuple[int, str]]:
   """[(the batch behind it, name)] of the parts that follow one another from the first batch on."""
   found, done = [], 0
-  for name in sorted(path.name for path in parts.glob('*-*.npz')):
-    start, stop = map(int, name.removesuffix('.npz').split('-'))
+  for name in sorted(path.name for path in parts.glob(f'{batch_size}-*.npz')):
+    _, start, stop = map(int, name.removesuffix('.npz').split('-'))
     if start == done:
       found.append((stop, name))
       done = stop
   return found
 
 
-def _count_done(parts) -> int:
-  return max((stop for stop, _ in _list_parts(parts)), default=0)
+def _count_done(parts, batch_size) -> int:
+  return max((stop for stop, _ in _list_parts(parts, batch_size)), default=0)
 
 
-def _join(arrays, parts, num_examples) -> dict:
+def _join(arrays, parts, loader) -> dict:
   """Writes an array for each key out of the parts; returns fields of the manifest."""
-  columns, bad = {}, {}
-  for _, name in _list_parts(parts):
+  columns, bad, num_examples = {}, {}, loader.num_examples
+  for _, name in _list_parts(parts, loader.batch_size):
     with np.load(parts / name, allow_pickle=False) as part:
       for key in part.files:
         value = json.loads(part[key].tobytes()) if key in _CONTROL else part[key]
@@ -224,7 +231,10 @@ def _join(arrays, parts, num_examples) -> dict:
         else:
           columns.setdefault(key, []).append(value)
   ids = [name for part in columns.pop('id') for name in part][:num_examples]
+  arrays_of = {key: np.concatenate(values)[:num_examples] for key, values in columns.items()}
+  if {len(ids), *map(len, arrays_of.values())} != {num_examples}:
+    raise ValueError(f'the parts in {parts} are not of {num_examples} pictures')
   records.write_json(arrays / 'id.json', ids)
-  for key, values in columns.items():
-    np.save(arrays / f'{key}.npy', np.concatenate(values)[:num_examples], allow_pickle=False)
+  for key, value in arrays_of.items():
+    np.save(arrays / f'{key}.npy', value, allow_pickle=False)
   return {'bad_images': sorted(bad.items())}

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a bar or plain lines, metrics.jsonl, TensorBoard."""
 
+import json
 import logging
 import sys
 import time
@@ -18,11 +19,30 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+  """1 -> '1 picture', 2000 -> '2,000 pictures'."""
+  ending = '' if number == 1 else 'es' if noun.endswith('s') else 's'
+  return f'{number:,} {noun}{ending}'
+
+
 def human_time(seconds: float) -> str:
   """45 -> '45 s', 600 -> '10 min', 9000 -> '2.5 h'."""
   if seconds < 90:
     return f'{seconds:.0f} s'
   return f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'
+
+
+def note_unreadable(path, unreadable) -> None:
+  """Writes why pictures could not be read, a JSON line each; without any an older file goes.
+
+  Args: path: an epath or pathlib path; unreadable: (id, reason) of each.
+  """
+  if not unreadable:
+    path.unlink(missing_ok=True)
+    return
+  records.write_text(path, ''.join(json.dumps({'id': name, 'reason': reason}) + '\n'
+                                   for name, reason in unreadable))
+  say(f'{counted(len(unreadable), "picture")} could not be read; {path} says why')
 
 
 class Progress:

@@ -80,6 +80,8 @@ def try_numbers(features: np.ndarray, numbers: Sequence[int], fit: Callable, *, 
   """
   numbers = _check(rule, numbers, resamples)
   different = quality.count_different(features, numbers[-1])
+  if different == 1:
+    raise UserError('all pictures have the same features: there is nothing to group')
   if different < numbers[0]:
     raise UserError(f'the smallest number of clusters to try is {numbers[0]}, and the pictures '
                     f'have {different} different features; try fewer clusters')

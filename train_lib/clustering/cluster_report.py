@@ -1,6 +1,5 @@
 """What a cluster job leaves for a person: figures, a table of the pictures, plots, the gallery."""
 
-import json
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +8,7 @@ from train_lib import plots, records
 from train_lib.clustering import cluster_plots, copies, gallery, grouping, labelling, quality
 from train_lib.clustering.collection import Collection
 from train_lib.clustering.map import place_on_map
-from train_lib.reporting import say
+from train_lib.reporting import note_unreadable, say
 
 WRITTEN = ('clusters.json', 'clusters.csv', 'clusters.png', 'gallery.html', 'unreadable.jsonl',
            'number_of_clusters.csv', 'number_of_clusters.png')
@@ -19,13 +18,12 @@ TITLES = {'silhouette': 'silhouette', 'davies_bouldin': 'Davies-Bouldin', 'stabi
           'hungarian_accuracy': 'Hungarian accuracy'}
 
 
-def write_report(collection: Collection, trials: list, names: dict[int, str], mesh,
+def write_report(collection: Collection, names: dict[int, str], mesh,
                  poll: Callable[[], None]) -> None:
   """Measures the clusters and writes everything of WRITTEN; see `clustering.cluster_pictures`.
 
   Args:
     collection: grouped.
-    trials: of numbers of clusters; [] leaves what an earlier command wrote of them.
     names: of clusters.
     mesh: the devices.
     poll: called often; may raise to stop.
@@ -35,12 +33,13 @@ def write_report(collection: Collection, trials: list, names: dict[int, str], me
   counts = labelling.count_pictures(collection.clusters)
   say(f'{len(counts):,} clusters of {min(counts.values(), default=0):,} to '
       f'{max(counts.values(), default=0):,} pictures; ' + _in_words(measured))
-  _write_unreadable(folder / 'unreadable.jsonl', collection.unreadable)
+  note_unreadable(folder / 'unreadable.jsonl', collection.unreadable)
   records.write_json(folder / 'clusters.json', {
       'pictures': len(collection.ids), 'unreadable': len(collection.unreadable),
       'clusters': len(counts), 'noise': int((collection.clusters < 0).sum()), **measured,
       'settings': settings.to_dict(), 'seed': collection.config.seed})
   labelling.write_clusters(folder / 'clusters.csv', collection, names)
+  trials = collection.trials
   if trials:
     records.write_csv(folder / 'number_of_clusters.csv', trials[0]._fields, trials)
     plots.save(cluster_plots.numbers_plot(trials, len(counts), settings.choose_by),
@@ -65,15 +64,6 @@ def measure(collection: Collection, mesh, poll: Callable[[], None]) -> dict[str,
 def _in_words(measured) -> str:
   return ', '.join(f'{TITLES[key]} {value:.3f}' for key, value in measured.items()
                    if np.isfinite(value))
-
-
-def _write_unreadable(path, unreadable) -> None:
-  if not unreadable:
-    path.unlink(missing_ok=True)
-    return
-  records.write_text(path, ''.join(json.dumps({'path': name, 'reason': reason}) + '\n'
-                                   for name, reason in unreadable))
-  say(f'{len(unreadable):,} pictures could not be read; {path} says why')
 
 
 def _save_sizes(collection, names, path) -> None:

@@ -4,6 +4,8 @@ What decides the clusters has a digest. While it stays the same, the same comman
 what is for a person, with the names that she gave since.
 """
 
+import copy
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,7 +21,7 @@ from train_lib import build_data, build_inputs, parallel, records
 from train_lib import workdir as workdir_lib
 from train_lib.clustering import cluster_report, copies, grouping, labelling, projection
 from train_lib.clustering.collection import (
-    NAME,
+    FRESH,
     Collection,
     open_collection,
     save_collection,
@@ -27,7 +29,8 @@ from train_lib.clustering.collection import (
 )
 from train_lib.clustering.trunk import open_trunk
 from train_lib.features import load_features, tap_widths
-from train_lib.reporting import say
+from train_lib.lock import Lock
+from train_lib.reporting import counted, say
 from train_lib.weight_account import plain
 
 # Keys of the section that change what is written, and no cluster.
@@ -56,7 +59,7 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
       records.check_outside(folder, path)
   named = _read_names(folder)
   trunk = open_trunk(config, workdir)
-  _save_config(config, workdir)
+  _note_command(config, workdir, first=True)
   source = build_inputs.build_collection(trunk.config, input, poll)
   say(f'{source.description}; {trunk.words}')
   loader = build_inputs.build_collection_loader(trunk.config, source)
@@ -64,21 +67,22 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
       config.runtime.features_dir, trunk.net, trunk.mesh, trunk.variables, loader,
       build_data.describe_reading(trunk.config, source, 'all'), poll,
       taps=tuple(settings.taps), dtype=settings.stored_as)
-  key = _key(arrays['features'], config)
-  if saved_key(folder) == key:
-    collection, trials = open_collection(folder, poll), []
-    say('nothing that decides the clusters has changed: they stay as they are')
-  else:
-    if named:
-      raise UserError(f'{folder / "names.csv"} names {len(named):,} clusters of other features or '
-                      'settings; take the change back, or move that file away and name the new '
-                      'clusters')
-    collection, trials = _make(folder, config, trunk, workdir, input, source, arrays, loader, key,
-                               poll)
-  names = labelling.check_names(folder / 'names.csv', named,
-                                labelling.count_pictures(collection.clusters))
-  cluster_report.write_report(collection, trials, names, trunk.mesh, poll)
-  _tell(collection, names, workdir, poll)
+  key, saved = _key(arrays['features'], config), saved_key(folder)
+  if named and saved not in ('', key):
+    raise UserError(f'{folder / "names.csv"} names {counted(len(named), "cluster")} of other '
+                    'pictures, features or settings; take the change back, or move that file away '
+                    'and name the new clusters')
+  folder.mkdir(parents=True, exist_ok=True)
+  with Lock(folder):
+    if saved == key:
+      collection = dataclasses.replace(open_collection(folder, poll), config=_named(trunk.config))
+      say('nothing that decides the clusters has changed: they stay as they are')
+    else:
+      collection = _make(folder, trunk, workdir, input, source, arrays, loader, key, poll)
+    names = _settle_names(folder / 'names.csv', named, collection.clusters)
+    _note_command(config, workdir, first=False)
+    cluster_report.write_report(collection, names, trunk.mesh, poll)
+    _tell(collection, names, output or workdir, poll)
 
 
 def _check(config, input) -> None:
@@ -99,11 +103,32 @@ def _read_names(folder) -> dict:
   return labelling.read_names(path) if path.exists() else {}
 
 
-def _save_config(config, workdir) -> None:
-  """Notes the command in a folder of its own, so that later jobs need --workdir alone."""
+def _settle_names(path, named, clusters) -> dict[int, str]:
+  """The names of clusters, checked; without a file of names an empty one is written."""
+  counts = labelling.count_pictures(clusters)
+  if not path.exists():
+    labelling.write_names(path, counts)
+  return labelling.check_names(path, named, counts)
+
+
+def _note_command(config, workdir, *, first: bool) -> None:
+  """Writes the config of a folder that is no trained run's, so that later jobs need it alone.
+
+  Args: first: only where there is none, before it is known whether the command comes to its end.
+  """
   folder = records.absolute(workdir)
-  if not (folder / 'tags.json').exists():       # else a run's, with a config of its own
-    workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
+  if (folder / 'tags.json').exists() or first and (folder / 'config.json').exists():
+    return
+  workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
+
+
+def _named(config):
+  """A config whose paths mean the same from every folder."""
+  config = copy.deepcopy(config)
+  for section, key in ((config.data, 'path'), (config.net, 'init_from')):
+    if section[key] and os.path.exists(os.path.expanduser(section[key])):
+      section[key] = os.fspath(records.absolute(section[key]))
+  return config
 
 
 def _key(features, config) -> str:
@@ -114,8 +139,9 @@ def _key(features, config) -> str:
   return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _make(folder, config, trunk, workdir, input, source, arrays, loader, key, poll):
-  """(the collection, grouped and saved, trials of numbers of clusters)."""
+def _make(folder, trunk, workdir, input, source, arrays, loader, key, poll) -> Collection:
+  """The collection, grouped and saved; until it is, an earlier one stays as it was."""
+  config = _named(trunk.config)
   settings, rows = config.cluster, np.flatnonzero(arrays['mask'] > 0)
   if len(rows) < 2:
     raise UserError(f'there {"is 1 picture" if len(rows) == 1 else "are no pictures"} that can be '
@@ -123,50 +149,47 @@ def _make(folder, config, trunk, workdir, input, source, arrays, loader, key, po
   if settings.k > len(rows):
     raise UserError(f'cluster.k is {settings.k:,}, more than the {len(rows):,} pictures that can '
                     'be read; ask for fewer clusters, or for 0, which chooses')
-  folder.mkdir(parents=True, exist_ok=True)
-  (folder / NAME).unlink(missing_ok=True)       # from here on the older clusters are none
   learned = projection.fit_projection(
       arrays['features'], rows,
       tap_widths(trunk.net, trunk.variables, loader, tuple(settings.taps)),
       components=settings.components, whiten=settings.whiten, poll=poll)
-  features = _project(learned, arrays['features'], rows, folder / 'features.npy', poll)
+  features = _project(learned, arrays['features'], rows, folder / FRESH, poll)
   say(f'{len(rows):,} pictures, {arrays["features"].shape[1]:,} features each, '
       f'{learned.width:,} after projection')
   groups = grouping.group(features, settings, config.seed, trunk.mesh, poll)
   unknown = np.full(len(rows), -1, np.int32)
   collection = Collection(
-      folder=folder, config=trunk.config, workdir=os.fspath(records.absolute(workdir)),
+      folder=folder, config=config, workdir=os.fspath(records.absolute(workdir)),
       input=input and os.path.abspath(os.path.expanduser(input)),
       ids=[str(name) for name in arrays['id'][rows]],
       labels=np.asarray(arrays['label'], np.int32)[rows] if 'label' in arrays else unknown,
       label_names=tuple(source.tag_names) if 'label' in arrays else (),
       unreadable=sorted(loader.bad_images.reasons().items()), features=features,
       projection=learned, centres=groups.centres, clusters=groups.clusters,
-      distances=groups.distances)
+      distances=groups.distances, trials=groups.trials)
   _clear_older(folder)
   save_collection(collection, key)
-  labelling.write_names(folder / 'names.csv', labelling.count_pictures(groups.clusters))
-  return collection, groups.trials
+  return collection
 
 
 def _project(learned, features, rows, path, poll):
-  """float32 [n, width] at a path, written whole or not at all."""
-  fresh = path.with_name(f'.{path.name}')
-  out = np.lib.format.open_memmap(fresh, mode='w+', dtype=np.float32,
+  """float32 [n, width], in a file at the path."""
+  out = np.lib.format.open_memmap(path, mode='w+', dtype=np.float32,
                                   shape=(len(rows), learned.width))
   projection.project(learned, features, rows, out, poll)
   out.flush()
-  fresh.replace(path)
   return np.load(path, mmap_mode='r', allow_pickle=False)
 
 
 def _clear_older(folder) -> None:
-  """Takes away what an earlier command said of other clusters."""
+  """Takes away what an earlier command said of other clusters; none of them has a name."""
   for name in cluster_report.WRITTEN:
     (folder / name).unlink(missing_ok=True)
+  if not _read_names(folder):
+    (folder / 'names.csv').unlink(missing_ok=True)
 
 
-def _tell(collection, names, workdir, poll) -> None:
+def _tell(collection, names, place, poll) -> None:
   """Says where everything is, and makes the folders that are asked for."""
   folder, settings = collection.folder, collection.config.cluster
   say(f'{folder}/clusters.csv has the cluster of every picture'
@@ -174,6 +197,8 @@ def _tell(collection, names, workdir, poll) -> None:
   if settings.folders:
     labelling.write_folders(folder / 'folders', collection, names, poll)
     say(f'{folder}/folders has a folder of links for each cluster')
+  if not names and (folder / 'labelled').exists():
+    say(f'{folder}/labelled is of names that were taken out again')
   if not names:
     say(f'name clusters in {folder}/names.csv and give the same command again for a labelled '
         'dataset')
@@ -181,8 +206,9 @@ def _tell(collection, names, workdir, poll) -> None:
     classes = labelling.write_labelled(folder / 'labelled', collection, names,
                                        settings.labelled_frac, poll)
     counts = ', '.join(f'{plain(name)} {count:,}' for name, count in classes.items())
-    say(f'{sum(classes.values()):,} pictures of {len(classes):,} classes are in {folder}/labelled '
-        f'({counts}); to train on them:\n  python main.py --config=configs/simpsons.py:folder '
+    total = counted(sum(classes.values()), 'picture')
+    say(f'{total} of {counted(len(classes), "class")}, in {folder}/labelled ({counts}); to '
+        'train on them:\n  python main.py --config=configs/simpsons.py:folder '
         f'--config.data.path={shlex.quote(os.fspath(folder / "labelled"))}')
-  say(f'what looks alike: python main.py --job=neighbours --workdir={shlex.quote(workdir)} '
+  say(f'what looks alike: python main.py --job=neighbours --workdir={shlex.quote(place)} '
       '[--input=PICTURE]')

@@ -21,13 +21,16 @@ import numpy as np
 from errors import UserError
 from train_lib import build_inputs, records
 from train_lib import workdir as workdir_lib
+from train_lib.clustering.choosing import Trial
 from train_lib.clustering.projection import Projection
 from train_lib.clustering.search import Index
 from train_lib.clustering.trunk import open_trunk
 from train_lib.features import stream_features
+from train_lib.reporting import counted
 from train_lib.workdir import load_config, save_config
 
 NAME = 'collection.json'
+FRESH = '.features.npy'           # of clusters that are being made
 _ENDINGS = {b'\xff\xd8': '.jpg', b'\x89P': '.png', b'RI': '.webp', b'GI': '.gif', b'BM': '.bmp'}
 
 
@@ -46,7 +49,7 @@ class Collection:
     unreadable: (id, reason) of the other pictures.
     features: float32 [N, D], on disk.
     projection: from features of the net to these.
-    centres, clusters, distances: of `grouping.Groups`.
+    centres, clusters, distances, trials: of `grouping.Groups`.
   """
   folder: Path
   config: Any
@@ -61,6 +64,7 @@ class Collection:
   centres: np.ndarray
   clusters: np.ndarray
   distances: np.ndarray
+  trials: list
 
   # Pictures -------------------------------------------------------------------------------------
 
@@ -78,8 +82,8 @@ class Collection:
     """
     missing = [name for name in self.ids if name not in self._places]
     if missing:
-      raise UserError(f"{len(missing):,} pictures are gone since they were grouped, such as "
-                      f"'{missing[0]}'; bring them back, or run --job=cluster again")
+      raise UserError(f"{counted(len(missing), 'picture')} that were grouped cannot be found, such "
+                      f"as '{missing[0]}'; bring them back, or run --job=cluster again")
     return np.array([self._places[name] for name in self.ids], np.int64)
 
   @functools.cached_property
@@ -124,10 +128,11 @@ class Collection:
     return path.parent if path.is_file() else path
 
   def name_of(self, row: int) -> str:
-    """A path for the picture within a folder of pictures; it has an ending."""
+    """A path for the picture within a folder of pictures, in letters of UTF-8; it has an ending."""
     name = self.ids[row]
     if self.top is not None:
-      return name
+      plain = name.encode(errors='replace').decode()            # of bytes that are no letters
+      return plain if plain == name else f'{Path(plain).with_suffix("")}-{row}{Path(plain).suffix}'
     name = name.replace('\0', '').lstrip('/').replace('..', '_')
     start = self.source[int(self.rows[row])]['image_bytes'][:2]
     return name if Path(name).suffix else name + _ENDINGS.get(start, '.png')
@@ -217,6 +222,8 @@ def open_collection(workdir, poll: Callable[[], None] = lambda: None) -> Collect
         folder=folder, config=load_config(folder / 'config.json'), input=about['input'],
         workdir=_find_workdir(folder, about['workdir']), ids=about['ids'],
         label_names=tuple(about['label_names']), features=features, projection=projection,
+        trials=[Trial(*(np.nan if value is None else value for value in trial))
+                for trial in about['trials']],
         unreadable=[tuple(pair) for pair in about['unreadable']], **arrays)
   except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
     raise UserError(f'what --job=cluster left in {folder} is damaged ({error}); run it '
@@ -240,11 +247,15 @@ def _find_workdir(folder, told: str) -> str:
 
 
 def save_collection(collection: Collection, key: str) -> None:
-  """Writes everything but the features, which are in the folder already; `NAME` is last.
+  """Takes the place of what an earlier command left; `NAME`, which makes it whole, is last.
 
-  Args: key: the digest of all that decides the clusters.
+  Args:
+    collection: its features lie in the folder, as FRESH.
+    key: the digest of all that decides the clusters.
   """
   folder, projection = collection.folder, collection.projection
+  (folder / NAME).unlink(missing_ok=True)
+  (folder / FRESH).replace(folder / 'features.npy')
   save_config(folder / 'config.json', collection.config)
   np.savez(folder / 'projection.npz', scales=projection.scales, mean=projection.mean,
            components=projection.components)
@@ -253,7 +264,8 @@ def save_collection(collection: Collection, key: str) -> None:
   records.write_json(folder / NAME, {
       'key': key, 'workdir': collection.workdir, 'input': collection.input,
       'time': workdir_lib.now(), 'pictures': len(collection.ids), 'ids': collection.ids,
-      'label_names': collection.label_names, 'unreadable': collection.unreadable})
+      'label_names': collection.label_names, 'unreadable': collection.unreadable,
+      'trials': [list(trial) for trial in collection.trials]})
 
 
 def saved_key(folder) -> str:

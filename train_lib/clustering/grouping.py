@@ -46,10 +46,17 @@ def check_settings(settings) -> None:
   if settings.stored_as not in ('float32', 'float16'):
     raise UserError(f"cluster.stored_as '{settings.stored_as}' is unknown; choices: float32, "
                     'float16')
-  for name, least in (('k', 0), ('k_most', 2), ('restarts', 1), ('stream_rows', 0), ('sample', 2),
-                      ('gallery_most', 1), ('resamples', 0), ('least_pictures', 2)):
+  for name, least in (('k', 0), ('components', 0), ('k_most', 2), ('restarts', 1),
+                      ('stream_rows', 0), ('sample', 2), ('gallery_most', 1), ('resamples', 0),
+                      ('least_pictures', 2)):
     if settings[name] < least:
       raise UserError(f'cluster.{name} is {settings[name]}; expected {least} or more')
+  if any(number < 1 for number in settings.k_tried):
+    raise UserError(f'cluster.k_tried is {settings.k_tried}; expected numbers of clusters, each 1 '
+                    'or more')
+  if settings.whiten and not settings.components:
+    raise UserError('cluster.whiten is set and cluster.components is 0; whitening is of principal '
+                    'components: take some')
   if not 0 < settings.labelled_frac <= 1:
     raise UserError(f'cluster.labelled_frac is {settings.labelled_frac}; expected above 0 to 1')
 

@@ -67,31 +67,35 @@ def read_names(path) -> dict[int, tuple[int | None, str]]:
   Spreadsheets may have saved it with semicolons or tabs.
 
   Raises:
-    UserError: no such columns, or a row that names no cluster, or one twice.
+    UserError: no CSV, no such columns, or a row that names no cluster, or one twice.
   """
   path = Path(path)
   try:
     text = path.read_bytes().decode('utf-8-sig')
   except UnicodeDecodeError as error:
     raise UserError(f'{path} is not UTF-8 ({error.reason}); save it as CSV in UTF-8') from error
-  head = text.partition('\n')[0]
-  delimiter = max(',;\t', key=head.count)
-  reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-  titles = [title.strip().lower() for title in reader.fieldnames or ()]
+  text = text.replace('\r\n', '\n').replace('\r', '\n')
+  delimiter = max(',;\t', key=text.partition('\n')[0].count)
+  try:
+    first, *rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter,
+                                              strict=True) if row] or [[]]
+  except csv.Error as error:
+    raise UserError(f'{path} is no CSV file ({error})') from error
+  titles = [title.strip().lower() for title in first]
   if not {'cluster', 'name'} <= set(titles):
     raise UserError(f'{path} has the columns ({", ".join(titles)}); expected '
                     f'{", ".join(NAME_COLUMNS)}')
-  reader.fieldnames = titles
   found, seen = {}, set()
-  for number, row in enumerate(reader, 2):
-    cluster, name = (row['cluster'] or '').strip(), ' '.join((row['name'] or '').split())
+  for number, cells in enumerate(rows, 2):
+    row = dict(zip(titles, cells, strict=False))
+    cluster, name = row.get('cluster', '').strip(), ' '.join(row.get('name', '').split())
     if not cluster and not name:
       continue
     if not cluster.isdecimal() or int(cluster) in seen:
       what = 'is no number of a cluster' if not cluster.isdecimal() else 'stands there twice'
       raise UserError(f"line {number} of {path}: '{cluster}' {what}")
     seen.add(int(cluster))
-    count = (row.get('pictures') or '').strip().replace(',', '')
+    count = row.get('pictures', '').strip().replace(',', '')
     if name:
       found[int(cluster)] = (int(count) if count.isdecimal() else None, name)
   return found

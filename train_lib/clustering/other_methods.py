@@ -8,13 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from errors import UserError
-from train_lib.clustering.quality import unit_rows
 
 MOST_ROWS = 10_000                # beyond it minutes, and gigabytes of distances
 
 
-def cluster_otherwise(method: str, features: np.ndarray, *, num_clusters: int, least_size: int,
-                      spherical: bool = False) -> np.ndarray:
+def cluster_otherwise(method: str, features: np.ndarray, *, num_clusters: int, least_size: int
+                      ) -> np.ndarray:
   """Clusters by a method of METHODS.
 
   Args:
@@ -22,7 +21,6 @@ def cluster_otherwise(method: str, features: np.ndarray, *, num_clusters: int, l
     features: [N, D], finite; at most MOST_ROWS.
     num_clusters: for methods that are told it.
     least_size: rows of the smallest cluster, for methods that find the number of clusters.
-    spherical: rows are compared by their angle: they are brought to unit length first.
 
   Returns:
     int32 [N], 0 to the number of clusters - 1, or -1: noise.
@@ -40,8 +38,7 @@ def cluster_otherwise(method: str, features: np.ndarray, *, num_clusters: int, l
   rows = np.asarray(features, np.float32)
   if not np.isfinite(rows).all():
     raise UserError('clustering takes features that are numbers, and some are not')
-  return METHODS[method](unit_rows(rows) if spherical else rows, num_clusters=num_clusters,
-                         least_size=least_size)
+  return METHODS[method](rows, num_clusters=num_clusters, least_size=least_size)
 
 
 def agglomerative(features: np.ndarray, *, num_clusters: int, least_size: int) -> np.ndarray:
@@ -82,28 +79,23 @@ def hdbscan(features: np.ndarray, *, num_clusters: int, least_size: int) -> np.n
   return found.labels_.astype(np.int32)
 
 
-def describe(features: np.ndarray, clusters: np.ndarray, *, spherical: bool = False
-             ) -> tuple[np.ndarray, np.ndarray]:
+def describe(features: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """Centres of clusters that came without, and how far each row is from its own.
 
   Args: features: [N, D]; clusters: int [N], each of 0 to k - 1 with a row, and -1: noise.
 
   Returns:
-    float32 [k, D], means; of unit rows and at unit length where spherical.
-    float32 [N], Euclidean; 1 - cosine where spherical; NaN for noise.
+    float32 [k, D], means, and float32 [N], Euclidean; NaN for noise.
   """
   rows, clusters = np.asarray(features, np.float32), np.asarray(clusters)
-  rows = unit_rows(rows) if spherical else rows
   some = clusters >= 0
   centres = np.zeros((clusters.max(initial=-1) + 1, rows.shape[1]))
   np.add.at(centres, clusters[some], rows[some])
   centres /= np.bincount(clusters[some], minlength=len(centres))[:, None]
-  centres = unit_rows(centres) if spherical else centres.astype(np.float32)
+  centres = centres.astype(np.float32)
   distances = np.full(len(rows), np.nan, np.float32)
-  own = centres[clusters[some]]
-  distances[some] = (1 - (rows[some] * own).sum(axis=1) if spherical else
-                     np.linalg.norm(rows[some] - own, axis=1))
-  return centres, np.maximum(distances, 0)
+  distances[some] = np.linalg.norm(rows[some] - centres[clusters[some]], axis=1)
+  return centres, distances
 
 
 METHODS: dict[str, Callable] = {'agglomerative': agglomerative, 'hdbscan': hdbscan}

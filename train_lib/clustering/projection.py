@@ -52,19 +52,14 @@ def fit_projection(features, rows: np.ndarray, widths: list[int], *, components:
     rows: int64 [n], those that count.
     widths: of the taps that lie side by side; their sum is D.
     components: C that are kept, fewer where the rows have fewer; 0: no components are taken.
-    whiten: the components are divided by their deviations.
+    whiten: the components, if any are taken, are divided by their deviations.
 
   Raises:
-    UserError: features that are not finite, whitening without components, or less than 0 of them.
+    UserError: features that are not finite.
 
   Source: of the whitening, Jegou, Chum, Negative Evidences and Co-occurrences in Image Retrieval,
     2012.
   """
-  if components < 0:
-    raise UserError(f'cluster.components is {components}; expected 0, which takes none, or more')
-  if whiten and not components:
-    raise UserError('cluster.whiten is set and cluster.components is 0; whitening is of principal '
-                    'components: take some')
   squares, width = np.zeros(sum(widths)), sum(widths)
   for chunk in _chunks(features, rows, poll):
     squares += np.square(chunk, dtype=np.float64).sum(axis=0)

@@ -100,4 +100,6 @@ def _settle(config, source):
     for key in _READING:
       if key in saved.data:
         settled.data[key] = copy.deepcopy(saved.data[key])
+    for key in ('init_from', 'init_checkpoint'):  # of this command: it is opened so again
+      settled.net[key] = config.net[key]
   return settled

@@ -98,8 +98,8 @@ function drawCopies(kept) {
     ? ` ${counted(hidden)} more are among pictures that this page does not show.` : '';
   const lead = content.copies_in_all
     ? `${counted(groups.length)} ${groups.length === 1 ? 'group' : 'groups'} of pictures that ` +
-      `are nearly the same.${rest} No file was changed.`
-    : 'No two of these pictures are nearly the same.';
+      `have nearly the same features.${rest} No file was changed.`
+    : 'No two of these pictures have nearly the same features.';
   const figure = (row, group) => {
     const [folder, file] = parts(content.ids[row]);
     return make('figure', {}, makeTile(row, group), make('figcaption', {},
