@@ -183,3 +183,17 @@ def test_sums_by_product_are_sums_by_row(monkeypatch):
   by_product = sharded_rows._add_up(rows, clusters, 3)
   np.testing.assert_allclose(by_row[0], by_product[0], rtol=1e-5, atol=1e-5)
   np.testing.assert_array_equal(by_row[1], by_product[1])
+
+
+def test_shares_of_rows_on_threads_give_the_same(monkeypatch):
+  rows = np.random.default_rng(5).normal(size=(503, 6)).astype(np.float32)
+  mesh = parallel.make_mesh(jax.devices()[:1])
+  whole = fit_kmeans(rows, 7, seed=3, mesh=mesh)
+  monkeypatch.setattr(sharded_rows, 'FEW_ROWS', 100)
+  monkeypatch.setattr(sharded_rows.os, 'cpu_count', lambda: 3)
+  laid = sharded_rows.ShardedRows(rows, mesh)
+  assert len(laid._rows) == 3 and sum(laid._counts) == 503
+  shared = fit_kmeans(rows, 7, seed=3, mesh=mesh)
+  np.testing.assert_array_equal(shared.clusters, whole.clusters)
+  np.testing.assert_allclose(shared.centres, whole.centres, atol=1e-5)
+  assert shared.inertia == pytest.approx(whole.inertia, rel=1e-6)
