@@ -95,7 +95,7 @@ class LatentHead(nn.Module):
     make = layers.make_constructors(self.options, train=train)
     x = layers.ConvNormAct(NECK_WIDTH, 1, make=make, name='neck')(x)
     x = nn.Dense(2 * self.latent_size, dtype=jnp.float32, param_dtype=self.options.param_dtype,
-                 name='dense')(x.reshape(len(x), -1))
+                 name='dense')(x.reshape(x.shape[0], -1))
     return jnp.split(x, 2, axis=-1)
 
 

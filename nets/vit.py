@@ -109,7 +109,7 @@ class ViT(nn.Module):
     token, patches = self._embed(image, make)
     taps['stem'] = patches
     to_map = functools.partial(_without_class_token, shape=patches.shape)
-    x = jnp.concatenate([token, patches.reshape(len(patches), -1, row.width)], axis=1)
+    x = jnp.concatenate([token, patches.reshape(patches.shape[0], -1, row.width)], axis=1)
     for stage, stage_rates in enumerate(rates, start=1):
       block = layers.rematerialise(EncoderBlock, self.options, f'stage{stage}')
       for index, rate in enumerate(stage_rates, start=1):
@@ -135,7 +135,7 @@ class ViT(nn.Module):
     positions = self.param('position_embedding', _truncated_normal, (1, count, width), dtype)
     token = (token + positions[:, :1]).astype(x.dtype)
     x = x + resize_positions(positions[:, 1:], x.shape[1:3]).astype(x.dtype)
-    return jnp.broadcast_to(token, (len(x), 1, width)), x
+    return jnp.broadcast_to(token, (x.shape[0], 1, width)), x
 
 
 def _without_class_token(x, *, shape):
