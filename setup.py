@@ -38,8 +38,10 @@ setup(
         'tpu': ['jax[tpu]'],
         'keras': ['h5py>=3.12'],
         'hub': ['huggingface_hub>=0.30'],
+        'onnx': ['onnx>=1.19', 'onnxruntime>=1.24'],
         'scans': ['nibabel>=5', 'pydicom>=3'],
-        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'nibabel>=5', 'pycocotools>=2.0.8',
-                 'pydicom>=3', 'pytest>=8', 'pytest-xdist>=3.6', 'ruff>=0.12'],
+        'test': ['h5py>=3.12', 'hypothesis>=6.100', 'nibabel>=5', 'onnx>=1.19',
+                 'onnxruntime>=1.24', 'pycocotools>=2.0.8', 'pydicom>=3', 'pytest>=8',
+                 'pytest-xdist>=3.6', 'ruff>=0.12'],
     },
 )

@@ -1,9 +1,12 @@
 """--job=export: what was trained, as files that other programs read."""
 
+import copy
+
 import jax
 
 from errors import UserError
 from train_lib import build, build_data, devices, heatmaps, records
+from train_lib.onnx_export import model
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import open_trained
@@ -16,7 +19,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   `model.safetensors`: timm loads it with `strict=True` where it has the net; a net of ours alone is
   named as its family is there. `net.init_from` reads it too. `model.json`: the net, the size and
   normalisation of its pictures (RGB, 0..255), the outputs in order, and what makes them
-  probabilities; of poses, how heatmaps become joints.
+  probabilities; of poses, how heatmaps become joints. `model.onnx`, where the extra `onnx` is
+  installed: pictures in, finished values out, see `onnx_export.model`.
 
   Args:
     config: of the workdir; `checkpoint` picks latest or best.
@@ -25,13 +29,15 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     output: a folder; '' is `<workdir>/export`.
 
   Raises:
-    UserError: no such run, or the file cannot be written.
+    UserError: no such run, a file that cannot be written, or a model that differs from the net.
   """
   del config_path
   with Preemption():
     if input:
       raise UserError('--job=export reads the run of --workdir alone; leave --input out')
     devices.set_up_jax(config.runtime.cache_dir)
+    config = copy.deepcopy(config)
+    config.net.dtype = 'float32'                # what other programs compute in
     trained = open_trained(config, workdir, config.checkpoint)
     folder = records.absolute(output) if output else records.absolute(workdir) / 'export'
     names = build.build_weight_names(config)['timm']
@@ -40,11 +46,24 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
                  net=config.net.name, pixels=(mean, std), outputs=trained.tag_names)
     records.write_json(folder / 'model.json', {
         'net': config.net.name, 'timm': names.model, 'step': trained.step,
-        **_reading(config, trained.task), 'mean': mean, 'std': std, 'outputs': trained.tag_names})
+        **_reading(config, trained.task), 'mean': mean, 'std': std, 'outputs': trained.tag_names,
+        'onnx': _write_onnx(folder / 'model.onnx', config, trained)})
     known = (f"timm's {names.model} with num_classes={len(trained.tag_names)} loads it"
              if names.model else 'timm has no such net: its arrays are named as their family is '
              'there')
     say(f'the net of step {trained.step} is in {folder}/model.safetensors ({known})')
+
+
+def _write_onnx(path, config, trained) -> dict | None:
+  """What model.json says of the model; None, and no file, where it cannot be written here."""
+  if not model.is_installed():
+    path.unlink(missing_ok=True)
+    say("model.onnx is not written: it needs pip install -e '.[onnx]'")
+    return None
+  about = model.export_model(path, config, trained)
+  say(f'{path}: onnxruntime and JAX differ by {about["difference_from_jax"]:.1e} of the largest '
+      'value at most')
+  return about
 
 
 def _reading(config, task) -> dict:

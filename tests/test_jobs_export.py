@@ -10,6 +10,8 @@ from safetensors.numpy import load_file
 from configs import pose, tagger
 from errors import UserError
 from jobs import export, train
+from train_lib import build_data
+from train_lib.trained import open_trained
 
 
 @pytest.fixture(scope='module')
@@ -53,6 +55,32 @@ def test_the_weights_are_written_and_another_run_starts_from_them(trained, tmp_p
   said = json.loads((workdir / 'export' / 'model.json').read_text())
   assert said['net'] == config.net.name and len(said['outputs']) == len(arrays['fc.bias'])
   assert said['mean'] == [127.5] * 3 and said['image_size_px'] == 32
+
+
+def test_the_model_gives_the_probabilities_that_predict_gives(trained, tmp_path):
+  onnxruntime = pytest.importorskip('onnxruntime')
+  config, workdir = trained
+  run(export, config, workdir, output=tmp_path)
+  session = onnxruntime.InferenceSession(tmp_path / 'model.onnx')
+  source = build_data.build_source(config, 'test')
+  batch = build_data.build_evaluation_loader(config, source).make_batch(0)
+  found, = session.run(None, {'image': batch['image'][:5].astype(np.float32)})
+  opened = open_trained(config, workdir, 'latest')
+  wanted = np.asarray(opened.task.predict(opened.variables, batch)['probabilities'])[:5]
+  np.testing.assert_allclose(found, wanted, atol=1e-5)
+  said = json.loads((tmp_path / 'model.json').read_text())['onnx']
+  assert said['input'] == {'name': 'image', 'shape': ['N', 32, 32, 3], 'range': [0, 255],
+                           'colours': 'RGB'}
+  assert said['outputs'] == ['probabilities'] and said['difference_from_jax'] < 1e-4
+
+
+def test_without_the_extra_the_other_files_are_written_and_it_is_said(trained, tmp_path,
+                                                                      monkeypatch, capsys):
+  monkeypatch.setattr(export.model, 'is_installed', lambda: False)
+  run(export, *trained, output=tmp_path)
+  assert sorted(path.name for path in tmp_path.iterdir()) == ['model.json', 'model.safetensors']
+  assert "pip install -e '.[onnx]'" in capsys.readouterr().out
+  assert json.loads((tmp_path / 'model.json').read_text())['onnx'] is None
 
 
 def test_a_run_goes_on_when_the_weights_it_started_from_are_gone(trained, tmp_path):

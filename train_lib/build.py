@@ -10,7 +10,7 @@ import numpy as np
 import nets
 from errors import UserError
 from losses import ELEMENT_WISE, LOSSES, gaussian_kl
-from nets import weight_names
+from nets import layers, weight_names
 from train_lib import parallel
 from train_lib.tasks import get_task, missing_tags
 
@@ -164,6 +164,11 @@ def _loss_of_pictures(name, loss):
       return values * math.prod(targets.shape[1:])
     return values.sum(axis=(1, 2, 3))
   return total
+
+
+def plain_convolutions():
+  """A context in which nets are traced with plain convolutions, whatever the backend."""
+  return layers.conv_form('plain')
 
 
 def build_head(net):
