@@ -154,6 +154,7 @@ def folds(folder):
   return folder / 'folds'
 
 
+@pytest.mark.slow
 def test_folds_judge_each_training_picture_by_the_net_that_did_not_see_it(folds, folder):
   config = tiny_config(folder)
   check_rows(table(folds / 'audit'), config, ('train',))
@@ -169,6 +170,7 @@ def test_folds_judge_each_training_picture_by_the_net_that_did_not_see_it(folds,
   assert [part['pictures'] for part in read(folds / 'audit' / 'audit.json')['parts']] == [24, 24]
 
 
+@pytest.mark.slow
 def test_trained_folds_are_used_again(folds, folder, capsys):
   before = (folds / 'audit' / 'audit.csv').read_text()
   (folds / 'audit' / 'audit.csv').unlink()
@@ -177,6 +179,7 @@ def test_trained_folds_are_used_again(folds, folder, capsys):
   assert (folds / 'audit' / 'audit.csv').read_text() == before
 
 
+@pytest.mark.slow
 def test_a_run_can_still_be_trained_where_folds_were_audited_first(folds, folder):
   assert workdir.open_workdir(folds, tiny_config(folder)) == epath.Path(folds)
 
@@ -229,6 +232,7 @@ def own_config(folder, pictures, **changes):
                                 'data.flipped_share': 0.0, **changes})
 
 
+@pytest.mark.slow
 def test_where_the_truth_is_not_known_none_is_told(folder, own_pictures, tmp_path, capsys):
   run('audit', own_config(folder, own_pictures), tmp_path / 'own')
   assert 'the data know' not in capsys.readouterr().out

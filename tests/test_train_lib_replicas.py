@@ -53,7 +53,8 @@ def replica(tree, number):
   return jax.tree.map(lambda leaf: leaf[number], tree)
 
 
-@pytest.mark.parametrize('together', ['one', 'map', 'vmap'])
+@pytest.mark.parametrize('together', [
+    'vmap', *(pytest.param(name, marks=pytest.mark.slow) for name in ('one', 'map'))])
 def test_replicas_are_the_runs_of_the_train_job(folder, together):
   engine = replicas.build_replicas(small_config(folder, together))
   states, metrics = train_together(engine)
@@ -67,6 +68,7 @@ def test_replicas_are_the_runs_of_the_train_job(folder, together):
   assert moved[1:].max() > 10 * moved[0].max() > 0              # ten times the learning rate
 
 
+@pytest.mark.slow
 def test_schedule_accumulation_and_parts_of_a_run_are_those_of_the_train_job(folder, monkeypatch):
   def make():
     config = small_config(folder)
@@ -95,7 +97,7 @@ def test_four_devices_share_the_replicas(folder, monkeypatch):
     assert engine.at_once(6) == (4 if together == 'one' else 6)
 
 
-@pytest.mark.parametrize('together', ['one', 'vmap'])
+@pytest.mark.parametrize('together', ['vmap', pytest.param('one', marks=pytest.mark.slow)])
 def test_a_replica_that_diverges_leaves_the_others_alone(folder, together):
   engine = replicas.build_replicas(small_config(folder, together))
   rates, seeds = (0.003, 1e38, 0.03), (0, 0, 0)

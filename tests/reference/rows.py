@@ -75,7 +75,7 @@ REFERENCES = {
   'legacy_se_resnet50': Reference(
     'legacy_se_resnet50', 'legacy_seresnet50', TAPS['legacy_se_resnet'], gain=1.0, size_px=66),
   'inception_v3': Reference(
-    'inception_v3', 'inception_v3', TAPS['inception'], gain=1.6, size_px=139),
+    'inception_v3', 'inception_v3', TAPS['inception'], gain=1.6, size_px=139, slow=True),
   'inception_v3_aux': Reference(
     'inception_v3_aux', 'inception_v3', TAPS['inception'], gain=1.6, size_px=299, slow=True,
     options=dict(aux_logits=True)),
@@ -87,7 +87,8 @@ REFERENCES = {
   'efficientnet_b1': Reference(
     'efficientnet_b1', 'efficientnet_b1', TAPS['efficientnet'], gain=1.95, batch=4, slow=True),
   'tf_efficientnet_b1': Reference(
-    'tf_efficientnet_b1', 'tf_efficientnet_b1', TAPS['efficientnet'], gain=1.9, size_px=75),
+    'tf_efficientnet_b1', 'tf_efficientnet_b1', TAPS['efficientnet'], gain=1.9, size_px=75,
+    slow=True),
   'keras_efficientnet_b1': Reference(
     'tf_efficientnet_b1', 'EfficientNetB1', TAPS['keras_efficientnet_b1'], gain=1.8,
     source='keras', size_px=240, slow=True),
