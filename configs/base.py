@@ -49,6 +49,9 @@ def get_config(arg: str = '') -> ConfigDict:
       least_similarity=0.95,      # cosine of the features of near-copies; about 0.9 if whitened
       unique=False,               # a folder of links to all pictures but copies
   ))
+  config.export = ConfigDict(dict(
+      as_general=(),              # of copyright, artist, meta: what tagger programs see as general
+  ))
   config.audit = ConfigDict(dict(
       folds=0,                    # 0: held-out pictures by the trained net; else nets to train
       most=1_000,                 # rows of audit.csv

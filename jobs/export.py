@@ -1,12 +1,14 @@
 """--job=export: what was trained, as files that other programs read."""
 
 import copy
+import csv
+import io
 
 import jax
 
 from errors import UserError
 from train_lib import build, build_data, devices, heatmaps, records
-from train_lib.onnx_export import model
+from train_lib.onnx_export import model, tagger_files
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import open_trained
@@ -20,7 +22,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   named as its family is there. `net.init_from` reads it too. `model.json`: the net, the size and
   normalisation of its pictures (RGB, 0..255), the outputs in order, and what makes them
   probabilities; of poses, how heatmaps become joints. `model.onnx`, where the extra `onnx` is
-  installed: pictures in, finished values out, see `onnx_export.model`.
+  installed: pictures in, finished values out, see `onnx_export.model`; of a tagger also `tagger/`,
+  what existing tagger programs load, see `onnx_export.tagger_files`.
 
   Args:
     config: of the workdir; `checkpoint` picks latest or best.
@@ -47,14 +50,14 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     records.write_json(folder / 'model.json', {
         'net': config.net.name, 'timm': names.model, 'step': trained.step,
         **_reading(config, trained.task), 'mean': mean, 'std': std, 'outputs': trained.tag_names,
-        'onnx': _write_onnx(folder / 'model.onnx', config, trained)})
+        'onnx': _write_onnx(folder / 'model.onnx', config, trained, _read_counts(workdir))})
     known = (f"timm's {names.model} with num_classes={len(trained.tag_names)} loads it"
              if names.model else 'timm has no such net: its arrays are named as their family is '
              'there')
     say(f'the net of step {trained.step} is in {folder}/model.safetensors ({known})')
 
 
-def _write_onnx(path, config, trained) -> dict | None:
+def _write_onnx(path, config, trained, counts) -> dict | None:
   """What model.json says of the model; None, and no file, where it cannot be written here."""
   if not model.is_installed():
     path.unlink(missing_ok=True)
@@ -63,7 +66,20 @@ def _write_onnx(path, config, trained) -> dict | None:
   about = model.export_model(path, config, trained)
   say(f'{path}: onnxruntime and JAX differ by {about["difference_from_jax"]:.1e} of the largest '
       'value at most')
+  if config.task == 'tagging':
+    folder = path.parent / 'tagger'
+    difference = tagger_files.export_tagger(folder, config, trained, counts)
+    say(f'{folder}: model.onnx and selected_tags.csv for tagger programs ({difference:.1e})')
   return about
+
+
+def _read_counts(workdir) -> dict[str, int]:
+  """Tag -> training pictures, as the report of the run has them; {} before there is one."""
+  path = records.absolute(workdir) / 'evaluation' / 'tags.csv'
+  if not path.exists():
+    return {}
+  rows = csv.DictReader(io.StringIO(path.read_text(encoding='utf-8')))
+  return {row['tag']: int(row['train_pictures']) for row in rows}
 
 
 def _reading(config, task) -> dict:

@@ -1,5 +1,6 @@
 """Tests of jobs/export.py: the files of a trained run that other programs read."""
 
+import csv
 import json
 import shutil
 
@@ -72,6 +73,15 @@ def test_the_model_gives_the_probabilities_that_predict_gives(trained, tmp_path)
   assert said['input'] == {'name': 'image', 'shape': ['N', 32, 32, 3], 'range': [0, 255],
                            'colours': 'RGB'}
   assert said['outputs'] == ['probabilities'] and said['difference_from_jax'] < 1e-4
+  with open(tmp_path / 'tagger' / 'selected_tags.csv', newline='', encoding='utf-8') as file:
+    rows = list(csv.DictReader(file))
+  with open(workdir / 'evaluation' / 'tags.csv', newline='', encoding='utf-8') as file:
+    counts = {row['tag']: row['train_pictures'] for row in csv.DictReader(file)}
+  assert len(rows) > 50
+  assert all(row['count'] == counts[row['name']] for row in rows if row['name'] in counts)
+  assert [row['category'] for row in rows[:4]] == ['9'] * 4
+  tagger_session = onnxruntime.InferenceSession(tmp_path / 'tagger' / 'model.onnx')
+  assert tagger_session.get_outputs()[0].shape == ['N', len(rows)]
 
 
 def test_without_the_extra_the_other_files_are_written_and_it_is_said(trained, tmp_path,
