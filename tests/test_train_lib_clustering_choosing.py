@@ -85,7 +85,7 @@ def test_without_resamples_there_is_no_stability_and_the_rest_stays(capsys):
 def test_numbers_beyond_the_different_rows_are_left_out():
   rows = np.repeat(blobs()[:4], 3, axis=0)
   assert [trial.num_clusters for trial in trials(rows=rows)] == [2, 3, 4]
-  with pytest.raises(UserError, match='to try is 2, and the pictures have 1 different'):
+  with pytest.raises(UserError, match='all pictures have the same features'):
     trials(rows=np.ones((9, 2), np.float32))
 
 

@@ -200,7 +200,7 @@ def test_a_scan_that_cannot_be_written_is_told_and_leaves_nothing(opened, tmp_pa
     scan.save = lambda *_: (_ for _ in ()).throw(ValueError('no room'))
     return scan
 
-  monkeypatch.setattr(restoration.build_data, 'open_scan', open_scan)
+  monkeypatch.setattr(restoration.build_inputs, 'open_scan', open_scan)
   rows = restore(tmp_path / 'in', tmp_path / 'out')
   assert (rows['a.png']['what'], rows['a.png']['why']) == ('not written', 'no room')
   assert found(tmp_path / 'out' / 'scans') == {}
