@@ -8,7 +8,7 @@ import numpy as np
 from train_lib import build_data, build_inputs, coco_keypoints, records
 from train_lib.people_finder import PeopleFinder
 from train_lib.pose_pictures import draw_people
-from train_lib.reporting import say
+from train_lib.reporting import note_unreadable, say
 
 MOST_DRAWN = 1_000                # overlays, at most
 
@@ -47,7 +47,7 @@ def predict_people(config, workdir: str, input: str, output: str, preemption) ->
       detections, areas=found.crop_area_px2)
   detections = coco_keypoints.Detections(*(field[kept] for field in detections))
   boxes = None if boxes is None else boxes[kept]
-  _write(folder, detections, names, image_ids, dict(found.unreadable))
+  _write(folder, detections, names, image_ids, found.unreadable)
   _draw(config, folder / 'overlays', source, detections, boxes, preemption)
 
 
@@ -57,13 +57,7 @@ def _write(folder, detections, names, image_ids, unreadable) -> None:
   for row, image in zip(rows, detections.image, strict=True):
     row['file_name'] = names[int(image)]
   records.write_text(folder / 'keypoints.json', json.dumps(rows) + '\n')
-  path = folder / 'unreadable.jsonl'
-  if unreadable:
-    records.write_text(path, ''.join(json.dumps({'id': id, 'reason': reason}) + '\n'
-                                     for id, reason in unreadable.items()))
-    say(f'{len(unreadable):,} pictures could not be read; {path} says why')
-  else:
-    path.unlink(missing_ok=True)
+  note_unreadable(folder / 'unreadable.jsonl', unreadable)
   say(f'{len(rows):,} people are in {folder}/keypoints.json')
 
 

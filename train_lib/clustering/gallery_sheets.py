@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from train_lib.clustering.other_methods import NOISE
 from train_lib.split_statistics import even_sample
 
-NOISE = -1                        # the cluster of pictures that belong to none
 COPIES_SHARE = 4                  # near-copies are shown up to one part in so many of all
 MOST_LABELS = 3                   # labels that a sheet tells the counts of
 FEWEST_JUDGED = 8                 # pictures of a cluster in which one can be unusual

@@ -17,12 +17,12 @@ import numpy as np
 from errors import UserError
 from train_lib import records
 from train_lib.clustering.collection import Collection
+from train_lib.clustering.other_methods import NOISE
 
 COLUMNS = ('path', 'cluster', 'name', 'rank', 'distance', 'label')
 NAME_COLUMNS = ('cluster', 'pictures', 'name')
 TABLE = 'labels.csv'              # of the dataset
 MARK = '.made-by-cluster.json'    # in a folder that was made here: what was put into it
-NOISE = -1
 
 
 def write_clusters(path, collection: Collection, names: dict[int, str]) -> None:

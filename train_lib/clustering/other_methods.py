@@ -9,6 +9,7 @@ import numpy as np
 
 from errors import UserError
 
+NOISE = -1                        # the cluster of rows that belong to none
 MOST_ROWS = 10_000                # beyond it minutes, and gigabytes of distances
 
 
