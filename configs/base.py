@@ -31,8 +31,14 @@ def get_config(arg: str = '') -> ConfigDict:
       baselines=True,             # the final table's other rows
   ))
   config.predict = ConfigDict(dict(
-      batch_size=32,
-      threshold=-1.0,             # negative: the one tuned on the validation split
+      batch_size=0,               # pictures that go through the net at once; 0: found out
+      threshold=-1.0,             # of tags; negative: the one tuned on the validation split ...
+      category_thresholds=(),     # ... and of some categories: (('character', 0.75), ...)
+      captions='',                # text files for other programs: kohya, hydrus; '': none
+      caption_place='output',     # output: a folder of their own; beside: beside the pictures
+      caption_spaces=True,        # kohya: long_hair as 'long hair'; emoticons stay
+      caption_first=(),           # kohya: tags before all others, predicted or not
+      caption_without=(),         # tags that are never written
       boxes='',                   # poses: where the people are, a file of COCO results; '': one
                                   # person is looked for in each picture
   ))
@@ -49,7 +55,15 @@ def get_config(arg: str = '') -> ConfigDict:
       least_similarity=0.95,      # cosine of the features of near-copies; about 0.9 if whitened
       unique=False,               # a folder of links to all pictures but copies
   ))
+  config.serve = ConfigDict(dict(
+      host='127.0.0.1',           # this machine alone; '0.0.0.0': every machine that reaches it
+      port=8000,                  # 0: any that is free
+      max_upload_mb=32,           # of one request
+      most_pictures=32,           # of one request
+      open_browser=False,
+  ))
   config.export = ConfigDict(dict(
+      license='',                 # SPDX name, for the model card; '': not told, which it says
       as_general=(),              # of copyright, artist, meta: what tagger programs see as general
   ))
   config.audit = ConfigDict(dict(
@@ -345,6 +359,9 @@ def runtime_section() -> ConfigDict:
       keep_every_steps=0,         # these are never deleted; 0: none
       on_failed_save='fail',      # fail or continue
       tensorboard=True,
+      wandb='',                   # project of Weights & Biases that metrics go to; '': none
+      profile_steps=0,            # of training that are traced for TensorBoard and XProf; 0: none
+      dry_run=False,              # shapes, memory and expected duration; nothing is trained or kept
       cache_dir='',               # of compiled programs; '': the user's cache folder, 'off': none
       features_dir='',            # of cached features; '': the user's cache folder
   ))

@@ -27,7 +27,7 @@ PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'open
             'tensorflow-datasets')
 # What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
 FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'cluster', 'neighbours',
-        'export', 'audit', 'study')
+        'export', 'serve', 'audit', 'study')
 OURS = ('lock.json', 'run.json')  # may stand in a workdir before its config does
 
 _log = logging.getLogger(__name__)
