@@ -26,7 +26,10 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise UserError(f"'{argv[1]}' is not a flag; flags look like --config=configs/tagger.py")
   config = CONFIG.value
-  job = get_job(JOB.value or config.job)
+  name = JOB.value or config.job
+  job = get_job(name)
+  if config.runtime.dry_run and name != 'train':
+    raise UserError(f'runtime.dry_run is of --job=train, and this is --job={name}')
   config_path = config_flags.get_config_filename(flags.FLAGS['config'])
   workdir = WORKDIR.value or launch.default_workdir(config_path)
   job(config, workdir, config_path=config_path, input=INPUT.value, output=OUTPUT.value)

@@ -41,7 +41,7 @@ setup(
         'onnx': ['onnx>=1.19', 'onnxruntime>=1.24'],
         'scans': ['nibabel>=5', 'pydicom>=3'],
         'serve': ['python-multipart>=0.0.20', 'starlette>=0.47', 'uvicorn>=0.35'],
-        'wandb': ['wandb>=0.21'],
+        'wandb': ['wandb>=0.31'],
         'test': ['h5py>=3.12', 'httpx>=0.28', 'hypothesis>=6.100', 'nibabel>=5', 'onnx>=1.19',
                  'onnxruntime>=1.24', 'pycocotools>=2.0.8', 'pydicom>=3', 'pytest>=8',
                  'pytest-xdist>=3.6', 'python-multipart>=0.0.20', 'ruff>=0.12', 'starlette>=0.47',

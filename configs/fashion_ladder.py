@@ -43,7 +43,7 @@ AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'cutout')
 def rows(*adam) -> tuple:
   """The steps. Args: adam: (key, value) pairs that make the page's optimizer Adam."""
   return (
-      ('transfer, SGD',),
+      ('transfer, momentum',),
       ('Adam', *adam),
       *((f'Adam, {name}', *adam, ('data.augment', (name,))) for name in AUGMENTATIONS),
       ('Adam, all of them', *adam, ('data.augment', AUGMENTATIONS)),
@@ -56,7 +56,7 @@ def get_config(arg: str = ''):
   config = fashion.get_config()
   config.small_page = 'configs/fashion_ladder.py:small'
   config.data.augment = ()
-  config.optimizer.name = 'sgd'
+  config.optimizer.name = 'momentum'
   config.optimizer.learning_rate = 0.03
   config.eval.baselines = False
   config.runtime.keep_last = 1

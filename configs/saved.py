@@ -1,7 +1,8 @@
 """The config that a workdir was trained with: `configs/saved.py:runs/tagger`.
 
 `main.py` names this page by itself when a job is given a workdir and no config. Keys that are newer
-than the workdir have their default.
+than the workdir have their default. An exported folder, which may come from anyone, decides what
+its net is and how pictures are read, and nothing of how and where this program runs.
 """
 
 import json
@@ -11,6 +12,10 @@ from etils import epath
 
 from configs import base
 from errors import UserError
+
+EXPORTED = 'oko'                  # section of an exported folder's config.json
+OF_THE_NET = ('seed', 'task', 'checkpoint', 'data', 'net', 'loss', 'pose', 'autoencoder',
+              'optimizer', 'train', 'eval', 'crop')
 
 
 def get_config(arg: str):
@@ -25,9 +30,19 @@ def get_config(arg: str):
     raise UserError(f'{path} is not JSON ({error}); restore it or train again') from None
   if not isinstance(saved, dict):
     raise UserError(f'{path} holds no config, a JSON object of sections; restore it or train again')
+  if EXPORTED in saved:
+    saved = _of_exported(path, saved[EXPORTED])
   config = base.get_config()
   config.update(_tuples(saved))
   return config
+
+
+def _of_exported(path, about):
+  inner = about.get('config') if isinstance(about, dict) else None
+  if not isinstance(inner, dict):
+    raise UserError(f'{path} is damaged: it lacks the config that --job=export writes; export '
+                    'again')
+  return {key: value for key, value in inner.items() if key in OF_THE_NET}
 
 
 def _tuples(value):

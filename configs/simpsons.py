@@ -31,7 +31,7 @@ def get_config(arg: str = ''):
   config.small_page = 'configs/simpsons.py:small'
   config.data.labels = 'identity'
   config.data.augment = ('mirror',)
-  config.optimizer.name = 'sgd'
+  config.optimizer.name = 'momentum'
   config.optimizer.learning_rate = 0.03
   config.optimizer.clip_norm = 5.0
   if arg:

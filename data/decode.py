@@ -6,6 +6,7 @@ its EXIF orientation says, transparency laid on white, RGB.
 """
 
 import io
+import math
 
 import cv2
 import numpy as np
@@ -33,6 +34,9 @@ _READERS = (
 _PNG_EXTRAS = (b'eXIf', b'Raw profile type', b'xmp', b'acTL', b'tRNS')
 _ORIENTATION_TAG = 0x0112
 _OPENCV_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+_MOST_HEADER_READS = 100_000  # of a file's header; whole photographs take a few hundred
 
 
 class DecodeError(ValueError):
@@ -80,12 +84,26 @@ def _read_header(data, max_pixels):
     raise DecodeError('the file is no JPEG, PNG, WebP, GIF, BMP or TIFF picture')
   if reader is WebPImageFile:  # Pillow makes room for its pixels on opening
     _check_size(*_webp_size(data), max_pixels)
+  file = _Counted(data)
   try:
-    header = reader(io.BytesIO(data))
+    header = reader(file)
   except Exception as error:  # as above
     raise DecodeError(f'the header of the {reader.format} file is broken: {error}') from error
+  file.reads_left = math.inf
   _check_size(*header.size, max_pixels)
   return header
+
+
+class _Counted(io.BytesIO):
+  """A file whose header must be found in few reads: Pillow looks for a JPEG's byte by byte."""
+
+  reads_left = _MOST_HEADER_READS
+
+  def read(self, *size):
+    self.reads_left -= 1
+    if self.reads_left < 0:
+      raise ValueError('it has no end')
+    return super().read(*size)
 
 
 def _check_size(width_px, height_px, max_pixels):

@@ -31,6 +31,7 @@ class BatchMaker:
   seed: int
   shard_index: int
   shard_count: int
+  blank: dict | None
 
   def __call__(self, k: int) -> tuple[dict, list]:
     """Returns batch k of this shard and its unreadable pictures, a list of (id, reason)."""
@@ -83,6 +84,8 @@ class BatchMaker:
 
   def _find_blank(self, bad):
     """The first example that can be read: it shows the shapes to a batch without any row."""
+    if self.blank is not None:
+      return self.blank
     for index in range(len(self.source)):
       example = self.load(index, bad)
       if example is not None:
@@ -159,6 +162,8 @@ class Loader:
     processes: processes in place of threads, for hosts with many cores.
     deadline_sec: longest wait for one batch of a worker.
     bad_limit_frac: share of unreadable pictures above which reading stops.
+    blank: an example of the right shapes, so that a batch without any picture that can be read is
+      one of padding; None: the first picture that can be read shows them, and one must be.
 
   Raises:
     UserError: the source is empty, or batch_size is no multiple of shard_count.
@@ -167,7 +172,8 @@ class Loader:
   def __init__(self, source, pipeline, *, batch_size: int, train: bool, seed: int = 0,
                keys: tuple = ('image', 'tags'), shard_index: int = 0, shard_count: int = 1,
                workers: int = 0, processes: bool = False, deadline_sec: float = 600.0,
-               bad_limit_frac: float = 0.1):
+               bad_limit_frac: float = 0.1,
+               blank: dict | None = None):
     if not len(source):
       raise UserError('the source holds no picture.')
     if batch_size < 1 or batch_size % shard_count:
@@ -179,7 +185,7 @@ class Loader:
     self.keys = tuple(keys)
     self.batch_size = batch_size                       # over all shards
     self._maker = BatchMaker(source, tuple(pipeline), self.keys, batch_size, train, seed,
-                             shard_index, shard_count)
+                             shard_index, shard_count, blank)
     self._pool = {'workers': workers, 'processes': processes, 'deadline_sec': deadline_sec}
 
   @property

@@ -1,37 +1,17 @@
 """What a person does with a config or a trained run; `main.py --job=NAME` looks here."""
 
-from errors import UserError
-from jobs import (
-    audit,
-    cluster,
-    crop,
-    evaluate,
-    export,
-    inspect,
-    neighbours,
-    predict,
-    study,
-    synthesize,
-    train,
-)
+import importlib
 
-JOBS = {
-    'train': train.run,
-    'evaluate': evaluate.run,
-    'predict': predict.run,
-    'inspect': inspect.run,
-    'audit': audit.run,
-    'crop': crop.run,
-    'study': study.run,
-    'synthesize': synthesize.run,
-    'cluster': cluster.run,
-    'neighbours': neighbours.run,
-    'export': export.run,
-}
+from errors import UserError
+
+# name -> its module, which is imported when it is asked for: predicting needs no optimizer
+JOBS = {name: f'jobs.{name}' for name in (
+    'train', 'evaluate', 'predict', 'serve', 'inspect', 'audit', 'crop', 'study', 'synthesize',
+    'cluster', 'neighbours', 'export')}
 
 
 def get_job(name: str):
-  """Looks up a job; UserError lists the choices."""
+  """Looks up a job's `run`; UserError lists the choices."""
   if name not in JOBS:
     raise UserError(f"--job '{name}' is unknown; choices: {', '.join(JOBS)}")
-  return JOBS[name]
+  return importlib.import_module(JOBS[name]).run

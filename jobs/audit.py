@@ -48,7 +48,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     Preempted: a signal came; the fold under way is saved.
   """
   del input
-  _check(config)
+  _check(config, workdir)
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     if jax.process_count() > 1:
@@ -71,8 +71,9 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     write_audit(config, folder, parts, scored, ids, audit, preemption.check)
 
 
-def _check(config):
+def _check(config, workdir):
   settings = config.audit
+  workdir_lib.check_is_run(workdir)
   if config.task == 'pose':
     raise UserError('an audit is of tags and classes, and this is a run of poses: where its joints '
                     'lie far from the labelled ones --job=evaluate shows, in pictures/worst.png')

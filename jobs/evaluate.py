@@ -1,6 +1,7 @@
 """--job=evaluate: the test tables again, from a workdir alone."""
 
 from train_lib import build_data, devices, records, reports
+from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
@@ -25,6 +26,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   """
   del config_path, input
   with Preemption() as preemption:
+    workdir_lib.check_is_run(workdir)
     devices.set_up_jax(config.runtime.cache_dir)
     trained = open_trained(config, workdir, config.checkpoint)
     folder = records.absolute(output or workdir)

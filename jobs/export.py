@@ -1,94 +1,154 @@
 """--job=export: what was trained, as files that other programs read."""
 
 import copy
-import csv
-import io
+import shlex
 
 import jax
 
 from errors import UserError
-from train_lib import build, build_data, devices, heatmaps, records
+from train_lib import (
+    build,
+    build_data,
+    card_record,
+    devices,
+    export_folder,
+    exported,
+    heatmaps,
+    model_card,
+    records,
+    stablehlo,
+)
+from train_lib import workdir as workdir_lib
 from train_lib.onnx_export import model, tagger_files
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
 from train_lib.trained import open_trained
+from train_lib.trees import flatten_names, params_digest
 from train_lib.weights import save_weights
+
+MISSING = "not written: it needs pip install -e '.[onnx]'"
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
-  """Writes the net's weights in timm's names and layouts, and what one must know to use them.
+  """Writes a folder that is whole by itself: other programs, and this one, use the net from it.
 
-  `model.safetensors`: timm loads it with `strict=True` where it has the net; a net of ours alone is
-  named as its family is there. `net.init_from` reads it too. `model.json`: the net, the size and
-  normalisation of its pictures (RGB, 0..255), the outputs in order, and what makes them
-  probabilities; of poses, how heatmaps become joints. `model.onnx`, where the extra `onnx` is
-  installed: pictures in, finished values out, see `onnx_export.model`; of a tagger also `tagger/`,
-  what existing tagger programs load, see `onnx_export.tagger_files`.
+  `model.safetensors`: the weights in timm's names and layouts; timm loads them with `strict=True`
+  where it has the net, a net of ours alone is named as its family is there, and `net.init_from`
+  reads them too. `config.json`: what timm and the hubs want to know, and in its section `oko` what
+  we do, see `exported`. `README.md`: the model card. `labels.txt`: of classes and joints, a name a
+  line. `tags.csv`: of tags, with categories, counts and own thresholds.
+
+  With the extra `onnx`: `model.onnx`, pictures in, finished values out, see `onnx_export.model`; of
+  a tagger also `tagger/`, what existing tagger programs load, see `onnx_export.tagger_files`; and
+  `model.stablehlo`, see `stablehlo`.
+
+  An older export in the folder is replaced as a whole, see `export_folder`. Nothing in it names a
+  place on this machine.
 
   Args:
-    config: of the workdir; `checkpoint` picks latest or best.
+    config: of the workdir; `checkpoint` picks latest or best, `export.license` is for the card.
     workdir: of the run.
     config_path, input: not of this job.
     output: a folder; '' is `<workdir>/export`.
 
   Raises:
-    UserError: no such run, a file that cannot be written, or a model that differs from the net.
+    UserError: no such run, a folder of other files, or a model that differs from the net.
   """
   del config_path
-  with Preemption():
+  with Preemption() as preemption:
     if input:
       raise UserError('--job=export reads the run of --workdir alone; leave --input out')
+    workdir_lib.check_is_run(workdir)
+    model_card.check_license(config.export.license)
     devices.set_up_jax(config.runtime.cache_dir)
-    config = copy.deepcopy(config)
-    config.net.dtype = 'float32'                # what other programs compute in
-    trained = open_trained(config, workdir, config.checkpoint)
+    trained = open_trained(_in_float32(config), workdir, config.checkpoint)
+    record = card_record.read_record(config, workdir, trained)
     folder = records.absolute(output) if output else records.absolute(workdir) / 'export'
+    with export_folder.replaced(folder) as staging:
+      _write(staging, config, trained, record, preemption.check)
+      written = [name for name in export_folder.FILES if (staging / name).exists()]
     names = build.build_weight_names(config)['timm']
-    mean, std = trained.task.mean, trained.task.deviation
-    save_weights(folder / 'model.safetensors', jax.device_get(trained.variables), names,
-                 net=config.net.name, pixels=(mean, std), outputs=trained.tag_names)
-    records.write_json(folder / 'model.json', {
-        'net': config.net.name, 'timm': names.model, 'step': trained.step,
-        **_reading(config, trained.task), 'mean': mean, 'std': std, 'outputs': trained.tag_names,
-        'onnx': _write_onnx(folder / 'model.onnx', config, trained, _read_counts(workdir))})
-    known = (f"timm's {names.model} with num_classes={len(trained.tag_names)} loads it"
-             if names.model else 'timm has no such net: its arrays are named as their family is '
-             'there')
-    say(f'the net of step {trained.step} is in {folder}/model.safetensors ({known})')
+    say(f'the net of step {trained.step} is in {folder}: {", ".join(written)}; '
+        f'{_describe_timm(exported.timm_name(config, names), trained)}. To use it here:\n'
+        f'  python main.py --job=predict --workdir={shlex.quote(str(folder))} --input=FOLDER')
 
 
-def _write_onnx(path, config, trained, counts) -> dict | None:
-  """What model.json says of the model; None, and no file, where it cannot be written here."""
+def _in_float32(config):
+  """The config of a net that computes as other programs do."""
+  config = copy.deepcopy(config)
+  config.net.dtype = 'float32'
+  return config
+
+
+def _write(folder, config, trained, record, poll) -> None:
+  """Every file. Args: poll: called between them; may raise to stop."""
+  variables, names = jax.device_get(trained.variables), build.build_weight_names(config)['timm']
+  save_weights(folder / exported.WEIGHTS, variables, names, net=config.net.name,
+               pixels=(trained.task.mean, trained.task.deviation), outputs=trained.tag_names)
+  poll()
+  made = _write_models(folder, config, trained, record, poll)
+  poll()
+  shapes = {name: leaf.shape for name, leaf in flatten_names(variables['params']).items()}
+  about = exported.describe(config, trained, names, shapes, digest=params_digest(variables),
+                            reading=_reading(config), **made,
+                            tag_thresholds=record.own_thresholds)
+  _write_names(folder, config, trained, record)
+  records.write_text(folder / export_folder.CARD,
+                     model_card.write_card(config, trained, record, about))
+  records.write_json(folder / exported.ABOUT, about)
+
+
+def _write_models(folder, config, trained, record, poll) -> dict:
+  """{'onnx', 'stablehlo'}: what config.json says of each; None of one that cannot be written."""
+  made, function = {'onnx': None, 'stablehlo': None}, model.make_function(config.task, trained)
   if not model.is_installed():
-    path.unlink(missing_ok=True)
-    say("model.onnx is not written: it needs pip install -e '.[onnx]'")
-    return None
-  about = model.export_model(path, config, trained)
-  say(f'{path}: onnxruntime and JAX differ by {about["difference_from_jax"]:.1e} of the largest '
-      'value at most')
+    say(f'{export_folder.MODEL} is {MISSING}')
+  else:
+    made['onnx'] = model.export_model(folder / export_folder.MODEL, function, config, trained.step)
+    say(f'{export_folder.MODEL}: onnxruntime and JAX differ by '
+        f'{made["onnx"]["difference_from_jax"]:.1e} of the largest value at most')
+    poll()
+    if config.task == 'tagging':
+      difference = tagger_files.export_tagger(folder / export_folder.TAGGER, config, trained,
+                                              record.counts)
+      say(f'{export_folder.TAGGER}: model.onnx and selected_tags.csv for tagger programs '
+          f'({difference:.1e})')
+      poll()
+  if not stablehlo.is_installed():
+    say(f'{export_folder.STABLEHLO} is {MISSING}')
+  else:
+    made['stablehlo'] = stablehlo.export_stablehlo(
+        folder / export_folder.STABLEHLO, function, config)
+    say(f'{export_folder.STABLEHLO}: read again, it and JAX differ by '
+        f'{made["stablehlo"]["difference_from_jax"]:.1e} of the largest value at most')
+  return made
+
+
+def _write_names(folder, config, trained, record) -> None:
+  """What the outputs stand for, for other programs."""
+  if config.task in ('classification', 'pose'):
+    records.write_text(folder / export_folder.LABELS,
+                       ''.join(f'{name}\n' for name in trained.tag_names))
   if config.task == 'tagging':
-    folder = path.parent / 'tagger'
-    difference = tagger_files.export_tagger(folder, config, trained, counts)
-    say(f'{folder}: model.onnx and selected_tags.csv for tagger programs ({difference:.1e})')
-  return about
+    records.write_csv(folder / export_folder.TAGS, ('name', 'category', 'count', 'threshold'), (
+        (name, category, record.counts.get(name), record.own_thresholds.get(name))
+        for name, category in zip(trained.tag_names, trained.tag_categories, strict=True)))
 
 
-def _read_counts(workdir) -> dict[str, int]:
-  """Tag -> training pictures, as the report of the run has them; {} before there is one."""
-  path = records.absolute(workdir) / 'evaluation' / 'tags.csv'
-  if not path.exists():
-    return {}
-  rows = csv.DictReader(io.StringIO(path.read_text(encoding='utf-8')))
-  return {row['tag']: int(row['train_pictures']) for row in rows}
-
-
-def _reading(config, task) -> dict:
-  """What model.json says of the pictures, and of what the outputs are."""
+def _reading(config) -> dict:
+  """How pictures are brought to the net's size, and what makes its outputs what they are."""
   if config.task == 'pose':
     height_px, width_px = build_data.picture_shape(config)
     return {'height_px': height_px, 'width_px': width_px, 'pad': 'black',
             'widen': config.data.persons.widen, 'activation': 'none',
             'heatmap_stride_px': heatmaps.STRIDE_PX, **config.pose.to_dict()}
-  return {'image_size_px': config.data.image_size_px, 'pad': config.data.pad,
-          'cut': config.data.persons.cut,
-          'activation': 'softmax' if task.exclusive else 'sigmoid'}
+  activation = {'tagging': 'sigmoid', 'classification': 'softmax', 'autoencoding': 'sigmoid'}
+  return {'image_size_px': config.data.image_size_px, 'cut': config.data.persons.cut,
+          'pad': 'black' if config.task == 'autoencoding' else config.data.pad,
+          'activation': activation[config.task]}
+
+
+def _describe_timm(name, trained) -> str:
+  if not name:
+    return 'timm has no such net, so its arrays are named as their family is there'
+  return f"timm's {name} with num_classes={len(trained.tag_names)} loads it"

@@ -3,7 +3,7 @@
 import shlex
 import time
 
-from train_lib import devices, loop, reports
+from train_lib import devices, dry_run, loop, reports, wandb_run
 from train_lib import run as run_lib
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
@@ -14,6 +14,8 @@ PURPOSES = {'tagging': 'tag pictures', 'classification': 'classify pictures',
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
   """Trains until the config's last step, then measures the test split and draws predictions.
+
+  With `runtime.dry_run` it only says what that would take.
 
   Args:
     config: the whole config.
@@ -29,6 +31,11 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   started = time.monotonic()
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
+    if config.runtime.dry_run:
+      dry_run.run(config, preemption.check)
+      return
+    if config.runtime.wandb:
+      wandb_run.check()
     record = run_lib.train(config, workdir, preemption, config_path=config_path,
                            finish=lambda finished: _report(finished, preemption))
   if record['was_finished']:
@@ -50,4 +57,5 @@ def _report(finished, preemption) -> dict:
   loop.note_bad_images(folder, test_loader)
   of_task.write_report(folder, result, source, test_loader, preemption.check)
   of_task.write_curves(config, folder, folder, finished.step, len(source))
+  wandb_run.send_results(config, folder, result.rows)
   return {'test': result.rows, 'valid': result.valid, 'thresholds': result.thresholds}

@@ -38,7 +38,7 @@ def test_the_rungs_of_the_ladder_differ_from_the_second_by_an_augmentation_alone
     if row is last:
       assert augment == fashion_ladder.AUGMENTATIONS
   if preset != 'smoke':
-    assert len(rows) == 7 and rows[0].optimizer.name == 'sgd'
+    assert len(rows) == 7 and rows[0].optimizer.name == 'momentum'
     rows[0].optimizer = reference.optimizer
     assert rows[0] == reference
 

@@ -280,3 +280,9 @@ def test_transparent_sprites_equal_the_pillow_reference():
   assert len(paths) == 13
   for path in paths:
     assert_equals_pillow(path.read_bytes())
+
+
+def test_a_header_without_an_end_is_given_up_soon():
+  endless = b'\xff\xd8\xff' + bytes(8 * 2 ** 20)
+  with pytest.raises(DecodeError, match='header of the JPEG file is broken: it has no end'):
+    decode_image(endless, max_pixels=10 ** 6)

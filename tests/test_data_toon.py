@@ -172,6 +172,12 @@ def test_the_dropped_share_and_the_size_do_not_change_what_is_drawn():
   assert np.abs(small.astype(int) - small_again).mean() < 16
 
 
+def test_a_joint_at_the_edge_of_a_picture_of_odd_size_is_told():
+  settings = make_settings(image_size_px=149, data_seed=0)    # as Inception's 299
+  figures = picture.draw_example(settings, 'train', 11)['figures']
+  assert any((figure['keypoints'][:, :2] >= 148).any() for figure in figures)
+
+
 def test_pictures_are_colourful_and_differ():
   pictures = [cv2.imdecode(np.frombuffer(
       picture.draw_example(make_settings(), 'train', i)['image'], np.uint8), 1) for i in range(24)]

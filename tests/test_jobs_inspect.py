@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import re
 
 import cv2
 import numpy as np
@@ -12,8 +14,9 @@ import jobs
 from configs import pose, tagger
 from data.encode import encode_image
 from errors import UserError
-from jobs import inspect
+from tests.small_workdirs import make_record, write_run
 from train_lib import augmentation_sheet, build_data, grid, workdir
+from train_lib.inspection import balance
 
 KINDS = {'cat': 10, 'dog': 6, 'emu': 3}
 
@@ -156,8 +159,8 @@ def test_tags_are_inspected_too_and_elsewhere(folder, tmp_path, capsys):
 
 def test_of_many_tags_the_table_shows_the_ends():
   rows = [(f'tag {number}', 'general', 1000 - number, 0, 1) for number in range(1000)]
-  lines = inspect._table(rows, [2000, 10, 10], 'pictures').splitlines()
-  assert len(lines) == inspect.MOST_LINES + 3
+  lines = balance.as_text(rows, [2000, 10, 10], 'pictures').splitlines()
+  assert len(lines) == balance.MOST_LINES + 3
   assert '... 980 others' in lines[12] and 'tag 999' in lines[-1] and '2,000' in lines[1]
 
 
@@ -201,3 +204,97 @@ def test_persons_are_counted_by_their_joints(tmp_path, capsys):
   assert len(counts) == 17 and 0 < counts['left_ankle'] <= counts['nose']
   assert (folder / 'augmentations.png').exists()
   assert not (folder / 'duplicates.csv').exists()               # a picture's persons share it
+
+
+def page_in(folder):
+  return (folder / 'index.html').read_text(encoding='utf-8')
+
+
+def test_the_page_holds_all_that_was_found_and_leads_to_the_files(inspected):
+  text = page_in(inspected)
+  assert text.count('<img ') == 3 and '<script' not in text
+  for words in ('id="data"', 'id="balance"', 'id="unreadable"', 'id="duplicates"', 'id="seen"',
+                'href="duplicates.csv"', 'train/emu/0.png', '1 test picture like one of training'):
+    assert words in text, words
+  row = text.partition('<td>training')[2].partition('<tr')[0]
+  assert '>19<' in row and '>1<' in row                       # of them unreadable
+
+
+def test_of_a_run_the_page_tells_the_run_and_its_data(folder, tmp_path):
+  config = make_config(folder)
+  run(config, write_run(tmp_path / 'run', config, make_record(fingerprint=None)))
+  text = page_in(tmp_path / 'run' / 'inspect')
+  ids = re.findall('<section id="([^"]+)"', text)
+  assert ids == ['about', 'course', 'test', 'curves', 'tables', 'pictures', 'checkpoints', 'next',
+                 'data', 'balance', 'unreadable', 'duplicates', 'seen']
+  assert text.count('<img ') == 7 and 'not the data that the run began with' not in text
+
+
+def test_data_that_changed_since_a_run_are_told(folder, tmp_path):
+  config = make_config(folder)
+  run(config, write_run(tmp_path / 'run', config), output=str(tmp_path / 'out'))
+  assert 'not the data that the run began with' in page_in(tmp_path / 'out')
+  assert not (tmp_path / 'run' / 'inspect').exists()
+
+
+def test_a_run_whose_data_are_gone_has_its_page(folder, tmp_path, capsys):
+  config = make_config(folder, path=str(tmp_path / 'moved'))
+  run(config, write_run(tmp_path / 'run', config))
+  text = page_in(tmp_path / 'run' / 'inspect')
+  assert 'id="test"' in text and 'moved' in text.partition('id="data"')[2]
+  assert f'--job=inspect --workdir={tmp_path}/run --config.data.path=FOLDER' in text
+  assert 'the data cannot be inspected' in capsys.readouterr().out
+
+
+def test_a_stop_while_the_data_are_read_leaves_the_page_of_the_run(folder, tmp_path, monkeypatch):
+  def stop(*_):
+    raise KeyboardInterrupt
+
+  config = make_config(folder)
+  monkeypatch.setattr(build_data, 'read_pictures', stop)
+  with pytest.raises(KeyboardInterrupt):
+    run(config, write_run(tmp_path / 'run', config))
+  text = page_in(tmp_path / 'run' / 'inspect')
+  assert 'id="pictures"' in text and 'This page is written again' in text
+
+
+def test_studies_clusters_and_exported_nets_are_answered_shortly(folder, tmp_path, capsys):
+  config = make_config(folder)
+  workdir.save_config(tmp_path / 'config.json', config)
+  (tmp_path / 'study.md').write_text('| | F1 |\n|---|---|\n| a | 0.5 |\n')
+  run(config, tmp_path)
+  assert 'study.md tells what it found' in capsys.readouterr().out
+  assert page_in(tmp_path / 'inspect').count('<section') == 1
+  (tmp_path / 'study.md').unlink()
+  (tmp_path / 'config.json').write_text('{"oko": {}}')
+  with pytest.raises(UserError, match='an exported net, which has no run'):
+    run(config, tmp_path)
+
+
+def test_names_of_files_and_classes_are_shown_and_do_nothing(tmp_path, capsys):
+  top = os.fsencode(tmp_path / 'pictures')
+  kinds = (b'<img src=x onerror=alert(1)>', b'caf\xe9 <b>')
+  for kind in kinds:
+    for number in range(8):
+      path = os.path.join(top, kind, b'\xff<script>%d.png' % number)
+      os.makedirs(os.path.dirname(path), exist_ok=True)
+      with open(path, 'wb') as file:
+        file.write(encode_image(draw_picture(number + len(kind)), '.png') if number else b'torn')
+  run(make_config(tmp_path, valid_frac=0.2, test_frac=0.2), tmp_path / 'run')
+  text = page_in(tmp_path / 'run' / 'inspect')
+  assert '<img src=x' not in text and '<script' not in text and '<b>' not in text
+  assert '&lt;img src=x onerror=alert(1)&gt;' in text and '\ufffd&lt;script&gt;0.png' in text
+  assert 'cannot be read' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_training_really_leaves_has_a_page(tmp_path):
+  config = tagger.get_config('smoke')
+  config.runtime.cache_dir = 'off'
+  config.data.dir = str(tmp_path / 'data')
+  jobs.get_job('train')(config, str(tmp_path / 'run'), config_path='', input='', output='')
+  run(workdir.load_config(tmp_path / 'run' / 'config.json'), tmp_path / 'run')
+  text = page_in(tmp_path / 'run' / 'inspect')
+  assert 'Tagger, trained' in text and 'Not shown here' not in text
+  assert text.count('<img ') == len(list((tmp_path / 'run/pictures').glob('*.png'))) + 2
+  assert '>Categories<' in text and '>Tags<' in text and 'id="data"' in text

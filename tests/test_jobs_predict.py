@@ -13,7 +13,7 @@ from configs import base
 from errors import UserError
 from jobs import predict
 from tests.small_classes import COLOURS, NAMES, make_task, make_variables
-from train_lib import parallel, people_finder
+from train_lib import answers, parallel, people_finder, prediction, predictor
 from train_lib.trained import Trained
 
 
@@ -23,7 +23,7 @@ def trained(monkeypatch):
   mesh = parallel.make_mesh(jax.devices()[:1])
   opened = Trained(task=make_task(), mesh=mesh, variables=make_variables(), tag_names=NAMES,
                    tag_categories=('general',) * 4, thresholds={}, step=7)
-  monkeypatch.setattr(predict, 'open_trained', lambda *_: opened)
+  monkeypatch.setattr(predictor, 'open_trained', lambda *_: opened)
   return opened
 
 
@@ -67,16 +67,15 @@ def test_every_picture_gets_its_class_and_the_next_ones(trained, tmp_path, capsy
 
 
 def test_the_classes_of_many_pictures_are_not_said(trained, tmp_path, capsys):
-  write_pictures(tmp_path / 'in', predict.MOST_SAID + 1)
+  write_pictures(tmp_path / 'in', prediction.MOST_SAID + 1)
   rows = run(make_config(), tmp_path / 'in', tmp_path / 'out')
-  assert len(rows) == predict.MOST_SAID + 1 and ': red' not in capsys.readouterr().out
+  assert len(rows) == prediction.MOST_SAID + 1 and ': red' not in capsys.readouterr().out
 
 
 def test_only_the_most_probable_of_many_classes_are_written():
   names = tuple(f'c{number}' for number in range(30))
-  words = predict.ClassWords(types.SimpleNamespace(tag_names=names), -1.0)
-  probabilities = np.linspace(0, 1, 30)
-  row = words.describe(probabilities)
+  told = answers.ClassAnswers(types.SimpleNamespace(tag_names=names), base.get_config().predict)
+  row = told.describe({'probabilities': np.linspace(0, 1, 30)})
   assert [name for name, _ in row['top']] == ['c29', 'c28', 'c27', 'c26', 'c25']
   assert row['label'] == 'c29' and row['probability'] == 1.0
 
@@ -99,8 +98,10 @@ def test_a_net_that_learned_from_cut_out_persons_predicts_from_cut_out_persons(
   image[:], image[8:16, 8:16] = COLOURS[1][::-1], COLOURS[0][::-1]     # OpenCV writes BGR
   (tmp_path / 'in').mkdir()
   cv2.imwrite(str(tmp_path / 'in' / '0.png'), image)
-  monkeypatch.setattr(people_finder, 'found_boxes',
-                      lambda *_, **__: np.array([[8, 8, 7, 7]], np.float32))
+  finder = types.SimpleNamespace(
+      find=lambda source, poll: source,
+      boxes=lambda found: np.array([[8, 8, 7, 7]] * len(found), np.float32))
+  monkeypatch.setattr(people_finder, 'open_cutter', lambda _: finder)
   config = make_config()
   assert run(config, tmp_path / 'in', tmp_path / 'out')[0]['label'] == 'green'
   config.data.persons.cut, config.data.persons.cut_by = 'pose', 'runs/pose'
@@ -116,3 +117,57 @@ def test_boxes_are_for_poses_alone(trained, tmp_path):
   config.predict.boxes = 'boxes.json'
   with pytest.raises(UserError, match="run of the task 'classification'; leave it empty"):
     run(config, tmp_path / 'in', tmp_path / 'out')
+
+
+def test_a_start_that_was_stopped_goes_on_with_the_next_picture(trained, tmp_path, capsys):
+  write_pictures(tmp_path / 'in', 11)
+  asked, polls = [], iter(range(2))
+
+  def stop_at_third():
+    if next(polls, None) is None:
+      raise KeyboardInterrupt
+  config = make_config()
+  config.predict.captions = 'kohya'
+  folder = prediction.Folder(config, 'unused', str(tmp_path / 'in'), str(tmp_path / 'out'))
+  with pytest.raises(KeyboardInterrupt), folder.lock():
+    folder.predict(stop_at_third)
+  assert not (tmp_path / 'out' / 'predictions.jsonl').exists()
+  look = predictor.Predictor.stream
+
+  def note(self, source, *args, **options):
+    asked.extend(source.names)
+    return look(self, source, *args, **options)
+  predictor.Predictor.stream, rows = note, None
+  try:
+    rows = run(config, tmp_path / 'in', tmp_path / 'out')
+    first = asked.copy()
+    again = run(config, tmp_path / 'in', tmp_path / 'out')
+  finally:
+    predictor.Predictor.stream = look
+  names = [f'inner/{place:02d}.png' for place in range(11)]
+  assert [row['path'] for row in rows] == names and again == rows
+  assert first == ['broken.png', *names[7:]]
+  assert asked[len(first):] == ['broken.png']                    # it may have been mended
+  captions = sorted((tmp_path / 'out' / 'captions' / 'inner').iterdir())
+  assert [path.read_text() for path in captions] == [row['label'] + '\n' for row in rows]
+  said = capsys.readouterr().out
+  assert 'were classified by an earlier start' in said and 'captions for kohya are in' in said
+
+
+def test_two_starts_do_not_write_into_one_folder(trained, tmp_path):
+  write_pictures(tmp_path / 'in', 1)
+  folder = prediction.Folder(make_config(), 'unused', str(tmp_path / 'in'), str(tmp_path / 'out'))
+  with folder.lock(), pytest.raises(UserError, match='is in use by process'):
+    run(make_config(), tmp_path / 'in', tmp_path / 'out')
+
+
+def test_standard_input_is_answered_on_standard_output(trained, tmp_path, capsys, monkeypatch):
+  write_pictures(tmp_path / 'in', 2)
+  (tmp_path / 'list').write_text(f'{tmp_path}/in/inner/00.png\n{tmp_path}/in/broken.png\n')
+  with open(tmp_path / 'list') as file:
+    monkeypatch.setattr('sys.stdin', file)
+    predict.run(make_config(), 'unused', config_path='', input='-', output='')
+  good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+  assert good['label'] == 'red' and bad.keys() == {'path', 'error'}
+  with pytest.raises(UserError, match='leave --output'):
+    predict.run(make_config(), 'unused', config_path='', input='-', output='out')

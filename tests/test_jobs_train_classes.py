@@ -100,6 +100,6 @@ def test_evaluate_and_export_use_the_net_and_the_pixels_of_the_run(trained):
       row.pop('pictures_per_sec', None)
   assert again == before
   run('export', config, trained)
-  told = read(trained / 'export' / 'model.json')
+  told = read(trained / 'export' / 'config.json')['oko']
   assert told['activation'] == 'softmax' and told['outputs'] == ['blue', 'green', 'red']
   assert told['mean'] == read(trained / 'tags.json')['pixels']['mean']

@@ -7,6 +7,7 @@ import pytest
 import jobs
 import main
 from configs import base, optimizers, tagger
+from errors import UserError
 
 
 @pytest.mark.parametrize('flag, config, wanted', [
@@ -32,3 +33,12 @@ def test_the_page_says_what_it_is_for_and_the_flag_has_the_last_word(
   monkeypatch.setattr(jobs, 'get_job', get_job)
   main.main(['main.py'])
   assert asked == [wanted]
+
+
+def test_a_dry_run_is_of_training_alone(monkeypatch):
+  config = optimizers.get_config()
+  config.runtime.dry_run = True
+  for name, value in (('JOB', ''), ('CONFIG', config), ('TUNE', False)):
+    monkeypatch.setattr(main, name, types.SimpleNamespace(value=value))
+  with pytest.raises(UserError, match='of --job=train, and this is --job=study'):
+    main.main(['main.py'])

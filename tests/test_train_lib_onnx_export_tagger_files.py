@@ -9,7 +9,7 @@ import pytest
 
 from configs import tagger
 from errors import UserError
-from tests.test_train_lib_onnx_export_model import make_run
+from tests.drawn_nets import make_run
 
 pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')

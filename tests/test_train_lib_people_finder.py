@@ -140,3 +140,11 @@ def test_rows_that_the_devices_cannot_share_are_refused_by_name(monkeypatch):
     config.predict.batch_size = 0
   with pytest.raises(UserError, match='predict.batch_size is .* multiple of'):
     PeopleFinder(config, 'unused')
+
+
+@pytest.mark.parametrize('workdir', ['', '/no/such/run'])
+def test_a_pose_run_that_is_not_there_is_told_with_its_key(workdir):
+  config = small_people.make_config()
+  config.data.persons.cut_by = workdir
+  with pytest.raises(UserError, match='--config.data.persons.cut_by='):
+    people_finder.open_cutter(config)

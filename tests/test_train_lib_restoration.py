@@ -208,8 +208,8 @@ def test_a_scan_that_cannot_be_written_is_told_and_leaves_nothing(opened, tmp_pa
 
 @pytest.mark.parametrize('changes, message', [
     ({'threshold': 0.5}, 'predict.threshold is 0.5, which is for tags'),
-    ({'boxes': 'boxes.json'}, "run of the task 'autoencoding'; leave it empty"),
-    ({'batch_size': 0}, 'predict.batch_size is 0')])
+    ({'captions': 'kohya'}, 'captions are of tags and classes'),
+    ({'batch_size': -1}, 'predict.batch_size is -1')])
 def test_settings_of_other_tasks_are_told(opened, tmp_path, changes, message):
   write_png(tmp_path / 'in' / 'a.png', RNG.random((8, 8)))
   with pytest.raises(UserError, match=message):

@@ -1,4 +1,4 @@
-"""What augmentation makes of training pictures, as a sheet: each operation alone, and all."""
+"""What augmentation makes of training pictures, and damage of scans: each alone, and all."""
 
 import copy
 
@@ -9,6 +9,7 @@ from PIL import Image
 from errors import UserError
 from train_lib import build_data
 from train_lib.grid import draw_grid
+from train_lib.scan_pictures import grey
 from train_lib.tasks import mixing
 
 PICTURES = 6
@@ -18,29 +19,42 @@ TRIES = 8                         # draws for a picture that an operation change
 def augmentation_sheet(config, source) -> Image.Image:
   """Training pictures in rows: as they are, after each augmentation alone, all twice, mixed.
 
-  A column of one operation shows a draw in which it changes something, where there is one.
+  A column of one operation shows a draw in which it changes something, where there is one. Of scans
+  the damage that a net is to mend is shown too: each kind alone, then with all augmentations, and
+  what the net should give back.
 
   Args:
-    config: the whole config; `data.augment`, `train.mixup_alpha` and `cutmix_alpha` decide.
+    config: the whole config; `data.augment`, `data.corrupt`, `train.mixup_alpha` and `cutmix_alpha`
+      decide.
     source: the training split.
 
   Raises:
     UserError: fewer than two training pictures can be read.
   """
   examples = _readable(config, source)
-  columns = [(('as it is', 'as evaluation sees it'), _images(config, examples, ()))]
-  for name in config.data.augment:
+  scans = config.task == 'autoencoding'
+  as_it_is = ('as it is', 'whole' if scans else 'as evaluation sees it')
+  columns = [(as_it_is, _images(config, examples, ()))]
+  for names, damage in (*(((name,), ()) for name in config.data.augment),
+                        *(((), (kind,)) for kind in config.data.corrupt)):
+    name, = names or damage
     columns.append(((name, _extent(name, config)),
-                    _images(config, examples, (name,), must_differ=columns[0][1])))
-  both = [(('all together', number), _images(config, examples, config.data.augment, draw=10 + k))
+                    _images(config, examples, names, damage, must_differ=columns[0][1])))
+  changed = config.data.augment or config.data.corrupt
+  both = [(('all together', number), _images(config, examples, config.data.augment,
+                                             config.data.corrupt, draw=10 + k))
           for k, number in enumerate(('one draw', 'another draw'))]
-  columns += both if config.data.augment else []
+  columns += both if changed else []
+  if config.data.corrupt:
+    columns.append((('what to give back', 'of the other draw'),
+                    _images(config, examples, config.data.augment, config.data.corrupt, draw=11,
+                            key='target')))
   columns += _mixed(config, both[1][1])
   note = '' if len(columns) > 1 else ': data.augment is empty and nothing is mixed'
   return draw_grid(list(zip(*(images for _, images in columns), strict=True)),
                    [title for title, _ in columns],
-                   [f'{len(examples)} training pictures at {config.data.image_size_px} px and what '
-                    f'training makes of them{note}'])
+                   [f'{len(examples)} training {"slices" if scans else "pictures"} at '
+                    f'{config.data.image_size_px} px and what training makes of them{note}'])
 
 
 def _readable(config, source) -> list[dict]:
@@ -62,10 +76,14 @@ def _readable(config, source) -> list[dict]:
   return found
 
 
-def _images(config, examples, names, *, draw=0, must_differ=()) -> list[np.ndarray]:
-  """The pictures after the augmentations named. Args: must_differ: what to draw again on."""
+def _images(config, examples, names, damage=(), *, draw=0, must_differ=(), key='image'
+            ) -> list[np.ndarray]:
+  """The pictures, uint8 [H, W, 3] each, after the augmentations and the damage named.
+
+  Args: must_differ: pictures to differ from; alike ones are drawn again; key: of the example.
+  """
   alone = copy.deepcopy(config)
-  alone.data.augment = tuple(names)
+  alone.data.augment, alone.data.corrupt = tuple(names), tuple(damage)
   if len(names) < 2:
     alone.data.persons.whole_frac = 0.0           # a part of all together alone
   pipeline = build_data.build_pipeline(alone, train=True)
@@ -73,7 +91,8 @@ def _images(config, examples, names, *, draw=0, must_differ=()) -> list[np.ndarr
   for row, example in enumerate(examples):
     for attempt in range(TRIES):
       rng = np.random.default_rng((config.seed, draw, row, attempt))
-      image = _apply(pipeline, {**example, 'rng': rng})['image']
+      image = _apply(pipeline, {**example, 'rng': rng})[key]
+      image = image if image.dtype == np.uint8 else grey(image)
       if not len(must_differ) or (image != must_differ[row]).any():
         break
     images.append(image)
@@ -114,4 +133,15 @@ def _extent(name, config) -> str:
       'randaugment': f'{settings.randaugment_count} at {settings.randaugment_magnitude:g} of 10',
       'cutout': f'{settings.cutout_frac:.0%} of a side',
       'colour': f'up to {settings.colour_frac:.0%}',
+      'blur': f'deviation of {settings.blur_px:g} px',
+      'gaussian': f'deviation of {settings.noise_deviation:g}',
+      'rician': f'deviation of {settings.noise_deviation:g}',
+      'keep': _kept(settings),
+      'lines': f'{settings.missing_lines_frac:.0%} of the rows lost',
   }[name]
+
+
+def _kept(settings) -> str:
+  most = f' to {settings.keep_most_frac:.0%}' * (settings.keep_most_frac > settings.keep_frac)
+  return f'{settings.keep_frac:.0%}{most} of the pixels'
+

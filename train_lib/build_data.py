@@ -21,6 +21,7 @@ from train_lib import parallel
 from train_lib.split_statistics import even_sample
 
 PIXEL_SAMPLE = 10_000             # pictures that mean and deviation are measured on, at most
+DRAWN_SAMPLE = 64                 # pictures that stand for all of a drawn dataset
 # Keys of the `data` section that change nothing of what evaluation reads of given data.
 TRAINING_ALONE = (
     'augment', 'rotation_deg', 'scale_frac', 'translate_frac', 'cutout_frac', 'colour_frac',
@@ -95,6 +96,20 @@ def read_boxes(path: str, least_score: float, image_ids: list) -> tuple:
   others = len(rows) - len(known)
   notes = [*found.notes, *([f'{others:,} in other pictures'] if others else [])]
   return rows[known], found.box_px[known], found.scores[known], notes
+
+
+def build_sample(config, folder: str, poll: Callable[[], None]) -> Source:
+  """As many examples as the training split of a drawn dataset has, of DRAWN_SAMPLE pictures.
+
+  Args: folder: that these are drawn into; poll: as that of `build_source`.
+  """
+  small, count = copy.deepcopy(config), min(config.data.num_train, DRAWN_SAMPLE)
+  small.data.dir, small.data.num_train = folder, count
+  small.data.num_valid, small.data.num_test = (
+      min(number, 1) for number in (config.data.num_valid, config.data.num_test))
+  sample = build_source(small, 'train', poll)
+  rows = np.arange(len(sample) * config.data.num_train // count) % len(sample)
+  return Subset(sample, rows, 'a sample again and again')
 
 
 def build_listed_source(config, source: Source, poll: Callable[[], None]) -> Source:

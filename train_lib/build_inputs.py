@@ -1,5 +1,6 @@
 """From a folder that a person hands over to pictures and scans that a net can see, and back."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from data.batch import Source
 from data.boxed import Boxed, CutBox
 from data.encode import encode_image
+from data.given import Given
 from data.joined import Joined
 from data.loader import Loader
 from data.operations import Decode
@@ -25,18 +27,43 @@ SPLITS = ('train', 'valid', 'test')
 
 def build_picture_source(path: str) -> PictureFiles:
   """Every picture under a folder, or one file; examples have no tags."""
-  return PictureFiles(path)
+  return PictureFiles(path, by_content=False)
 
 
-def build_picture_loader(config, path: str, poll: Callable[[], None] = lambda: None) -> Loader:
-  """Every picture under a folder, or one file, once, as a tagger or classifier learned to see it.
+def build_given_source(given) -> Given:
+  """Pictures that a program hands over. Args: given: as of `data.given.Given`."""
+  return Given(given)
 
-  Args: poll: called often while the persons are looked for; may raise to stop.
-  Raises: UserError: it learned from true boxes, which nobody tells of these pictures.
+
+def take(source, indices):
+  """Some of the pictures of a folder or of a program, in this order, as a source."""
+  return source.take(indices)
+
+
+def build_picture_loader(config, source, batch_size: int) -> Loader:
+  """Every picture of a source once, as a tagger or classifier learned to see it; a batch may hold
+  none that can be read."""
+  return build_data.build_loader(
+      config, source, train=False, keys=('image',), bad_limit_frac=1.0, batch_size=batch_size,
+      blank={'image': build_data.blank_pictures(config)[0]})
+
+
+def read_middle_slice(config, source, index: int) -> tuple[np.ndarray | None, str]:
+  """(float32 [h, w] in 0..1, ''), or (None, why it cannot be read).
+
+  Args: source: of scans, each an example with 'image_bytes'.
   """
-  source = build_data.cut_pictures(config, build_picture_source(path), poll)
-  return build_data.build_loader(config, source, train=False, bad_limit_frac=1.0,
-                                 batch_size=config.predict.batch_size)
+  try:
+    content = source[index]['image_bytes']
+    # what reads NIfTI goes by the name
+    ending = '.nii.gz' if content.startswith(b'\x1f\x8b') else '.nii'
+    with tempfile.NamedTemporaryFile(suffix=ending) as file:
+      file.write(content)
+      file.flush()
+      scan = open_scan(config, Path(file.name))
+      return scan.slice(scan.num_slices // 2), ''
+  except (ValueError, OSError) as error:        # data.scans.ScanError is a ValueError
+    return None, getattr(error, 'strerror', None) or str(error)
 
 
 def check_groupable(task: str) -> None:

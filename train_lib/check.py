@@ -159,6 +159,7 @@ def _check_numbers(config) -> None:
       ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
       ('loss.hinge_margin', config.loss.hinge_margin, 0, math.inf),
       ('eval.every_steps', config.eval.every_steps, 0, math.inf),
+      ('runtime.profile_steps', config.runtime.profile_steps, 0, math.inf),
       ('runtime.workers', config.runtime.workers, 0, math.inf)):
     if not least <= value <= most:
       wanted = f'at least {least}' if most == math.inf else f'{least} to {most}'

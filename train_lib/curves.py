@@ -17,7 +17,7 @@ def write_curves(workdir, path, metrics: dict[str, str], step: int,
   Args:
     workdir: of the run; path: of the PNG, its folder is made.
     metrics: figures of the validation split, name -> title.
-    step: whose net is reported.
+    step: whose net is reported; 0: none yet.
     steps_per_epoch: 0: not known, and epochs are not told.
   """
   path = records.absolute(path)
@@ -52,13 +52,15 @@ def learning_curves(rows: list[dict], metrics: dict[str, str], step: int,
     _draw(right, rows, f'valid/{name}', text, number)
   right.set_ylabel('figures of the validation split, 0 to 1')
   for axes in (left, right):
-    axes.axvline(step, color=GREY, linestyle='--', zorder=0)
+    if step:
+      axes.axvline(step, color=GREY, linestyle='--', zorder=0)
     axes.set_xlabel('optimizer steps')
     axes.set_xlim(left=0)
     if axes.get_legend_handles_labels()[0]:
       axes.legend(frameon=False, loc='best')
   epoch = f', epoch {step / steps_per_epoch:.1f}' if steps_per_epoch else ''
-  title(figure, f'Training curves; dashed: step {step:,}{epoch}, whose net is reported')
+  dashed = f'; dashed: step {step:,}{epoch}, whose net is reported' if step else ''
+  title(figure, f'Training curves{dashed}')
   return figure
 
 

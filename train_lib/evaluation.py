@@ -54,6 +54,11 @@ class Evaluator:
         lambda variables, batch: (task.predict(variables, batch), task.tally(variables, batch)),
         mesh)
 
+  def run(self, variables, batch: dict) -> tuple[dict, dict]:
+    """(predictions, sums) of one host batch, as numpy."""
+    predicted, sums = self._run(variables, parallel.put_batch(self.mesh, batch))
+    return parallel.to_host(predicted), jax.device_get(sums)
+
   def predictions(self, variables, loader, poll: Callable[[], None] = lambda: None):
     """Yields (host batch, its predictions as numpy, its sums) for each batch of a loader.
 
@@ -64,8 +69,7 @@ class Evaluator:
     """
     for batch in loader.batches(0, loader.num_batches):
       poll()
-      predicted, sums = self._run(variables, parallel.put_batch(self.mesh, batch))
-      yield batch, parallel.to_host(predicted), jax.device_get(sums)
+      yield batch, *self.run(variables, batch)
 
   def evaluate(self, variables, loader, thresholds=None,
                poll: Callable[[], None] = lambda: None) -> Outcome:

@@ -80,7 +80,15 @@ class Lock:
   def _taken(self, holder):
     return (f'{self._path.parent} is in use by process {holder.get("pid", "?")} on '
             f'{holder.get("host", "?")}, started {_age(holder.get("time"))} ago; wait for it or '
-            f'use another --workdir (if that run is certainly gone, delete {self._path}).')
+            f'use another folder (if that run is certainly gone, delete {self._path}).')
+
+
+def find_holder(workdir) -> dict | None:
+  """What is known of the run that holds a workdir now: host, pid, time; None where none does."""
+  holder = _read(epath.Path(workdir) / NAME)
+  if holder and holder.get('host') == socket.gethostname() and not _is_alive(holder):
+    return None                   # it ended without releasing it
+  return holder or None
 
 
 def _read(path):

@@ -1,6 +1,7 @@
 """The one training loop: steps, evaluation, checkpoints, signals, and what is said about them."""
 
 import collections
+import contextlib
 import dataclasses
 import math
 import time
@@ -10,12 +11,13 @@ from typing import Any
 import jax
 
 from errors import Diverged
-from train_lib import parallel, records
+from train_lib import duration, parallel, records
+from train_lib.metrics_log import MetricsLog
 from train_lib.preemption import Preempted
-from train_lib.reporting import MetricsLog, Progress, human_time, say
+from train_lib.reporting import Progress, say
+from train_lib.tracing import Trace
 
 TIMED_STEPS = 3                   # after the first, for the estimate at the start
-LONG_SEC = 3600.0                 # on a CPU, an estimate beyond this names a smaller run
 EVALUATIONS = 10                  # in a run whose config does not say
 
 
@@ -44,17 +46,19 @@ class Loop:
     training, runtime = self.training, self.training.config.runtime
     start, total = int(state.step), training.num_steps
     one_by_one = training.mesh.size > 1 and jax.default_backend() == 'cpu'
-    log = MetricsLog(self.workdir, start, tensorboard=runtime.tensorboard)
-    progress = Progress(total, start, training.config.train.batch_size)
     clock = Clock(start)
-    try:
+    with (contextlib.closing(MetricsLog(self.workdir, start, training.config)) as log,
+          contextlib.closing(Progress(total, start, training.config.train.batch_size)) as progress,
+          contextlib.closing(Trace(self.workdir, start + TIMED_STEPS + 2, runtime.profile_steps,
+                                   total)) as trace):
       if start and self._evaluates(start) and not log.has(start, 'valid/loss'):
         # stopped in the middle of it last time
         self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log))
       clock.restart(start)
       part = start + 1                                  # first step of the program that computes
       for step, batch in enumerate(device_batches(training, start, total), start + 1):
-        state, metrics = training.step_function(step)(state, batch, training.key)
+        with trace.step(step):
+          state, metrics = training.step_function(step)(state, batch, training.key)
         compiled = step == start + 1 or (
             training.step_function(step) is not training.step_function(step - 1))
         part = step if compiled else part
@@ -62,7 +66,8 @@ class Loop:
           jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
         if step == part + TIMED_STEPS and step < training.last_alike(step):
           jax.block_until_ready(metrics)
-          self._announce(step, clock.step_sec(step))
+          for line in duration.describe(training, step, clock.step_sec(step), step):
+            say(line)
         if is_time(step, runtime.log_every_steps, total):
           self._log(step, metrics, clock, progress, log)
         if self.preemption.should_stop(step):
@@ -73,20 +78,18 @@ class Loop:
           measured = self._evaluate(state, step, log) if self._evaluates(step) else None
           self.checkpoints.save(step, state, metrics=measured)
           clock.restart(step)
-        if compiled:
-          clock.restart(step)
+        if trace.end(step, metrics) or compiled:
+          clock.restart(step)                           # of no use for times, nor productive
       self.checkpoints.wait()
       return state
-    finally:
-      progress.close()
-      log.close()
 
   def _log(self, step, metrics, clock, progress, log):
     values = {f'train/{key}': float(value) for key, value in metrics.items()}
     step_sec = clock.step_sec(step)
     self.productive_sec += clock.restart(step)
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
-    progress.show(step, values['train/loss'], step_sec, step_sec * self.training.cost_left(step))
+    left_sec = step_sec * self.training.cost_left(step, step)
+    progress.show(step, values['train/loss'], step_sec, left_sec)
     if not math.isfinite(values['train/loss']):
       raise Diverged(f'the loss of step {step} is {values["train/loss"]}: training has diverged; '
                      'lower optimizer.learning_rate or set optimizer.clip_norm and start afresh')
@@ -114,16 +117,6 @@ class Loop:
     say(f'stopped at step {step} of {self.training.num_steps}; the same command goes on from step '
         f'{saved}, the newest in {self.workdir}')
     raise Preempted
-
-  def _announce(self, step: int, step_sec: float):
-    training, config = self.training, self.training.config
-    seconds, last = step_sec * training.cost_left(step), training.last_alike(step)
-    devices = f'{training.mesh.size} x {jax.devices()[0].device_kind}'
-    what = 'steps left' if last == training.num_steps else f'steps until {last}, of the head alone'
-    say(f'expect {human_time(seconds)} for the {last - step} {what}, at '
-        f'{config.train.batch_size / step_sec:.1f} pictures/s on {devices}')
-    if jax.default_backend() == 'cpu' and seconds > LONG_SEC and config.small_page:
-      say(f'this page is made for TPUs and GPUs; --config={config.small_page} takes minutes here')
 
   def _evaluates(self, step: int) -> bool:
     return is_time(step, evaluation_period(self.training), self.training.num_steps)

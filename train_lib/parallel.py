@@ -82,7 +82,10 @@ def check_choice(parallel: str) -> None:
 
 
 def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
-  """Returns step(state, batch, key) -> (state, metrics), compiled; the state is donated."""
+  """Returns step(state, batch, key) -> (state, metrics), compiled; the state is donated.
+
+  Its `lower` is that of `jax.jit`.
+  """
   check_choice(parallel)
   whole, rows = replicated(mesh), by_rows(mesh)
   if parallel == 'pmap':
@@ -100,10 +103,13 @@ def _pmap_step(step, mesh: Mesh):
   mapped = jax.pmap(functools.partial(step, axis=AXIS), axis_name=AXIS,
                     in_axes=(None, 0, None), out_axes=None, devices=list(mesh.devices.flat))
 
-  def run(state, batch, key):
-    rows = jax.tree.map(lambda x: x.reshape(mesh.size, -1, *x.shape[1:]), batch)
-    return mapped(state, rows, key)
+  def rows(batch):
+    return jax.tree.map(lambda x: x.reshape(mesh.size, -1, *x.shape[1:]), batch)
 
+  def run(state, batch, key):
+    return mapped(state, rows(batch), key)
+
+  run.lower = lambda state, batch, key: mapped.lower(state, rows(batch), key)
   return run
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, parallel, records
+from train_lib import batch_sizes, build_data, devices, records
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator, Untold
 from train_lib.reporting import say
@@ -50,6 +50,9 @@ class PeopleFinder:
     config: of the pose run; `crop`, `predict.batch_size` and `checkpoint` are read of it.
     workdir: of the run.
 
+  Attributes:
+    trained: the net; rows: of a batch, may be set.
+
   Raises:
     UserError: no such run, one of another task, or rows that the devices cannot share evenly.
   """
@@ -60,13 +63,21 @@ class PeopleFinder:
                       'configs/pose.py')
     self.config = config
     self.trained = open_trained(config, workdir, config.checkpoint)
-    parallel.check_batch_size('predict.batch_size', config.predict.batch_size, self.trained.mesh)
+    self.rows = batch_sizes.resolve('predict.batch_size', config.predict.batch_size,
+                                    self.trained.mesh)
     self._evaluator = Evaluator(Untold(self.trained.task), self.trained.mesh)
+
+  def run_blank(self, rows: int) -> None:
+    """A batch of black crops goes through the net."""
+    batch = {key: np.repeat(value[None], rows, axis=0)
+             for key, value in _blank(self.config).items()}
+    self._evaluator.run(self.trained.variables, {**batch, 'mask': np.ones(rows, np.float32)})
 
   def look(self, source, poll: Callable[[], None]) -> Found:
     """The joints of each example, within its `box_px`, or in all of the picture without one."""
     loader = build_data.build_loader(self.config, source, train=False, keys=KEYS,
-                                     batch_size=self.config.predict.batch_size, bad_limit_frac=1.0)
+                                     batch_size=self.rows, bad_limit_frac=1.0,
+                                     blank=_blank(self.config))
     ids, columns = [], []
     batches = self._evaluator.predictions(self.trained.variables, loader, poll)
     for batch, predicted, _ in batches:
@@ -102,6 +113,13 @@ class PeopleFinder:
         for keypoints, size_px in zip(found.keypoints, found.size_px, strict=True)])
 
 
+def _blank(config) -> dict:
+  """An example without a picture."""
+  return {'image': build_data.blank_pictures(config)[0],
+          'crop_to_source': np.eye(2, 3, dtype=np.float32),
+          'source_size_px': np.ones(2, np.float32)}
+
+
 def joints_box(keypoints: np.ndarray, size_px: np.ndarray, *, least_score: float,
                least_joints: int, margin_frac: float) -> np.ndarray:
   """The box around the confident joints, widened and cut at the picture's edges.
@@ -129,28 +147,41 @@ def joints_box(keypoints: np.ndarray, size_px: np.ndarray, *, least_score: float
   return np.concatenate([start, end - start]).astype(np.float32)
 
 
+def open_cutter(config) -> PeopleFinder:
+  """What finds the persons that are cut out of pictures, with its own run's settings.
+
+  Args: config: of what wants the boxes; `data.persons.cut_by` is the folder of the pose run.
+  Raises: UserError: there is no such folder.
+  """
+  workdir = config.data.persons.cut_by
+  try:
+    folder = workdir_lib.existing_workdir(workdir or '/')
+  except UserError as error:
+    raise UserError(f"the persons are cut out of pictures by the pose net of '{workdir}', which is "
+                    'not there; name the folder of its run or of its export with '
+                    '--config.data.persons.cut_by=') from error
+  saved = workdir_lib.load_config(folder / 'config.json')
+  config = copy.deepcopy(config)
+  with config.unlocked():
+    config.update(saved)          # keys that are newer than the run have their default
+    config.predict.batch_size = 0  # the devices may be others than those of that run
+  return PeopleFinder(config, workdir)
+
+
 def found_boxes(config, source, poll: Callable[[], None]) -> np.ndarray:
   """float32 [N, 4]: the box of the person in each picture of a source, found once and kept.
 
   Args:
-    config: of what wants the boxes; `data.persons.cut_by` is the folder of the pose run, whose own
-      settings count, and `runtime.features_dir` where boxes are kept.
+    config: as that of `open_cutter`; `runtime.features_dir` is where boxes are kept.
     source: of pictures.
     poll: called often; may raise to stop.
   """
-  workdir, directory = config.data.persons.cut_by, config.runtime.features_dir
-  saved = workdir_lib.load_config(workdir_lib.existing_workdir(workdir) / 'config.json')
-  config = copy.deepcopy(config)
-  with config.unlocked():
-    config.update(saved)          # keys that are newer than the run have their default
-    rows, num_devices = config.predict.batch_size, parallel.make_mesh().size
-    config.predict.batch_size = -(-rows // num_devices) * num_devices
-  finder = PeopleFinder(config, workdir)
+  finder = open_cutter(config)
   about = {'weights': params_digest(finder.trained.variables), 'data': source.fingerprint,
-           'crop': config.crop.to_dict(), 'pose': config.pose.to_dict(),
-           'height_px': config.data.image_size_px}
+           'crop': finder.config.crop.to_dict(), 'pose': finder.config.pose.to_dict(),
+           'height_px': finder.config.data.image_size_px}
   name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-  path = devices.cache_folder(directory, 'boxes') / f'boxes-{name}.json'
+  path = devices.cache_folder(config.runtime.features_dir, 'boxes') / f'boxes-{name}.json'
   try:
     boxes = np.array(records.read_json(path)['boxes'], np.float32).reshape(-1, 4)
     if len(boxes) == len(source):
@@ -158,9 +189,11 @@ def found_boxes(config, source, poll: Callable[[], None]) -> np.ndarray:
   except (UserError, OSError, ValueError, KeyError, TypeError):
     pass                          # absent or damaged: found again
   say(f'looking for the person in each of {len(source):,} pictures, once')
-  boxes = finder.boxes(finder.find(source, poll))
-  rows = [[round(float(value), 2) if np.isfinite(value) else None for value in box]
-          for box in boxes]
+  boxes = _rounded(finder.boxes(finder.find(source, poll)))
   path.parent.mkdir(parents=True, exist_ok=True)
-  records.write_json(path, {'about': about, 'boxes': rows})
-  return np.array(rows, np.float32).reshape(-1, 4)
+  records.write_json(path, {'about': about, 'boxes': boxes.tolist()})
+  return boxes
+
+
+def _rounded(boxes) -> np.ndarray:
+  return np.array([[round(float(value), 2) for value in box] for box in boxes], np.float32)

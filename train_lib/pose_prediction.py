@@ -5,16 +5,15 @@ import os
 
 import numpy as np
 
-from train_lib import build_data, build_inputs, coco_keypoints, records
-from train_lib.people_finder import PeopleFinder
+from train_lib import build_data, build_inputs, records
 from train_lib.pose_pictures import draw_people
-from train_lib.reporting import note_unreadable, say
+from train_lib.reporting import counted, say
 
 MOST_DRAWN = 1_000                # overlays, at most
 
 
-def predict_people(config, workdir: str, input: str, output: str, preemption) -> None:
-  """Writes `keypoints.json`, `overlays/` with the people drawn, and perhaps `unreadable.jsonl`.
+def predict_people(folder, input: str, poll) -> None:
+  """Writes `keypoints.json` and `overlays/` with the people drawn, besides the rows.
 
   Without `predict.boxes` one person is looked for in each picture, first in all of it, then in
   the box around the joints that the net is sure of. With it, every box is a person; of people
@@ -22,43 +21,44 @@ def predict_people(config, workdir: str, input: str, output: str, preemption) ->
   so is the file of boxes. Where all files are named by numbers, these are the image_id; else it is
   the path relative to the folder, as it is in `file_name`.
 
-  Args: as those of `jobs.predict.run`; preemption: of the job.
+  Args: folder: of `prediction.Folder`; input: as that of `jobs.predict.run`; poll: may raise to
+    stop.
   """
-  folder = records.absolute(output or os.path.join(workdir, 'predict'))
-  records.check_outside(folder, input)
-  finder = PeopleFinder(config, workdir)
-  source = build_inputs.build_picture_source(input)
-  names, box_file = source.names, config.predict.boxes
-  image_ids = _image_ids(names)
-  if box_file:
-    rows, boxes, scores, notes = build_data.read_boxes(
-        box_file, config.data.persons.least_box_score, image_ids)
-    found = finder.look(build_data.with_boxes(source, boxes, rows), preemption.check)
-  else:
-    rows, scores = np.arange(len(source)), np.ones(len(source))
-    boxes, found = None, finder.find(source, preemption.check)
-  how = f"{len(rows):,} boxes of '{box_file}'" if box_file else 'one person in each'
-  how += f' (left out: {", ".join(notes)})' if box_file and notes else ''
-  say(f'{len(names):,} pictures with step {finder.trained.step}; {how}')
-  detections = coco_keypoints.Detections(
-      image=rows, keypoints=found.keypoints,
-      score=coco_keypoints.rescore(scores, found.keypoints))
-  kept = found.readable & coco_keypoints.suppress(
-      detections, areas=found.crop_area_px2)
-  detections = coco_keypoints.Detections(*(field[kept] for field in detections))
-  boxes = None if boxes is None else boxes[kept]
-  _write(folder, detections, names, image_ids, found.unreadable)
-  _draw(config, folder / 'overlays', source, detections, boxes, preemption)
+  records.check_outside(folder.folder, input)
+  config, names = folder.config, folder.source.names
+  image_ids, boxes = _image_ids(names), None
+  if config.predict.boxes:
+    rows, *columns, notes = build_data.read_boxes(
+        config.predict.boxes, config.data.persons.least_box_score, image_ids)
+    boxes = (rows, *columns)
+    left_out = f' (left out: {", ".join(notes)})' if notes else ''
+    say(f"{counted(len(rows), 'boxe')} of '{config.predict.boxes}'{left_out}")
+  drawn, overlays = set(names[:MOST_DRAWN]), folder.folder / 'overlays'
+  with folder.lock():
+    kept = folder.predict(
+        poll, boxes=boxes,
+        after=lambda part, sights: _draw(config, overlays, part, sights, drawn))
+    number = _write(folder.folder / 'keypoints.json', kept,
+                    dict(zip(names, image_ids, strict=True)))
+    folder.finish(kept)
+  say(f'{number:,} people are in {folder.folder}/keypoints.json; look at {folder.folder}/overlays'
+      + (f', of the first {MOST_DRAWN:,} pictures' if len(names) > MOST_DRAWN else ''))
 
 
-def _write(folder, detections, names, image_ids, unreadable) -> None:
-  folder.mkdir(parents=True, exist_ok=True)
-  rows = coco_keypoints.result_rows(detections, image_ids)
-  for row, image in zip(rows, detections.image, strict=True):
-    row['file_name'] = names[int(image)]
-  records.write_text(folder / 'keypoints.json', json.dumps(rows) + '\n')
-  note_unreadable(folder / 'unreadable.jsonl', unreadable)
-  say(f'{len(rows):,} people are in {folder}/keypoints.json')
+def _write(path, kept, image_ids: dict) -> int:
+  """COCO's results of all rows, one by one; how many people."""
+  number = 0
+  with records.whole_file(path) as file:
+    for row in kept.rows():
+      for person in row['people']:
+        file.write(b',\n' if number else b'[')
+        file.write(json.dumps({
+            'image_id': image_ids[row['path']], 'category_id': 1,
+            'keypoints': [value for joint in person['keypoints'] for value in joint],
+            'score': person['score'], 'file_name': row['path']}).encode())
+        number += 1
+    file.write(b']\n' if number else b'[]\n')
+  return number
 
 
 def _image_ids(names: list[str]) -> list:
@@ -69,21 +69,19 @@ def _image_ids(names: list[str]) -> list:
   return names
 
 
-def _draw(config, folder, source, detections, boxes, preemption) -> None:
-  images = np.unique(detections.image)
-  if len(images) > MOST_DRAWN:
-    say(f'the people of the first {MOST_DRAWN:,} pictures are drawn')
-  loader = build_inputs.build_cut_loader(config, source, np.full((len(source), 4), np.nan))
-  for image in images[:MOST_DRAWN]:
-    preemption.check()
-    example = loader.example(int(image))
+def _draw(config, folder, part, sights, names: set[str]) -> None:
+  """Draws the people of those pictures that are among the names."""
+  loader = build_inputs.build_whole_loader(config, part)
+  for index, values, _ in sights:
+    name = part.names[index]
+    if name not in names or values is None or not values['people']:
+      continue
+    example = loader.example(index)
     if example is None:
       continue
-    here = detections.image == image
-    drawn = draw_people(example['image'], detections.keypoints[here],
+    boxes = [person['box_px'] for person in values['people']] if config.predict.boxes else None
+    drawn = draw_people(example['image'],
+                        np.stack([person['keypoints'] for person in values['people']]),
                         least_score=config.crop.least_score,
-                        boxes=None if boxes is None else boxes[here])
-    path = folder / f'{source.names[int(image)]}.jpg'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_bytes(path, build_inputs.encode_picture(drawn, '.jpg'))
-  say(f'look at {folder}: their joints over the pictures')
+                        boxes=None if boxes is None else np.stack(boxes))
+    records.write_bytes(folder / f'{name}.jpg', build_inputs.encode_picture(drawn, '.jpg'))

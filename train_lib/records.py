@@ -40,30 +40,45 @@ def check_outside(folder, input: str) -> None:
                     'could be lost; name another folder with --output=')
 
 
-def write_text(path, text: str) -> None:
-  """Writes a text file whole or not at all (an older one survives a crash or a full disk)."""
-  write_bytes(path, text.encode(errors='surrogateescape'))  # names of files may be any bytes
+def write_text(path, text: str, *, to_disk: bool = True) -> None:
+  """Writes a text file whole or not at all (an older one survives a crash or a full disk).
+
+  Args: to_disk: False where there are very many and a power cut may take the latest ones.
+  """
+  write_bytes(path, text.encode(errors='surrogateescape'), to_disk=to_disk)  # names: any bytes
 
 
-def write_bytes(path, content: bytes) -> None:
+def write_bytes(path, content: bytes, *, to_disk: bool = True) -> None:
   """Writes a file as `write_text` does."""
+  with whole_file(path, to_disk=to_disk) as file:
+    file.write(content)
+
+
+@contextlib.contextmanager
+def whole_file(path, *, to_disk: bool = True):
+  """A file that is open for writing bytes, and stands at its path once all are written.
+
+  Args: to_disk: as that of `write_text`.
+  """
   path = epath.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
-  if _is_remote(path):
-    path.write_bytes(content)  # object stores replace a whole object
-    return
-  handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.tmp-', dir=os.fspath(path.parent))
+  remote = _is_remote(path)
+  folder = None if remote else os.fspath(path.parent)
+  handle, temporary = tempfile.mkstemp(prefix=f'.{path.name[:100]}.tmp-', dir=folder)
   try:
     with os.fdopen(handle, 'wb') as file:
-      file.write(content)
-      file.flush()
-      os.fsync(file.fileno())
-    os.chmod(temporary, 0o666 & ~_umask())
-    os.replace(temporary, os.fspath(path))
-  except BaseException:
+      yield file
+      if to_disk:
+        file.flush()
+        os.fsync(file.fileno())
+    if remote:
+      epath.Path(temporary).copy(path, overwrite=True)  # object stores replace a whole object
+    else:
+      os.chmod(temporary, 0o666 & ~_umask())
+      os.replace(temporary, os.fspath(path))
+  finally:
     with contextlib.suppress(OSError):
       os.remove(temporary)
-    raise
 
 
 def write_json(path, obj) -> None:
@@ -76,13 +91,15 @@ def write_csv(path, titles, rows) -> None:
 
   Args:
     titles: of the columns.
-    rows: sequences of as many values.
+    rows: sequences of as many values, taken one by one.
   """
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(titles)
-  writer.writerows(rows)
-  write_text(path, text.getvalue())
+  with whole_file(path) as file:
+    text = io.TextIOWrapper(file, encoding='utf-8', errors='surrogateescape', newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(titles)
+    writer.writerows(rows)
+    text.flush()
+    text.detach()
 
 
 def read_json(path):

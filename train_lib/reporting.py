@@ -1,13 +1,9 @@
-"""What a person sees while a run goes on: a bar or plain lines, metrics.jsonl, TensorBoard."""
+"""What a person sees while a run goes on: plain lines or a bar."""
 
 import json
-import logging
 import sys
-import time
 
 from train_lib import records
-
-_log = logging.getLogger(__name__)
 
 
 def say(text: str) -> None:
@@ -30,6 +26,14 @@ def human_time(seconds: float) -> str:
   if seconds < 90:
     return f'{seconds:.0f} s'
   return f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'
+
+
+def human_bytes(count: float) -> str:
+  """950 -> '950 B', 69_300_000 -> '69.3 MB', 12_400_000_000 -> '12.4 GB'."""
+  for unit, size in (('GB', 1e9), ('MB', 1e6), ('kB', 1e3)):
+    if count >= size:
+      return f'{count / size:,.1f} {unit}'
+  return f'{count:.0f} B'
 
 
 def note_unreadable(path, unreadable) -> None:
@@ -72,47 +76,3 @@ class Progress:
     """Leaves the bar standing as it is."""
     if self._bar is not None:
       self._bar.close()
-
-
-class MetricsLog:
-  """Rows of `metrics.jsonl`, and the same numbers as TensorBoard events.
-
-  A run that goes on from a step drops the rows beyond it: no step stands twice.
-  """
-
-  def __init__(self, workdir, start_step: int, *, tensorboard: bool):
-    self._path = workdir / 'metrics.jsonl'
-    records.drop_rows_after(self._path, start_step)
-    self._writer = self._open_writer(workdir, start_step) if tensorboard else None
-
-  def has(self, step: int, key: str) -> bool:
-    """True when a row of this step holds the key."""
-    return any(row.get('step') == step and key in row for row in records.read_jsonl(self._path))
-
-  def write(self, step: int, metrics: dict[str, float]) -> None:
-    """Args: metrics: 'split/name' -> number."""
-    records.append_jsonl(self._path, [{'step': step, 'time': time.time(), **metrics}])
-    self._try(lambda: [self._writer.add_scalar(key, value, step)
-                       for key, value in metrics.items()])
-
-  def close(self) -> None:
-    """Flushes the events."""
-    self._try(lambda: self._writer.close())
-
-  def _open_writer(self, workdir, start_step):
-    try:
-      from tensorboardX import SummaryWriter
-      return SummaryWriter(str(workdir / 'tensorboard'), purge_step=start_step + 1)
-    except Exception as error:                                # noqa: BLE001
-      _log.warning('no TensorBoard events: %s', error)
-      return None
-
-  def _try(self, action) -> None:
-    """A log that cannot be written costs a warning, not the run."""
-    if self._writer is None:
-      return
-    try:
-      action()
-    except Exception as error:                                # noqa: BLE001
-      _log.warning('TensorBoard events stop here: %s', error)
-      self._writer = None

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from errors import UserError
-from train_lib import build_inputs, records
+from train_lib import batch_sizes, build_inputs, records
+from train_lib.answers import check_no_thresholds
 from train_lib.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scan_coder import Coder
@@ -52,7 +53,7 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
     UserError: no such run or input, no scan in it, an output inside of the input or one that holds
       the scans of another input, or settings of other tasks.
   """
-  check(config, workdir)
+  check(config)
   folder = records.absolute(output or os.path.join(workdir, 'predict'))
   if '://' in os.fspath(folder):
     raise UserError(f"scans are written to local folders, and the output is '{folder}'; name one "
@@ -64,7 +65,8 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   folder = Path(folder)
   _check_kept(folder / 'scans', input, scans)
   trained = open_trained(config, workdir, config.checkpoint)
-  coder = Coder(trained, 'predict.batch_size', config.predict.batch_size)
+  rows = batch_sizes.resolve('predict.batch_size', config.predict.batch_size, trained.mesh)
+  coder = Coder(trained, 'predict.batch_size', rows)
   say(f'restoring {len(scans):,} scans with step {trained.step}, which sees each slice in '
       f'{coder.side_px} x {coder.side_px} px: detail finer than that is lost')
   if config.data.corrupt:
@@ -85,14 +87,12 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   _say(rows, folder)
 
 
-def check(config, workdir: str) -> None:
+def check(config) -> None:
   """Raises UserError for settings of `predict` that are for other tasks."""
-  if config.predict.boxes:
-    raise UserError('predict.boxes says where people are whose joints are looked for, and '
-                    f"{workdir} is a run of the task '{config.task}'; leave it empty")
-  if config.predict.threshold >= 0:
-    raise UserError(f'predict.threshold is {config.predict.threshold:g}, which is for tags: an '
-                    'autoencoder restores scans; leave it negative')
+  check_no_thresholds(config.predict, 'an autoencoder restores scans')
+  if config.predict.captions:
+    raise UserError(f"predict.captions is '{config.predict.captions}', and captions are of tags "
+                    'and classes: an autoencoder restores scans; leave it empty')
 
 
 class Journal:

@@ -1,13 +1,17 @@
-"""A trained run, opened from its workdir alone: its tags, its task and its variables."""
+"""A trained run, opened from its workdir or an exported folder alone: tags, task, variables."""
 
 import dataclasses
 from typing import Any
 
+import jax
+import numpy as np
+
 from errors import UserError
-from train_lib import build, evaluation, parallel, records
+from train_lib import build, build_data, evaluation, exported, parallel, records, weights
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints
 from train_lib.tasks import get_task
+from train_lib.trees import params_digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +34,12 @@ class Trained:
 
 
 def open_trained(config, workdir, checkpoint: str) -> Trained:
-  """Restores a run's net. Args: checkpoint: 'latest' or 'best'.
+  """Restores a run's net.
+
+  Args:
+    config: of the run, or of what was exported.
+    workdir: folder of the run, or one that --job=export wrote, which holds the net of one step.
+    checkpoint: 'latest' or 'best'.
 
   Raises:
     UserError: there is no run, no checkpoint, or the list of tags is not that of the checkpoint.
@@ -38,6 +47,8 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   folder = workdir_lib.existing_workdir(workdir)
   if checkpoint not in ('latest', 'best'):
     raise UserError(f"checkpoint is '{checkpoint}'; choices: latest, best")
+  if exported.is_exported(folder):
+    return _open_exported(config, folder)
   if not (folder / 'tags.json').exists():
     raise UserError(f'{folder} holds no trained net of its own; name the folder of a run that '
                     '--job=train began, or of one run of a study')
@@ -55,6 +66,28 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
       task=build.build_task(config, categories, pixels=stored_pixels(folder)), mesh=mesh,
       variables=parallel.put_whole(mesh, variables), tag_names=names, tag_categories=categories,
       thresholds=evaluation.thresholds_of(checkpoints.metrics(step)), step=step)
+
+
+def _open_exported(config, folder) -> Trained:
+  """The net of an exported folder. Every array has to come from its file, and as it was written."""
+  about = exported.read_about(folder)
+  names, categories, pixels = (tuple(about['names']), tuple(about['categories']),
+                               (tuple(about['pixels']['mean']), tuple(about['pixels']['std'])))
+  task = build.build_task(config, categories, pixels=pixels)
+  shapes = jax.eval_shape(task.init, jax.random.key(0), {
+      'image': jax.ShapeDtypeStruct(build_data.blank_pictures(config).shape, np.float32)})
+  path = folder / exported.WEIGHTS
+  variables, account = weights.load_weights(
+      path, shapes, names=build.build_weight_names(config), head='keep', net=config.net.name,
+      outputs=names)
+  variables = {'params': {}, 'batch_stats': {}, **variables}
+  if account.adapted or account.unused or params_digest(variables) != about['digest']:
+    raise UserError(f'{path} does not hold the weights that {exported.ABOUT} beside it is about, '
+                    'or data.image_size_px was changed; take both files of one export')
+  mesh = parallel.make_mesh()
+  return Trained(
+      task=task, mesh=mesh, variables=parallel.put_whole(mesh, variables), tag_names=names,
+      tag_categories=categories, thresholds=dict(about['thresholds']), step=about['step'])
 
 
 def stored_pixels(folder) -> tuple:

@@ -96,14 +96,15 @@ class Training:
     """The last step whose time can be told from that of this one: of its part, by its pixels."""
     return self.head.last if self.on_features(step) else self.num_steps
 
-  def cost_left(self, step: int) -> float:
-    """The steps after this one up to `last_alike`, in units of this one's cost, by pixels."""
-    if self.on_features(step):
-      return float(self.head.last - step)
-    small, full = 1.0, float(self.config.train.shrink ** 2)
-    small_left = max(0, self.small_steps - step)
-    cost = small * small_left + full * (self.num_steps - step - small_left)
-    return cost / (small if step <= self.small_steps else full)
+  def cost_left(self, done: int, timed: int) -> float:
+    """The steps after `done` up to `last_alike(timed)`, in units of the cost of the step `timed`,
+    by pixels."""
+    if self.on_features(timed):
+      return float(self.head.last - done)
+    full = float(self.config.train.shrink ** 2)                   # a small one costs 1
+    small_left = max(0, self.small_steps - done)
+    cost = small_left + full * (self.num_steps - done - small_left)
+    return cost / (1.0 if timed <= self.small_steps else full)
 
   @property
   def head_steps(self) -> int:

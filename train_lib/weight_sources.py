@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from errors import UserError
-from train_lib import records, weight_files, workdir
+from train_lib import exported, records, weight_files, workdir
 from train_lib.checkpoints import Checkpoints
 from train_lib.tasks import get_task
 from train_lib.trees import flatten_names
@@ -34,7 +34,7 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
   """Opens a source of weights.
 
   Args:
-    source: a path or name of `weight_files.open_weights`, or the folder of a run.
+    source: a path or name of `weight_files.open_weights`, or the folder of a run or of an export.
     checkpoint: of a run, 'latest' or 'best'.
 
   Raises:
@@ -47,6 +47,10 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
       yield stored
     return
   folder = workdir.existing_workdir(source)
+  if exported.is_exported(folder):
+    with weight_files.open_weights(folder / exported.WEIGHTS) as stored:
+      yield stored
+    return
   config = workdir.load_config(folder / 'config.json')
   checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
                             keep_best_metric=get_task(config.task).best_metric)

@@ -21,6 +21,7 @@ import ml_collections
 from etils import epath
 
 from errors import UserError
+from train_lib import exported
 from train_lib.records import absolute, read_json, write_json, write_text
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'opencv-python-headless',
@@ -42,11 +43,14 @@ def save_config(path, config) -> None:
 
 
 def load_config(path) -> ml_collections.ConfigDict:
-  """Reads a config written by `save_config`; lists come back as tuples."""
+  """Reads a config written by `save_config`, or that of an exported folder; lists come back as
+  tuples."""
   values = read_json(path)
   if not isinstance(values, dict):
     raise UserError(f'{path} holds no config: a JSON object of sections was expected.')
-  return ml_collections.ConfigDict({key: _tuples(value) for key, value in values.items()})
+  if exported.SECTION in values:
+    values = exported.check_about(path, values)['config']
+  return exported.to_config(values)
 
 
 def config_digest(config) -> str:
@@ -90,6 +94,7 @@ def open_workdir(path, config, named=None) -> epath.Path:
   """
   path = absolute(path)
   saved = path / 'config.json'
+  check_is_run(path)
   if path.exists() and not path.is_dir():
     raise UserError(f'--workdir={path} is a file; name a folder.')
   if saved.exists():
@@ -120,8 +125,16 @@ def begin_run(path, config, *, config_name: str) -> None:
              fingerprint=None if fresh else before.get('fingerprint'))
 
 
+def check_is_run(path) -> None:
+  """Raises UserError for a folder that --job=export wrote: it has a net, and no run."""
+  if exported.is_exported(path):
+    raise UserError(f'{path} is an exported net, without the run and the data that it comes from, '
+                    'which this job needs; name the --workdir that --job=train wrote.')
+
+
 def existing_workdir(path) -> epath.Path:
-  """Returns the folder of a run that was begun; UserError when there is none."""
+  """Returns the folder of a run that was begun, or of an exported net; UserError when there is
+  none."""
   path = absolute(path)
   if not (path / 'config.json').exists():
     raise UserError(f'{path} is not the folder of a run: it has no config.json; name the --workdir '
@@ -233,14 +246,6 @@ def _config_json(config):
   except (TypeError, ValueError) as error:
     raise UserError(f'the config cannot be stored as JSON: {error}; use numbers, strings, booleans '
                     'and tuples of them.') from error
-
-
-def _tuples(value):
-  if isinstance(value, dict):
-    return {key: _tuples(item) for key, item in value.items()}
-  if isinstance(value, list):
-    return tuple(_tuples(item) for item in value)
-  return value
 
 
 def _flat(values, prefix=''):

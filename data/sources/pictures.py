@@ -1,5 +1,7 @@
 """Picture files as they lie in a folder: found, digested, and read without any tag."""
 
+import copy
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -47,10 +49,31 @@ class PictureFiles:
     return digest_of(word for path in self._paths
                      for word in (relative_name(path, self._folder), self._witness(path)))
 
-  @property
+  @functools.cached_property
   def names(self) -> list[str]:
     """The ids of all pictures."""
     return [relative_name(path, self._folder) for path in self._paths]
+
+  @property
+  def folder(self) -> Path:
+    """That the ids are paths in."""
+    return self._folder
+
+  def take(self, indices) -> 'PictureFiles':
+    """A source of these pictures alone, in this order. Args: indices: of pictures, at least one."""
+    part = copy.copy(self)
+    part.__dict__.pop('names', None)
+    part._paths = [self._paths[index] for index in indices]
+    part.description = f"{len(part._paths):,} pictures of '{self._folder}'"
+    return part
+
+  def state(self, index: int) -> list[int]:
+    """What changes with a file: its size and the time of its last change; [] where it is gone."""
+    try:
+      status = self._paths[index].stat()
+    except OSError:
+      return []
+    return [status.st_size, status.st_mtime_ns]
 
   def __len__(self) -> int:
     return len(self._paths)

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from data.batch import count_by_tags_of
 from data.content_splits import SPLITS, count_words
 from data.scans import open_scan
-from data.scans.groups import few_words, split_scans
+from data.scans.groups import few_words, find_groups, split_scans
 from data.scans.opened import MOST_BYTES, OpenedScans
 from data.scans.scan import Settings, read_settings
 from data.scans.survey import Survey, Surveyed, endings_words, formats_words, survey_folder
@@ -17,6 +18,20 @@ from data.sources.pictures import check_folder, digest_of
 from errors import UserError
 
 FEW = 3                           # files that a description names
+
+
+class ScanFile(NamedTuple):
+  """What is used of a file that can be read."""
+
+  name: str  # its path relative to the folder
+  split: str
+  group: str  # the patient, volume or folder that it must not be parted from
+  format: str  # of data.scans.FORMATS
+  window: tuple[float, float]  # values shown black and white
+  num_slices: int
+  num_used: int  # of them, that are examples
+  is_copy: bool  # of another file, byte for byte, which is used in its place
+
 
 _opened = OpenedScans()  # of this process, whichever split they are of
 
@@ -29,17 +44,20 @@ class ScanSource:
 
   Attributes:
     problems: {path of a file: why it cannot be read}, over all splits.
+    files: those that can be read, over all splits.
   """
 
   tag_names = tag_categories = truth_keys = ()
   max_tags = max_ignored = 0
 
   def __init__(self, folder: Path, settings: Settings, scans: list[Surveyed], rows: np.ndarray,
-               fingerprint: str, description: str, problems: Mapping[str, str]):
+               fingerprint: str, description: str, problems: Mapping[str, str],
+               files: list[ScanFile]):
     self._folder, self._settings = folder, settings
     self._names, self._windows = [scan.name for scan in scans], [scan.window for scan in scans]
     self._rows = rows  # int [N, 2]: a file's place among the scans, a slice of it
     self.fingerprint, self.description, self.problems = fingerprint, description, dict(problems)
+    self.files = files
 
   def __len__(self) -> int:
     return len(self._rows)
@@ -98,7 +116,16 @@ def build_scans(config_data, split: str, poll=lambda: None) -> ScanSource:
       folder, reading, scans, splits[split],
       fingerprint=digest_of(map(str, [reading.window, reading.axis, told, rows.tolist()])),
       description=_describe(folder, settings, survey, scans, rows, grouped, splits),
-      problems=survey.problems)
+      problems=survey.problems, files=_list_files(survey, scans, rows, grouped))
+
+
+def _list_files(survey, scans, rows, grouped) -> list[ScanFile]:
+  used = dict(zip((scan.name for scan in scans),
+                  np.bincount(rows[:, 0], minlength=len(scans)).tolist(), strict=True))
+  groups = find_groups(survey.scans)
+  return [ScanFile(scan.name, grouped.split_of[scan.name], groups[scan.name], scan.format,
+                   scan.window, len(scan.fullness), used.get(scan.name, 0), scan.name not in used)
+          for scan in survey.scans]
 
 
 def _check_choice(settings):

@@ -81,7 +81,9 @@ def _truth(one, mask, joints, size_px, factor):
   for row, (jx, jy) in enumerate(joints):
     if not (0 <= jx < size_px and 0 <= jy < size_px):
       continue
-    cell = mask[int(jy / px_per_cell), int(jx / px_per_cell)]
+    # of an odd size the mask lacks the last half cell
+    row_of, column_of = (min(int(at / px_per_cell), len(mask) - 1) for at in (jy, jx))
+    cell = mask[row_of, column_of]
     keypoints[row] = jx, jy, 2 if cell else 1
   return {
       'identity': one.identity,

@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import jax
 import numpy as np
 
 from train_lib import build, build_data
@@ -19,7 +20,7 @@ def is_installed() -> bool:
   return all(importlib.util.find_spec(name) for name in ('onnx', 'onnxruntime'))
 
 
-def export_model(path, config, trained) -> dict:
+def export_model(path, function, config, step: int) -> dict:
   """Writes a model, after onnxruntime has given the same as JAX for batches of 1, 3 and 8.
 
   Its input is float32 [N, H, W, 3], RGB in 0..255, or of scans [N, H, W, 1] in 0..1, of the size
@@ -29,41 +30,55 @@ def export_model(path, config, trained) -> dict:
 
   Args:
     path: of the file.
+    function: of `make_function`.
     config: of the run.
-    trained: of `trained.open_trained`, its net in float32.
+    step: of the net, for the file.
 
   Returns:
-    What `model.json` says of it: input, outputs, and the largest difference as a share of the
+    What config.json says of it: input, outputs, and the largest difference as a share of the
     largest value.
 
   Raises:
     UserError: an operation of the net has no counterpart, or the two differ.
   """
-  shape = build_data.blank_pictures(config).shape[1:]
-  function, names = _make_function(config.task, trained), OUTPUTS[config.task]
-  model = build_model(function, make_inputs(**{INPUT: shape}), names, about={
-      'net': config.net.name, 'step': str(trained.step)})
-  most = 1.0 if config.task == 'autoencoding' else 255.0
-
-  def make_rows(batch):
-    rng = np.random.default_rng(batch)
-    return {INPUT: rng.uniform(0, most, (batch, *shape)).astype(np.float32)}
-
-  difference = save_model(path, model, function, make_rows)
-  return {'input': {'name': INPUT, 'shape': ['N', *shape],
-                    'range': [0, most], 'colours': 'RGB' if shape[-1] == 3 else 'grey'},
+  shape, names = picture_shape(config), OUTPUTS[config.task]
+  made = build_model(function, make_inputs(**{INPUT: shape}), names, about={
+      'net': config.net.name, 'step': str(step)})
+  difference = save_model(path, made, function,
+                          lambda rows: {INPUT: draw_pictures(config, rows)})
+  return {'input': {'name': INPUT, 'shape': ['N', *shape], 'range': [0, brightest(config)],
+                    'colours': 'RGB' if shape[-1] == 3 else 'grey'},
           'outputs': names, 'difference_from_jax': difference}
 
 
-def _make_function(task_name, trained):
-  """image [N, H, W, C] -> the outputs, in their order."""
-  task, variables = trained.task, trained.variables
+def picture_shape(config) -> tuple[int, int, int]:
+  """(height, width, channels) of the pictures that the net takes."""
+  return build_data.blank_pictures(config).shape[1:]
+
+
+def brightest(config) -> float:
+  """The largest value of a pixel: 255, of scans 1."""
+  return 1.0 if config.task == 'autoencoding' else 255.0
+
+
+def draw_pictures(config, rows: int) -> np.ndarray:
+  """float32 [rows, H, W, C] of noise, to compare by."""
+  rng = np.random.default_rng(rows)
+  return rng.uniform(0, brightest(config), (rows, *picture_shape(config))).astype(np.float32)
+
+
+def make_function(task_name: str, trained):
+  """image [N, H, W, C] -> the OUTPUTS, in their order.
+
+  Args: task_name: of OUTPUTS; trained: of `trained.open_trained`, its net in float32.
+  """
+  task, variables = trained.task, jax.device_get(trained.variables)
 
   def infer(image):
     with build.plain_convolutions():
       if task_name == 'pose':
         pixels = normalise(image, task.mean, task.deviation)
-        return task.net.apply(variables, pixels, train=False)[0]
+        return [task.net.apply(variables, pixels, train=False)[0]]
       found = task.predict(variables, {'image': image})
       return [found[name] for name in OUTPUTS[task_name]]
   return infer

@@ -1,0 +1,48 @@
+"""Pictures that cannot be read: their list, and why."""
+
+import json
+
+from errors import UserError
+from train_lib.inspection.csv_tables import listed
+from train_lib.inspection.markup import Section, link, paragraph
+from train_lib.inspection.splits import Splits, printable
+from train_lib.records import write_text
+from train_lib.reporting import say
+
+NAME = 'unreadable.jsonl'
+
+
+def find_unreadable(splits: Splits) -> dict[str, int]:
+  """Writes unreadable.jsonl where there is something to list; how many of each split.
+
+  Raises:
+    UserError: no training picture can be read.
+  """
+  rows = [{'split': split, 'id': pictures.ids[index], 'reason': reason}
+          for split, pictures in splits.pictures.items() for index, reason in pictures.unreadable]
+  path, noun = splits.folder / NAME, splits.noun
+  if rows:
+    write_text(path, ''.join(json.dumps(row) + '\n' for row in rows))
+    first = printable(rows[0]['id'])
+    say(f"{len(rows):,} {noun} cannot be read, such as '{first}' ({rows[0]['reason']}); "
+        f'training skips them, {path} lists them')
+  else:
+    path.unlink(missing_ok=True)
+    say(f'every {noun[:-1]} can be read')
+  counts = {split: len(pictures.unreadable) for split, pictures in splits.pictures.items()}
+  if counts['train'] == len(splits.sources['train']):
+    raise UserError(f'no training {noun[:-1]} can be read; {path} says why')
+  return counts
+
+
+def unreadable_section(splits: Splits) -> Section:
+  """The same on the page."""
+  rows = [(pictures.ids[index], split, reason) for split, pictures in splits.pictures.items()
+          for index, reason in pictures.unreadable]
+  parts = [paragraph(f'Every {splits.noun[:-1]} was read and decoded once; all of them can be.')]
+  if rows:
+    parts = [paragraph(f'{len(rows):,} {splits.noun} cannot be read. Training skips them. All are '
+                       'in ', link(splits.folder / NAME, splits.folder), '.'),
+             *listed(('file', 'split', 'reason'), rows)]
+  return Section('unreadable', f'{splits.noun.capitalize()} that cannot be read', parts,
+                 'Unreadable')

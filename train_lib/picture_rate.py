@@ -1,0 +1,40 @@
+"""How fast pictures are looked at, and how long it will take: a bar, or a line now and then."""
+
+import sys
+import time
+
+from train_lib.reporting import counted, human_time, say
+
+EVERY_SEC = 15.0                  # between two lines
+
+
+class PictureRate:
+  """Args: total: pictures; done: of these, by earlier starts."""
+
+  def __init__(self, total: int, done: int = 0):
+    self._total, self._first, self._done, self._bar = total, done, done, None
+    self._start = self._said = time.monotonic()
+    if sys.stderr.isatty():
+      from tqdm import tqdm
+      self._bar = tqdm(total=total, initial=done, unit=' pictures', dynamic_ncols=True)
+
+  def add(self, number: int) -> None:
+    """Notes that so many more pictures are done."""
+    self._done += number
+    if self._bar is not None:
+      self._bar.update(number)
+    elif time.monotonic() - self._said > EVERY_SEC:
+      self._said = time.monotonic()
+      left_sec = (self._total - self._done) / max(self.per_sec, 1e-9)
+      say(f'{self._done:,} of {counted(self._total, "picture")}, {self.per_sec:.1f} pictures/s, '
+          f'{human_time(left_sec)} left')
+
+  @property
+  def per_sec(self) -> float:
+    """Pictures/s of this start so far, reading and compiling included."""
+    return (self._done - self._first) / max(time.monotonic() - self._start, 1e-9)
+
+  def close(self) -> None:
+    """Leaves the bar standing as it is."""
+    if self._bar is not None:
+      self._bar.close()

@@ -1,0 +1,39 @@
+"""What answers at an address of the HTTP interface, and the numbers that come with a request."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from train_lib.serving.guard import Refused
+
+
+class Call(NamedTuple):
+  """A function behind an address.
+
+  Attributes:
+    method: GET or POST.
+    takes: what it is called with, besides the options: 'uploads' (a list of `Upload`), 'json' (a
+      dict), 'row' (a number at the end of the address), 'nothing'.
+    function: (what it takes, options) -> bytes of a picture, or what becomes JSON; the options are
+      those of the address, ?name=value. It may raise `Refused`.
+    by_net: whether it needs the net, and so its turn.
+  """
+
+  method: str
+  takes: str
+  function: Callable
+  by_net: bool = True
+
+
+def whole_number(options: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+  """An option that is a number. Raises: Refused: 422, it is none, or not of `least` to `most`."""
+  text = options.get(name, '')
+  if not text:
+    return default
+  if not (text.isascii() and text.isdecimal() and len(text) < 12 and least <= int(text) <= most):
+    raise Refused(422, f"'{name}' has to be a whole number from {least:,} to {most:,}")
+  return int(text)
+
+
+def picture_kind(content: bytes) -> str:
+  """The media type of a picture that was made here."""
+  return 'image/png' if content[:1] == b'\x89' else 'image/jpeg'
