@@ -19,7 +19,8 @@ CARD, LABELS, TAGS = 'README.md', 'labels.txt', 'tags.csv'
 MODEL, STABLEHLO, TAGGER = 'model.onnx', 'model.stablehlo', 'tagger'
 # Every file that an export may hold; `model.json` is one that former versions wrote.
 FILES = (exported.ABOUT, exported.WEIGHTS, CARD, LABELS, TAGS, MODEL, STABLEHLO, 'model.json',
-         f'{TAGGER}/{MODEL}', f'{TAGGER}/selected_tags.csv')
+         *(f'{where}/{name}' for where in (TAGGER, f'{TAGGER}/own_size')
+           for name in (MODEL, 'selected_tags.csv')))
 
 
 @contextlib.contextmanager
@@ -70,7 +71,8 @@ def _take_over(files, folder):
     (folder / name).unlink(missing_ok=True)
   for name in reversed(FILES):                  # ... and the last
     if (files / name).exists():
-      (folder / name).parent.mkdir(exist_ok=True)
+      (folder / name).parent.mkdir(parents=True, exist_ok=True)
       (files / name).replace(folder / name)
-  if (folder / TAGGER).exists() and not any((folder / TAGGER).iterdir()):
-    (folder / TAGGER).rmdir()
+  for inner in (folder / TAGGER / 'own_size', folder / TAGGER):
+    if inner.exists() and not any(inner.iterdir()):
+      inner.rmdir()

@@ -15,6 +15,7 @@ from train_lib.onnx_export.build import build_model, make_inputs
 from train_lib.onnx_export.check import save_model
 
 SIDE_PX = 448                     # what one of the programs feeds, whatever the model says
+OWN_SIZE = 'own_size'             # a folder in that of the files
 NUM_RATINGS = 4
 RATING, GENERAL, CHARACTER = 9, 0, 4  # categories as selected_tags.csv has them
 COLUMNS = ('tag_id', 'name', 'category', 'count')
@@ -61,7 +62,11 @@ def export_tagger(folder, config, trained, counts: dict[str, int]) -> float:
   """Writes both files into a folder; the largest difference from JAX as a share of the largest
   value.
 
-  Pictures are shrunk inside of the model to the size that the net was trained at.
+  The model takes 448 px and shrinks them inside to the size that the net was trained at, as
+  Pillow's bicubic does: of the filters that were tried the one that, after a program's own resizing
+  of larger and smaller pictures, gives most of the tags of the unresized ones. In `own_size/` are
+  both files again with the net's own size as input, for programs that read the size from the model;
+  they give the net what it was trained on.
 
   Args:
     folder: of the files.
@@ -73,23 +78,30 @@ def export_tagger(folder, config, trained, counts: dict[str, int]) -> float:
     UserError: see `list_rows` and `onnx_export.check.save_model`.
   """
   rows = list_rows(trained.tag_names, trained.tag_categories, tuple(config.export.as_general))
+  own_px, worst = config.data.image_size_px, 0.0
+  for where, side_px in ((folder, SIDE_PX), (folder / OWN_SIZE, own_px)):
+    if where == folder or own_px != SIDE_PX:
+      worst = max(worst, _save_model(where, config, trained, rows, side_px))
+      records.write_csv(where / 'selected_tags.csv', COLUMNS, (
+          (number, name, category, counts.get(name, 0))
+          for number, (_, name, category) in enumerate(rows)))
+  return worst
+
+
+def _save_model(folder, config, trained, rows, side_px) -> float:
   function = _make_function(trained, [row for row, _, _ in rows], config.data.image_size_px)
-  model = build_model(function, make_inputs(image=(SIDE_PX, SIDE_PX, 3)), ('probabilities',),
+  model = build_model(function, make_inputs(image=(side_px, side_px, 3)), ('probabilities',),
                       about={'net': config.net.name, 'step': str(trained.step)})
 
   def make_rows(batch):
     rng = np.random.default_rng(batch)
-    return {'image': rng.uniform(0, 255, (batch, SIDE_PX, SIDE_PX, 3)).astype(np.float32)}
+    return {'image': rng.uniform(0, 255, (batch, side_px, side_px, 3)).astype(np.float32)}
 
-  difference = save_model(folder / 'model.onnx', model, function, make_rows, batches=(1, 3))
-  records.write_csv(folder / 'selected_tags.csv', COLUMNS, (
-      (number, name, category, counts.get(name, 0))
-      for number, (_, name, category) in enumerate(rows)))
-  return difference
+  return save_model(folder / 'model.onnx', model, function, make_rows, batches=(1, 3))
 
 
 def _make_function(trained, outputs, side_px):
-  """BGR [N, 448, 448, 3] in 0..255 -> probabilities [N, rows]."""
+  """BGR [N, S, S, 3] in 0..255, of any size -> probabilities [N, rows]."""
   task, variables = trained.task, trained.variables
   places, known = np.maximum(outputs, 0), np.array(outputs) != NOTHING
   # a product picks and orders the columns, and leaves 0 where there is none
@@ -99,9 +111,9 @@ def _make_function(trained, outputs, side_px):
   def infer(image):
     with build.plain_convolutions():
       image = image[..., ::-1]
-      if side_px != SIDE_PX:
+      if image.shape[1] != side_px:
         shape = (image.shape[0], side_px, side_px, 3)
-        image = jax.image.resize(image, shape, 'linear')
+        image = jnp.clip(jax.image.resize(image, shape, 'cubic'), 0, 255)
       probabilities = task.predict(variables, {'image': image})['probabilities']
       return jnp.dot(probabilities, pick, precision=jax.lax.Precision.HIGHEST)
   return infer
