@@ -33,7 +33,11 @@ def get_config(arg: str):
   if EXPORTED in saved:
     saved = _of_exported(path, saved[EXPORTED])
   config = base.get_config()
-  config.update(_tuples(saved))
+  try:
+    config.update(_tuples(saved))
+  except (TypeError, ValueError, AttributeError, KeyError) as error:
+    raise UserError(f'{path} holds no config that this program knows ({error}); restore it, train '
+                    'or export again') from error
   return config
 
 

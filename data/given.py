@@ -57,7 +57,12 @@ def read_bytes(picture) -> bytes:
   """The bytes of a picture file. Args: picture: one of `Given`. Raises: OSError: no such file."""
   if isinstance(picture, np.ndarray):
     return encode_image(picture, '.png')
-  return bytes(picture) if isinstance(picture, (bytes, bytearray)) else Path(picture).read_bytes()
+  if isinstance(picture, (bytes, bytearray)):
+    return bytes(picture)
+  try:
+    return Path(picture).read_bytes()
+  except ValueError as error:     # a zero byte in it
+    raise OSError(f'{str(picture)!r} is no path ({error})') from error
 
 
 def _check(picture, place):
@@ -69,6 +74,6 @@ def _check(picture, place):
   if isinstance(picture, (bytes, bytearray)):
     return picture
   if isinstance(picture, (str, os.PathLike)):
-    return Path(picture).expanduser()
+    return Path(picture)
   raise UserError(f'picture {place} is of the type {type(picture).__name__}; expected a path, the '
                   'bytes of a picture file, or RGB as uint8 [H, W, 3]')

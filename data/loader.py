@@ -78,9 +78,12 @@ class BatchMaker:
       for operation in self.pipeline:
         example = operation(example)
       return example
-    except (DecodeError, OSError) as error:
+    except DecodeError as error:
       bad.append((name, str(error)))
-      return None
+    except OSError as error:
+      where = f": '{error.filename}'" if error.filename else ''
+      bad.append((name, f'{error.strerror}{where}' if error.strerror else str(error)))
+    return None
 
   def _find_blank(self, bad):
     """The first example that can be read: it shows the shapes to a batch without any row."""

@@ -57,6 +57,8 @@ def _answer_pipe(config, workdir, output) -> None:
   if output or config.predict.captions:
     raise UserError('answers to standard input go to standard output; leave --output and '
                     'predict.captions out')
+  if sys.stdin is None or sys.stdin.closed:
+    raise UserError('standard input is closed; write a picture or paths into it')
   with pipe.answers_alone() as write:
     devices.set_up_jax(config.runtime.cache_dir)
     pipe.answer(Predictor(config, workdir), sys.stdin.fileno(), write)

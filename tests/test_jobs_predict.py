@@ -99,7 +99,7 @@ def test_a_net_that_learned_from_cut_out_persons_predicts_from_cut_out_persons(
   (tmp_path / 'in').mkdir()
   cv2.imwrite(str(tmp_path / 'in' / '0.png'), image)
   finder = types.SimpleNamespace(
-      find=lambda source, poll: source,
+      trained=trained, find=lambda source, poll: source,
       boxes=lambda found: np.array([[8, 8, 7, 7]] * len(found), np.float32))
   monkeypatch.setattr(people_finder, 'open_cutter', lambda _: finder)
   config = make_config()
@@ -171,3 +171,41 @@ def test_standard_input_is_answered_on_standard_output(trained, tmp_path, capsys
   assert good['label'] == 'red' and bad.keys() == {'path', 'error'}
   with pytest.raises(UserError, match='leave --output'):
     predict.run(make_config(), 'unused', config_path='', input='-', output='out')
+
+
+def test_a_picture_that_changes_while_it_is_read_is_looked_at_again(trained, tmp_path,
+                                                                  monkeypatch):
+  write_pictures(tmp_path / 'in', 3)
+  changed = tmp_path / 'in' / 'inner' / '01.png'
+  look = predictor.Predictor.stream
+
+  def change(self, source, *args, **options):
+    for sights in look(self, source, *args, **options):
+      cv2.imwrite(str(changed), np.full((17, 17, 3), COLOURS[2][::-1].astype(np.uint8)))
+      yield sights
+  monkeypatch.setattr(predictor.Predictor, 'stream', change)
+  rows = run(make_config(), tmp_path / 'in', tmp_path / 'out')
+  assert [row['label'] for row in rows] == ['red', 'blue']
+  assert 'changed while it was read' in (tmp_path / 'out' / 'unreadable.jsonl').read_text()
+  monkeypatch.undo()
+  monkeypatch.setattr(predictor, 'open_trained', lambda *_: trained)
+  rows = run(make_config(), tmp_path / 'in', tmp_path / 'out')
+  assert sorted((row['path'], row['label']) for row in rows)[1] == ('inner/01.png', 'blue')
+
+
+def test_another_reading_of_pixels_is_another_answer(trained, tmp_path):
+  write_pictures(tmp_path / 'in', 2)
+  digests = []
+  for activation in ('', 'relu'):
+    config = make_config()
+    config.net.activation = activation
+    run(config, tmp_path / 'in', tmp_path / 'out')
+    digests.append(json.loads((tmp_path / 'out' / 'predict.json').read_text())['digest'])
+  assert digests[0] != digests[1]
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_told(trained, tmp_path):
+  (tmp_path / 'in').mkdir()
+  (tmp_path / 'in' / 'a.png').write_bytes(b'no picture')
+  with pytest.raises(UserError, match='none of the 1 pictures can be read'):
+    run(make_config(), tmp_path / 'in', tmp_path / 'out')

@@ -16,7 +16,7 @@ def write(folder, row=ROW, names=('inner/a.png',), **settings):
   predict = base.get_config().predict
   predict.update({'captions': 'kohya', **settings})
   captions = Captions(predict, KINDS, names, folder / 'in', folder / 'out')
-  captions.write(row)
+  captions.write_all([row])
   return captions
 
 
@@ -48,7 +48,7 @@ def test_a_class_is_a_caption(tmp_path):
 def test_a_caption_that_stands_beside_a_picture_stays(tmp_path, capsys):
   (tmp_path / 'in/inner').mkdir(parents=True)
   (tmp_path / 'in/inner/a.txt').write_text('by a person\n')
-  write(tmp_path, caption_place='beside').say()
+  write(tmp_path, caption_place='beside')
   assert (tmp_path / 'in/inner/a.txt').read_text() == 'by a person\n'
   assert '1 picture had another caption, which was left as it is' in capsys.readouterr().out
   write(tmp_path, caption_place='beside', captions='hydrus')
@@ -69,3 +69,12 @@ def test_two_pictures_of_one_caption_are_told(tmp_path):
 def test_a_wrong_choice_is_told(tmp_path, settings, message):
   with pytest.raises(UserError, match=message):
     write(tmp_path, **settings)
+
+
+def test_captions_of_pictures_that_are_gone_go_and_others_stay_beside(tmp_path):
+  write(tmp_path, captions='hydrus')
+  (tmp_path / 'in/inner').mkdir(parents=True)
+  (tmp_path / 'in/inner/old.txt').write_text('mine')
+  write(tmp_path)
+  names = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*.txt')]
+  assert sorted(names) == ['in/inner/old.txt', 'out/captions/inner/a.txt']

@@ -123,19 +123,35 @@ def test_a_folder_from_elsewhere_decides_nothing_about_this_machine(folder, tmp_
   (tmp_path / 'config.json').write_text(json.dumps(said))
   found = saved.get_config(str(tmp_path))
   assert found.runtime == base.get_config().runtime and found.serve == base.get_config().serve
-  assert 'theirs' not in str(exported.read_config(tmp_path))
+  with pytest.raises(UserError, match='sets data.persons.cut_by, runtime.cache_dir, serve.host'):
+    exported.read_config(tmp_path)
 
 
 @pytest.mark.parametrize('change, words', [
     (lambda about: about.pop('names'), 'lacks names'),
     (lambda about: about.update(step='3', config=[]), 'lacks step, config'),
-    (lambda about: about.update(format=2), 'is of form 2')])
+    (lambda about: about.update(format=2), 'is of form 2'),
+    (lambda about: about['names'].append(3), 'its names are not what'),
+    (lambda about: about.update(step=-5), 'its step'),
+    (lambda about: about.update(thresholds={'micro': 'x'}), 'its thresholds'),
+    (lambda about: about.update(pixels={}), 'its thresholds and pixels'),
+    (lambda about: about['config']['data'].update(image_size_px=10 ** 6), 'image_size_px'),
+    (lambda about: about['config']['data'].update(image_size_px='64'), 'image_size_px')])
 def test_what_is_damaged_or_newer_is_told(folder, tmp_path, change, words):
   said = json.loads((folder[0] / 'config.json').read_text())
   change(said['oko'])
   (tmp_path / 'config.json').write_text(json.dumps(said))
   with pytest.raises(UserError, match=words):
     exported.read_about(tmp_path)
+
+
+@pytest.mark.parametrize('section', [3, {'image_size_px': 'x'}])
+def test_a_config_of_other_types_is_told(folder, tmp_path, section):
+  said = json.loads((folder[0] / 'config.json').read_text())
+  said['oko']['config']['data'] = section
+  (tmp_path / 'config.json').write_text(json.dumps(said))
+  with pytest.raises(UserError, match='holds no config that this program knows'):
+    saved.get_config(str(tmp_path))
 
 
 @pytest.mark.parametrize('about', ['5', '{"config": 3}'])

@@ -1,11 +1,14 @@
 """Standard input: a picture, or paths line by line; answers alone on standard output."""
 
+import contextlib
 import json
 import os
 import sys
 import threading
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from errors import UserError
 from train_lib import pipe
@@ -29,7 +32,7 @@ def answer(content: bytes, predictor):
   rows = []
 
   def feed():
-    with os.fdopen(writer, 'wb') as file:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(writer, 'wb') as file:
       file.write(content)
   thread = threading.Thread(target=feed)
   thread.start()
@@ -42,8 +45,8 @@ def answer(content: bytes, predictor):
 
 
 def test_a_picture_is_answered_once_however_it_is_cut_on_the_way():
-  predictor, picture = Echo(), b'\x89PNG' + bytes(300_000)
-  assert answer(picture, predictor) == [{'label': '300004'}]
+  predictor, picture = Echo(), b'\x89PNG\r\n' + bytes(300_000)
+  assert answer(picture, predictor) == [{'label': '300006'}]
   assert predictor.calls == [[picture]]
 
 
@@ -95,3 +98,34 @@ def test_only_answers_are_on_standard_output(capsys):
   output = capsys.readouterr()
   assert json.loads(output.out) == {'path': 'a', 'label': 'ä'} and 'ä' in output.out
   assert output.err == 'something said\n'
+
+
+@pytest.mark.parametrize('name', ['BMW.jpg', 'RIFF.png', 'GIF8.gif', '~backup.jpg', 'II.tif'])
+def test_a_path_may_begin_as_a_picture_does(name):
+  assert answer(f'{name}\nb.jpg\n'.encode(), Echo()) == [
+      {'path': name, 'label': str(len(name))}, {'path': 'b.jpg', 'label': '5'}]
+
+
+@pytest.mark.parametrize('ending', ['.png', '.jpg', '.webp', '.bmp', '.tif', '.gif'])
+def test_every_format_of_pictures_is_known_by_its_first_bytes(ending, tmp_path):
+  image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
+  image.save(tmp_path / f'a{ending}')
+  assert 'path' not in answer((tmp_path / f'a{ending}').read_bytes(), Echo())[0]
+
+
+def test_what_is_neither_is_told():
+  with pytest.raises(UserError, match='neither a picture .* nor paths line by line'):
+    answer(bytes(range(1, 200)), Echo())
+
+
+def test_nobody_reading_on_is_no_failure(capfd):
+  reader, writer = os.pipe()
+  os.close(reader)
+  with open(writer, 'w') as output, pytest.raises(SystemExit) as stopped:
+    before, sys.stdout = sys.stdout, output
+    try:
+      with pipe.answers_alone() as write:
+        write({'label': 'a'})
+    finally:
+      sys.stdout = before
+  assert stopped.value.code == 0

@@ -23,7 +23,7 @@ def open_at(folder, source, about='settings'):
 
 def add(kept, source, *names):
   kept.add([{'path': name, 'label': name.upper()} for name in names],
-           [source.names.index(name) for name in names])
+           [source.states[name] for name in names])
 
 
 def read(folder):
@@ -100,3 +100,46 @@ def test_names_may_be_any_bytes(tmp_path):
   add(open_at(tmp_path, source), source, name)
   kept = open_at(tmp_path, source)
   assert kept.todo == [] and [row['path'] for row in kept.rows()] == [name]
+
+
+def test_a_stop_before_the_rows_are_in_place_never_lends_them_to_other_settings(tmp_path,
+                                                                               monkeypatch):
+  source = Pictures('a')
+  kept = open_at(tmp_path, source)
+  add(kept, source, 'a')
+  kept.finish({})
+  other = open_at(tmp_path, source, 'others')
+  other.add([{'path': 'a', 'label': 'other'}], [[1, 1]])
+
+  def stop(*_):
+    raise KeyboardInterrupt
+  monkeypatch.setattr('os.replace', stop)
+  with pytest.raises(KeyboardInterrupt):
+    other.finish({})
+  monkeypatch.undo()
+  for about, wanted in (('settings', 'A'), ('others', 'other')):
+    kept = open_at(tmp_path, source, about)
+    labels = [row['label'] for row in kept.rows()]
+    assert (kept.todo, labels) in (([0], []), ([], [wanted]))
+
+
+def test_finished_rows_stay_while_more_are_added(tmp_path):
+  source = Pictures('a')
+  kept = open_at(tmp_path, source)
+  add(kept, source, 'a')
+  kept.finish({})
+  more = Pictures('a', 'b')
+  add(open_at(tmp_path, more), more, 'b')
+  assert read(tmp_path) == ['a']
+  kept = open_at(tmp_path, more)
+  assert kept.todo == [] and [row['path'] for row in kept.rows()] == ['a', 'b']
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{}'])
+def test_a_damaged_record_costs_the_rows_alone(tmp_path, text):
+  source = Pictures('a')
+  kept = open_at(tmp_path, source)
+  add(kept, source, 'a')
+  kept.finish({})
+  (tmp_path / 'predict.json').write_text(text)
+  assert open_at(tmp_path, source).todo == [0]

@@ -115,3 +115,15 @@ def test_an_autoencoder_restores_the_middle_slice_in_the_size_it_came(monkeypatc
   assert value['slice'].shape == (24, 16) and np.ptp(value['reconstruction']) >= 0
   again = opened.decode(np.stack([value['mean']] * 3))
   np.testing.assert_allclose(again[2], value['reconstruction'], atol=1e-6)
+
+
+def test_one_picture_in_place_of_a_list_is_told_and_any_sequence_is_taken(classifier):
+  for one in ('a.png', b'a', colour(0)):
+    with pytest.raises(UserError, match=r'write predict\(\[picture\]\)'):
+      classifier.predict(one)
+  assert [row['label'] for row in classifier.predict(colour(n) for n in (0, 1))] == ['red', 'green']
+
+
+def test_a_path_that_cannot_be_one_is_told(classifier):
+  assert 'is no path' in classifier.predict(['a\0b.png'])[0]['error']
+  assert classifier.predict(['gone.png'])[0]['error'] == "No such file or directory: 'gone.png'"

@@ -15,6 +15,7 @@ from errors import UserError
 from tests import scan_files, small_scans
 from tests.small_scans import SIDE, make_config, make_squares, make_trained, write_png
 from train_lib import restoration
+from train_lib.lock import Lock
 from train_lib.preemption import Preempted
 
 RNG = np.random.default_rng(0)
@@ -261,3 +262,20 @@ def test_a_scan_that_was_exchanged_for_an_older_file_is_restored_again(opened, t
   os.utime(path, (1_000_000_000, 1_000_000_000))
   restore(tmp_path / 'in', tmp_path / 'out')
   assert (tmp_path / 'out/scans/a.png').read_bytes() != first
+
+
+def test_the_scans_of_another_folder_are_not_written_over(opened, tmp_path):
+  for name in ('one', 'other'):
+    write_png(tmp_path / name / 'a.png', RNG.random((8, 8)))
+  restore(tmp_path / 'one', tmp_path / 'out')
+  before = (tmp_path / 'out' / 'scans' / 'a.png').read_bytes()
+  with pytest.raises(UserError, match="holds the scans of '.*one'"):
+    restore(tmp_path / 'other', tmp_path / 'out')
+  assert (tmp_path / 'out' / 'scans' / 'a.png').read_bytes() == before
+
+
+def test_two_starts_do_not_restore_into_one_folder(opened, tmp_path):
+  write_png(tmp_path / 'in' / 'a.png', RNG.random((8, 8)))
+  (tmp_path / 'out').mkdir()
+  with Lock(tmp_path / 'out'), pytest.raises(UserError, match='is in use by process'):
+    restore(tmp_path / 'in', tmp_path / 'out')

@@ -130,7 +130,7 @@ def _category_thresholds(pairs) -> dict[str, float]:
 
 
 def _common_threshold(wanted: float, trained) -> float:
-  if wanted > 1:
+  if not wanted <= 1:
     raise UserError(f'predict.threshold is {wanted:g}; expected a probability, or a negative '
                     'number for the one tuned on the validation split')
   if wanted >= 0:

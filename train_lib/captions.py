@@ -5,6 +5,7 @@ its namespace (character:, series:, creator:, meta:, rating:).
 """
 
 import os
+import pathlib
 from collections.abc import Iterable
 
 from errors import UserError
@@ -51,6 +52,19 @@ class Captions:
       self.num_kept += path.read_bytes() != text.encode(errors='surrogateescape')
       return
     records.write_text(path, text, to_disk=False)
+
+  def write_all(self, rows: Iterable[dict]) -> None:
+    """Writes the captions of all rows and says where they are; older ones of other pictures go,
+    where the folder is ours."""
+    written = set()
+    for row in rows:
+      self.write(row)
+      written.add(self._file_name(row['path']))
+    if not self._beside and '://' not in os.fspath(self._folder):
+      for path in pathlib.Path(self._folder).rglob('*.txt'):
+        if os.path.relpath(path, self._folder) not in written:
+          path.unlink()
+    self.say()
 
   def say(self) -> None:
     """Says where they are."""

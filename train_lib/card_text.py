@@ -37,8 +37,9 @@ TIMM = """### With timm
 Its transform resizes in another way, so the values differ a little from those above."""
 OKO = """### With Oko
 
-In its checkout, which JAX runs; `python main.py --job=predict --workdir=FOLDER --input=PICTURES`
-does the same for a folder of pictures."""
+With its checkout on PYTHONPATH, since it is no package that pip knows. In the checkout itself
+`python main.py --job=predict --workdir=FOLDER --input=PICTURES --output=ANSWERS` does the same for
+a folder of pictures."""
 OKO_EXAMPLE = """from train_lib.predictor import open_predictor
 
 predictor = open_predictor('.')                   # the folder of these files

@@ -25,6 +25,7 @@ PRIVATE = {
     'runtime.wandb': '', 'runtime.cache_dir': '', 'runtime.features_dir': '',
     'study.rows': (), 'study.axes': (),
 }
+MOST_SIDE_PX = 4096               # of the pictures of a net that is opened
 # What the section must hold; the type of each.
 FIELDS = {'format': int, 'net': str, 'task': str, 'step': int, 'names': list, 'categories': list,
           'thresholds': dict, 'pixels': dict, 'digest': str, 'config': dict}
@@ -60,7 +61,40 @@ def check_about(path, values) -> dict:
   if about['format'] > FORMAT:
     raise UserError(f"{path} is of form {about['format']}, and this program reads {FORMAT}; take a "
                     'newer one')
-  return {**about, 'config': without_private(about['config'])}
+  _check_values(path, about)
+  return {**about, 'config': about['config']}
+
+
+def _check_values(path, about) -> None:
+  """Raises UserError for values that no export has: such a file may come from anyone."""
+  private = _differing(about['config'], without_private(about['config']))
+  if private:
+    raise UserError(f'{path} sets {", ".join(private)}, which --job=export never writes; take the '
+                    'keys out, or the folder from somebody else')
+  numbers = [*about['thresholds'].values(), *(about['pixels'].get('mean') or ['']),
+             *(about['pixels'].get('std') or [''])]
+  side_px = about['config'].get('data', {}).get('image_size_px', 0)
+  for name, fits in (
+      ('names', all(isinstance(name, str) for name in about['names'])),
+      ('categories', all(isinstance(name, str) for name in about['categories'])
+       and len(about['categories']) == len(about['names'])),
+      ('step', about['step'] >= 0),
+      ('thresholds and pixels', all(isinstance(number, (int, float)) for number in numbers)),
+      ('config.data.image_size_px', isinstance(side_px, int) and 0 < side_px <= MOST_SIDE_PX)):
+    if not fits:
+      raise UserError(f'{path} is damaged: its {name} are not what --job=export writes; export '
+                      'again')
+
+
+def _differing(one: dict, other: dict, prefix: str = '') -> list[str]:
+  """The keys, with those of their sections, whose values differ. Args: dicts of the same keys."""
+  keys = []
+  for key, value in one.items():
+    if isinstance(value, dict):
+      keys += _differing(value, other[key], f'{prefix}{key}.')
+    elif _tuples(value) != _tuples(other[key]):
+      keys.append(f'{prefix}{key}')
+  return keys
 
 
 def read_config(folder) -> ml_collections.ConfigDict:

@@ -4,6 +4,7 @@ No jax here: the allocator and XLA read their settings once, before anything is 
 """
 
 import difflib
+import errno
 import glob
 import os
 import pathlib
@@ -15,6 +16,7 @@ from absl import flags
 from errors import UserError
 
 EXIT_USER_ERROR = 2
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of writes that tell no file
 EXIT_INTERRUPTED = 130           # Ctrl-C before there is anything to save
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TUNED = 'OKO_TUNED'               # set in the process that was started again
@@ -95,9 +97,11 @@ def run_and_exit(function: Callable[[], None]) -> None:
   except KeyboardInterrupt:
     sys.exit(EXIT_INTERRUPTED)
   except OSError as error:
-    if error.filename is None and not _from_flags(error):
+    if error.filename is None and error.errno not in DISK and not _from_flags(error):
       raise
     what = f'{error.strerror}: {error.filename}' if error.filename else _sentence(error)
+    if error.errno in DISK and not error.filename:
+      what = f'{error.strerror}; what was finished before is kept, and the same command goes on'
     print(f'oko: {what}', file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
   except (AttributeError, KeyError, flags.Error, TypeError) as error:

@@ -4,6 +4,7 @@ Every look has `see(source, rows, poll)`, which yields lists of `Sight`, in the 
 each picture once; `rows` is the batch size.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ class WholeLook:
   """
 
   def __init__(self, config, trained):
-    self._config, self._trained, self._cutter = config, trained, None
+    self._config, self._trained = config, trained
     self._evaluator = Evaluator(Untold(trained.task), trained.mesh)
 
   def run_blank(self, rows: int) -> None:
@@ -55,14 +56,18 @@ class WholeLook:
       start += rows
 
 
+  @functools.cached_property
+  def cutter(self) -> people_finder.PeopleFinder:
+    """What finds the persons that are cut out, where `data.persons.cut` is 'pose'."""
+    return people_finder.open_cutter(self._config)
+
   def _cut(self, source, poll):
     """The pictures with the boxes of their persons, where the net learned from these."""
     if self._config.data.persons.cut == 'none':
       return source
     if self._config.data.persons.cut == 'truth':
       return build_data.with_boxes(source, None)
-    self._cutter = self._cutter or people_finder.open_cutter(self._config)
-    return build_data.with_boxes(source, self._cutter.boxes(self._cutter.find(source, poll)))
+    return build_data.with_boxes(source, self.cutter.boxes(self.cutter.find(source, poll)))
 
 
 class PeopleLook:

@@ -8,6 +8,7 @@ Nothing but answers is written to standard output.
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 
@@ -15,10 +16,11 @@ from errors import UserError
 from train_lib import records
 from train_lib.predictor import MOST_AT_ONCE
 
-# How files of pictures begin.
-STARTS = (b'\xff\xd8\xff', b'\x89PNG', b'RIFF', b'GIF8', b'BM', b'II*\0', b'MM\0*')
+# How files of pictures begin, as no path does.
+STARTS = re.compile(rb'\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a.{4}[\0-\xff]'
+                    rb'|BM....\0\0\0\0|II\*\0|MM\0\*', re.DOTALL)
 MOST_BYTES = 512 * 2 ** 20        # of a picture
-_CHUNK = 65_536
+_CHUNK, _ENOUGH = 65_536, 12      # bytes read at once; that tell a picture from a path
 
 
 @contextlib.contextmanager
@@ -27,7 +29,12 @@ def answers_alone():
   output = sys.stdout
 
   def write(row: dict) -> None:
-    print(json.dumps(records.plain(row), ensure_ascii=False), file=output, flush=True)
+    try:
+      print(json.dumps(records.plain(row), ensure_ascii=False), file=output, flush=True)
+    except BrokenPipeError:       # nobody reads on, as behind `| head`
+      with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+      raise SystemExit(0) from None
 
   with contextlib.redirect_stdout(sys.stderr):
     yield write
@@ -47,9 +54,14 @@ def answer(predictor, descriptor: int, write: Callable[[dict], None]) -> None:
   if predictor.answers is None:
     raise UserError('scans are restored in files of their own; name a folder with --input=')
   first = os.read(descriptor, _CHUNK)
+  while len(first) < _ENOUGH and not first.endswith((b'\n', b'\0')):
+    more = os.read(descriptor, _CHUNK)
+    first += more
+    if not more:
+      break
   if not first:
     raise UserError('nothing came on standard input; expected a picture, or paths line by line')
-  if first.startswith(STARTS):
+  if STARTS.match(first):
     return write(predictor.predict([_read_picture(descriptor, first)])[0])
   for paths in _read_paths(descriptor, first):
     for path, row in zip(paths, predictor.predict(paths), strict=True):
@@ -69,6 +81,9 @@ def _read_picture(descriptor, start: bytes) -> bytes:
 
 def _read_paths(descriptor, start: bytes) -> Iterator[list[str]]:
   """Yields the paths that came together, a batch at most; ended by line ends, or by zeros."""
+  if any(byte < 32 and byte not in b'\0\t\n\r' for byte in start):
+    raise UserError('what came on standard input is neither a picture (JPEG, PNG, WebP, GIF, BMP, '
+                    'TIFF) nor paths line by line')
   end, rest = (b'\0', start) if b'\0' in start else (b'\n', start)
   while True:
     *lines, rest = rest.split(end)

@@ -61,10 +61,11 @@ class Folder:
     rows = self._batch_size(len(kept.todo))
     for first in range(0, len(kept.todo), CHUNK):
       places = kept.todo[first:first + CHUNK]
-      part = build_inputs.take(self.source, places)
+      part, states = build_inputs.take(self.source, places), [
+          self.source.state(place) for place in places]
       for sights in self.predictor.stream(part, rows, poll, **_of_part(boxes, places)):
         after(part, sights)
-        self._keep(kept, places, sights, unreadable)
+        self._keep(kept, places, states, sights, unreadable)
         rate.add(len(sights))
     rate.close()
     self._rate, self._unreadable, self._new = rate.per_sec, unreadable, len(kept.todo)
@@ -77,9 +78,7 @@ class Folder:
       records.write_csv(self.folder / 'predictions.csv', self.answers.columns,
                         map(self.answers.cells, kept.rows()))
     if self._captions:
-      for row in kept.rows():
-        self._captions.write(row)
-      self._captions.say()
+      self._captions.write_all(kept.rows())
     if number <= MOST_SAID:
       for row in kept.rows():
         if self.answers.summary(row):
@@ -91,21 +90,26 @@ class Folder:
     say(f'{counted(number, "picture")} {"is" if number == 1 else "are"} {self.answers.done} in '
         f'{self.folder}/predictions.jsonl{also}{speed}')
     note_unreadable(self.folder / 'unreadable.jsonl', self._unreadable)
+    if not number:
+      raise UserError(f'none of the {len(self.source):,} pictures can be read; '
+                      f'{self.folder}/unreadable.jsonl says why')
 
   def lock(self) -> Lock:
     """Held while the output is written. Raises: UserError: another start writes there."""
     self.folder.mkdir(parents=True, exist_ok=True)
     return Lock(self.folder)
 
-  def _keep(self, kept, places, sights, unreadable) -> None:
+  def _keep(self, kept, places, states, sights, unreadable) -> None:
     rows, found = [], []
     for index, values, reason in sights:
       name = self.source.names[places[index]]
+      if values is not None and self.source.state(places[index]) != states[index]:
+        values, reason = None, 'it changed while it was read; the same command looks again'
       if values is None:
         unreadable.append((name, reason))
         continue
       rows.append({'path': name, **self.answers.describe(values)})
-      found.append(places[index])
+      found.append(states[index])
     kept.add(rows, found)
 
   def _batch_size(self, number: int) -> int:
@@ -114,7 +118,7 @@ class Folder:
     rows, per_sec = self.predictor.find_batch_size(number)
     if per_sec:
       say(f'{rows} pictures at once, found by trying: the net alone does {per_sec:.1f} pictures/s')
-    return rows
+    return min(rows, batch_sizes.round_up(number, self.predictor.trained.mesh))
 
   def _make_captions(self) -> Captions | None:
     settings, trained = self.config.predict, self.predictor.trained
@@ -133,9 +137,11 @@ class Folder:
     return {'weights': params_digest(self.predictor.trained.variables), 'input': self._input,
             'predict': settings, 'names': self.predictor.trained.tag_names,
             'thresholds': getattr(self.answers, 'thresholds', ()),
-            'reading': [config.data.image_size_px, config.data.pad, config.data.max_pixels,
-                        config.data.persons.to_dict(), config.pose.to_dict(),
-                        config.crop.to_dict()],
+            'pixels': [self.predictor.trained.task.mean, self.predictor.trained.task.deviation],
+            'cut_by': self.predictor.cutter_digest(),
+            'reading': [config[section].to_dict() for section in ('net', 'pose', 'crop')] + [
+                config.data.image_size_px, config.data.pad, config.data.max_pixels,
+                config.data.persons.to_dict()],
             'boxes': list(boxes or ())}
 
 

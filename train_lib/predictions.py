@@ -11,6 +11,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from errors import UserError
 from train_lib import devices, records
 
 FINAL, ABOUT = 'predictions.jsonl', 'predict.json'
@@ -38,14 +39,13 @@ class Predictions:
     parent = devices.cache_folder('', 'predictions') if self._remote else pathlib.Path(folder)
     parent.mkdir(parents=True, exist_ok=True)
     self._path = parent / f'.predictions-{self.digest}.jsonl'
-    self._take_up_earlier()
     done = self._drop_old()
     self.todo = [place for place, name in enumerate(source.names) if name not in done]
 
-  def add(self, rows: list[dict], places: list[int]) -> None:
-    """Appends rows. Args: places: in the source, of the pictures that they are of."""
-    lines = ''.join(_line({**row, 'file': self._source.state(place)})
-                    for row, place in zip(rows, places, strict=True))
+  def add(self, rows: list[dict], states: list) -> None:
+    """Appends rows. Args: states: of the source, of each row's picture before it was read."""
+    lines = ''.join(_line({**row, 'file': state})
+                    for row, state in zip(rows, states, strict=True))
     with open(self._path, 'ab') as file:
       file.write(lines.encode(errors='surrogateescape'))
 
@@ -60,6 +60,8 @@ class Predictions:
     """Puts the rows in their place, and beside them what made them. Args: about: JSON values."""
     with open(self._path, 'ab') as file:
       os.fsync(file.fileno())
+    # Before the rows: a stop in between leaves these in their own file, where they are found first.
+    records.write_json(self._folder / ABOUT, {**about, 'digest': self.digest})
     if self._remote:
       with records.whole_file(self._folder / FINAL) as target, open(self._path, 'rb') as file:
         target.writelines(file)
@@ -67,34 +69,30 @@ class Predictions:
       os.replace(self._path, os.fspath(self._folder / FINAL))
       for other in pathlib.Path(self._folder).glob('.predictions-*.jsonl'):
         other.unlink(missing_ok=True)           # of starts with other settings, never finished
-    records.write_json(self._folder / ABOUT, {**about, 'digest': self.digest})
 
-  def _take_up_earlier(self):
-    """Rows that a finished start of the same settings left are the first ones."""
+  def _earlier(self):
+    """The rows of an earlier start with the same settings, finished or not; None without one."""
     final, about = self._folder / FINAL, self._folder / ABOUT
-    if self._path.exists() or self._remote or not final.exists() or not about.exists():
-      return
-    if records.read_json(about).get('digest') == self.digest:
-      os.replace(os.fspath(final), self._path)
+    if self._path.exists():
+      return self._path
+    try:
+      same = final.exists() and records.read_json(about)['digest'] == self.digest
+    except (UserError, KeyError, TypeError):
+      same = False                              # absent, or damaged
+    return final if same else None
 
   def _drop_old(self) -> set[str]:
-    """The pictures that have a row; what is torn, twice, of files that changed or are gone goes."""
-    if not self._path.exists():
-      return set()
+    """Takes up earlier rows but what is torn, twice, or of files that changed or are gone."""
+    earlier, done = self._earlier(), set()
+    if earlier is None:
+      return done
     places = {name: place for place, name in enumerate(self._source.names)}
-    done, dropped = set(), 0
-    with open(self._path, 'rb') as old, records.whole_file(f'{self._path}.new') as new:
+    with earlier.open('rb') as old, records.whole_file(self._path) as new:
       for line in old:
         name = self._current(line, places)
-        if name is None or name in done:
-          dropped += 1
-          continue
-        done.add(name)
-        new.write(line)
-    if dropped:
-      os.replace(f'{self._path}.new', self._path)
-    else:
-      os.remove(f'{self._path}.new')
+        if name is not None and name not in done:
+          done.add(name)
+          new.write(line)
     return done
 
   def _current(self, line: bytes, places: dict) -> str | None:

@@ -6,6 +6,7 @@
 
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,6 +18,7 @@ from train_lib import batch_sizes, build_inputs, looks
 from train_lib.answers import ClassAnswers, PoseAnswers, TagAnswers
 from train_lib.scan_coder import Coder
 from train_lib.trained import open_trained
+from train_lib.trees import params_digest
 
 MOST_AT_ONCE = 32                 # pictures of a program's own that go through the net at once
 ANSWERS = {'tagging': TagAnswers, 'classification': ClassAnswers, 'pose': PoseAnswers}
@@ -89,6 +91,9 @@ class Predictor:
       float32 [T]. Of pose nets 'image', uint8 [H, W, 3], the whole picture, and 'people', see
       `looks.PeopleLook`. Of autoencoders what `looks.ScanLook` says.
     """
+    if isinstance(pictures, (str, bytes, os.PathLike, np.ndarray)):
+      raise UserError('one picture was given in place of a list; write predict([picture])')
+    pictures = list(pictures)
     source, found = build_inputs.build_given_source(pictures), [{} for _ in pictures]
     if not pictures:
       return found
@@ -118,6 +123,11 @@ class Predictor:
     if told:
       return batch_sizes.resolve('predict.batch_size', told, mesh), 0.0
     return batch_sizes.find(self._look.run_blank, number, mesh)
+
+  def cutter_digest(self) -> str:
+    """Of the weights of the net that cuts persons out for this one; '' where none does."""
+    cutter = self._look.cutter if self.config.data.persons.cut == 'pose' else None
+    return params_digest(cutter.trained.variables) if cutter else ''
 
   def decode(self, latents: np.ndarray) -> np.ndarray:
     """Of an autoencoder: float32 [n, S, S, 1] in 0..1. Args: latents: [n, D]."""

@@ -12,6 +12,7 @@ import numpy as np
 from errors import UserError
 from train_lib import batch_sizes, build_inputs, records
 from train_lib.answers import check_no_thresholds
+from train_lib.lock import Lock
 from train_lib.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scan_coder import Coder
@@ -30,11 +31,13 @@ class Opened(NamedTuple):
   """A scan whose slices wait for the net.
 
   Attributes:
-    name: its path relative to the input; scan: of `build_inputs.open_scan`; slices: [h, w] in 0..1.
+    name: its path relative to the input; scan: of `build_inputs.open_scan`; slices: [h, w] in 0..1;
+    state: of the file before it was read.
   """
   name: str
   scan: Any
   slices: list[np.ndarray]
+  state: list[int]
 
 
 def restore_scans(config, workdir: str, input: str, output: str, preemption) -> None:
@@ -67,13 +70,19 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   trained = open_trained(config, workdir, config.checkpoint)
   rows = batch_sizes.resolve('predict.batch_size', config.predict.batch_size, trained.mesh)
   coder = Coder(trained, 'predict.batch_size', rows)
+  folder.mkdir(parents=True, exist_ok=True)
+  with Lock(folder):
+    _restore_all(config, input, scans, folder, trained, coder, preemption.check)
+
+
+def _restore_all(config, input, scans, folder, trained, coder, poll) -> None:
   say(f'restoring {len(scans):,} scans with step {trained.step}, which sees each slice in '
       f'{coder.side_px} x {coder.side_px} px: detail finer than that is lost')
   if config.data.corrupt:
     say(f'the net learned to mend scans damaged by {", ".join(config.data.corrupt)}; those that '
         'are not damaged like that, whole ones too, it may make worse')
-  journal = Journal(folder / 'restored.jsonl', _describe(config, trained.variables))
-  _restore(config, coder, scans, folder / 'scans', journal, preemption.check)
+  journal = Journal(folder / 'restored.jsonl', _describe(config, trained.variables), input)
+  _restore(config, coder, scans, folder / 'scans', journal, poll)
   rows = [journal.rows[name] for name, _ in scans]
   scan_names = {name for name, _ in scans}
   rows += [{'path': name, 'slices': '', 'what': 'passed over', 'why': NO_SCAN}
@@ -83,7 +92,7 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
                     ([row[column] for column in COLUMNS] for row in rows))
   _save_sheet(config, coder, [(name, path) for name, path in scans
                               if journal.rows[name]['what'] == 'restored'],
-              folder / 'restored.png', preemption.check)
+              folder / 'restored.png', poll)
   _say(rows, folder)
 
 
@@ -98,15 +107,23 @@ def check(config) -> None:
 class Journal:
   """What became of each scan, on disk as soon as it is known.
 
-  Args: path: a JSON Lines file, of earlier starts too; by: what restores, all that decides how.
+  Args: path: a JSON Lines file, of earlier starts too; by: what restores, all that decides how;
+  input: the folder of the scans, as it was given.
 
   Attributes:
-    rows: {name: {'path', 'slices', 'what', 'why', 'by', 'source'}}, the last of each.
+    rows: {name: {'path', 'slices', 'what', 'why', 'by', 'source', 'input'}}, the last of each.
+
+  Raises:
+    UserError: the rows are of the scans of another folder.
   """
 
-  def __init__(self, path: Path, by: str):
-    self._path, self._by = path, by
+  def __init__(self, path: Path, by: str, input: str):
+    self._path, self._by, self._input = path, by, os.path.realpath(os.path.expanduser(input))
     self.rows = {row['path']: row for row in records.read_jsonl(path) if 'path' in row}
+    others = {row.get('input', self._input) for row in self.rows.values()} - {self._input}
+    if others:
+      raise UserError(f"'{path.parent}' holds the scans of '{others.pop()}' as they were restored; "
+                      'name another folder with --output=')
 
   def is_done(self, name: str, source: Path, target: Path) -> bool:
     """Whether a scan was restored in the same way, and has not changed since."""
@@ -114,10 +131,11 @@ class Journal:
     return (row.get('what') == 'restored' and row.get('by') == self._by and target.exists()
             and row.get('source') == _state(source))
 
-  def note(self, name: str, source: Path, slices, what: str, why: str = '') -> None:
-    """Args: slices: how many the scan has, '' where nobody knows; what: became of it; why."""
+  def note(self, name: str, state: list[int], slices, what: str, why: str = '') -> None:
+    """Args: state: of the file before it was read; slices: how many the scan has, '' where nobody
+    knows; what: became of it; why."""
     self.rows[name] = {'path': name, 'slices': slices, 'what': what, 'why': why, 'by': self._by,
-                       'source': _state(source)}
+                       'source': state, 'input': self._input}
     records.append_jsonl(self._path, [self.rows[name]])
 
 
@@ -155,9 +173,10 @@ def _restore(config, coder, scans, folder, journal, poll) -> None:
     if journal.is_done(name, path, folder / name):
       journal.rows[name]['why'] = STAYED
       continue
-    opened, why = _open(config, name, path)
+    state = _state(path)
+    opened, why = _open(config, name, path, state)
     if opened is None:
-      journal.note(name, path, '', 'unreadable', why)
+      journal.note(name, state, '', 'unreadable', why)
       continue
     waiting.append(opened)
     if sum(len(scan.slices) for scan in waiting) >= coder.rows:
@@ -166,11 +185,11 @@ def _restore(config, coder, scans, folder, journal, poll) -> None:
   _write(coder, waiting, folder, journal, poll)
 
 
-def _open(config, name, path) -> tuple[Opened | None, str]:
+def _open(config, name, path, state) -> tuple[Opened | None, str]:
   """(a scan with its slices, ''), or (None, why it cannot be read)."""
   try:
     scan = build_inputs.open_scan(config, path)
-    return Opened(name, scan, [scan.slice(k) for k in range(scan.num_slices)]), ''
+    return Opened(name, scan, [scan.slice(k) for k in range(scan.num_slices)], state), ''
   except (ValueError, OSError) as error:        # data.scans.ScanError is a ValueError
     return None, getattr(error, 'strerror', None) or str(error)
 
@@ -191,9 +210,9 @@ def _write(coder, waiting: list[Opened], folder, journal, poll) -> None:
       scan.scan.save(temporary, mine)
       os.replace(temporary, path)
     except ValueError as error:
-      journal.note(scan.name, scan.scan.path, len(mine), 'not written', str(error))
+      journal.note(scan.name, scan.state, len(mine), 'not written', str(error))
     else:
-      journal.note(scan.name, scan.scan.path, len(mine), 'restored')
+      journal.note(scan.name, scan.state, len(mine), 'restored')
     finally:
       temporary.unlink(missing_ok=True)
 

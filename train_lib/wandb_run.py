@@ -58,7 +58,8 @@ class WandbRun:
     check()
     self._run = _open(config, workdir)
     if self._run.offline:
-      say(f'Weights & Biases: `wandb sync {os.path.dirname(self._run.dir)}` will send the figures')
+      folder = os.path.dirname(os.path.dirname(self._run.dir))
+      say(f'Weights & Biases: `wandb sync {folder}/offline-run-*` will send the figures')
     elif not self._run.disabled:
       say(f'Weights & Biases: figures are at {self._run.url}')
 

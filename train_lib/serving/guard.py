@@ -45,7 +45,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-  """ASGI: lets through what may be answered; nothing of a body is written to a disk.
+  """ASGI: lets through what may be answered; it writes nothing to a disk.
 
   Args:
     app: what answers.
