@@ -3,11 +3,13 @@
 import sys
 
 import numpy as np
+import pytest
 
 from benchmarks import autoencoder_step
 from nets.vae import VARIANTS, Variant
 
 
+@pytest.mark.slow
 def test_the_step_learns_and_every_figure_is_told(monkeypatch):
   monkeypatch.setitem(VARIANTS, 'vae_tiny', Variant(
     input_size_px=32, latent_size=4, encoder_widths=(4, 4, 4, 8, 8),

@@ -4,12 +4,14 @@ import sys
 
 import jax
 import numpy as np
+import pytest
 
 import data
 from benchmarks import replicas
 from tests.small_replicas import use_small_net
 
 
+@pytest.mark.slow
 def test_all_cases_train_the_same(monkeypatch):
   use_small_net(monkeypatch)
   monkeypatch.setattr(data, 'SOURCES', dict(data.SOURCES))

@@ -123,7 +123,8 @@ def test_twelve_stops_at_random_moments_change_nothing(long_runs, long_undisturb
   assert {EXIT_PREEMPTED, -signal.SIGKILL} <= set(codes), codes
 
 
-@pytest.mark.parametrize('damage', ['flipped bit', 'truncated', 'missing'])
+@pytest.mark.parametrize('damage', ['flipped bit', *(
+    pytest.param(damage, marks=pytest.mark.slow) for damage in ('truncated', 'missing'))])
 def test_a_damaged_newest_checkpoint_costs_only_its_steps(runs, undisturbed, damage):
   workdir = damage.replace(' ', '-')
   process = runs.start(workdir)

@@ -167,6 +167,7 @@ def test_tags_that_do_not_fit_the_checkpoint_are_refused(trained, folder):
     run('evaluate', config, trained)
 
 
+@pytest.mark.slow
 def test_a_relative_workdir_works_from_the_first_step_to_the_use(folder, monkeypatch):
   monkeypatch.chdir(folder)
   config = tiny_config(folder)
@@ -216,6 +217,7 @@ def test_a_diverged_run_is_told_and_leaves_no_checkpoint(folder):
   assert not list((folder / 'diverged').glob('checkpoints/[0-9]*'))
 
 
+@pytest.mark.slow
 def test_the_best_step_is_kept_whatever_the_periods(folder):
   config = tiny_config(folder)
   config.runtime.checkpoint_every_steps, config.runtime.keep_last = 7, 1

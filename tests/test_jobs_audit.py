@@ -243,6 +243,7 @@ def test_where_the_truth_is_not_known_none_is_told(folder, own_pictures, tmp_pat
     run('audit', own_config(folder, own_pictures), tmp_path / 'own')
 
 
+@pytest.mark.slow
 def test_pictures_that_go_after_they_were_judged_are_not_shown(
     folder, own_pictures, tmp_path, monkeypatch, capsys):
   def judged_and_gone(blocks, most, **options):

@@ -78,6 +78,7 @@ def test_a_run_that_has_moved_still_finds_its_net(folder, run, tmp_path):
     moved.rename(run)
 
 
+@pytest.mark.slow
 def test_a_run_named_as_weights_brings_its_net_and_how_it_reads(folder, run):
   config = cluster_page.get_config()
   config.data.path, config.net.init_from = str(folder / 'photos'), str(run)

@@ -234,6 +234,7 @@ assert not here & {{'optax', 'tensorflow_datasets', 'tensorflow', 'pytest', 'hyp
   subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_the_weights_it_started_from_are_gone(trained, folder, tmp_path):
   config, _ = trained
   (tmp_path / 'out').mkdir()

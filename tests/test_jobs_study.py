@@ -77,6 +77,7 @@ def test_a_finished_study_trains_nothing_again(studied, folder, monkeypatch, cap
   assert '| cross-entropy, sum |' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_stopped_study_goes_on_to_the_same_end(studied, folder, monkeypatch):
   whole_run, calls = loop.Loop.run, []
 
@@ -99,6 +100,7 @@ def test_a_stopped_study_goes_on_to_the_same_end(studied, folder, monkeypatch):
   assert without_times(folder / 'stopped') == without_times(studied)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_a_row_of_the_table(folder, monkeypatch):
   whole_run = loop.Loop.run
 

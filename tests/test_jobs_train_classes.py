@@ -101,5 +101,5 @@ def test_evaluate_and_export_use_the_net_and_the_pixels_of_the_run(trained):
   assert again == before
   run('export', config, trained)
   told = read(trained / 'export' / 'config.json')['oko']
-  assert told['activation'] == 'softmax' and told['outputs'] == ['blue', 'green', 'red']
-  assert told['mean'] == read(trained / 'tags.json')['pixels']['mean']
+  assert told['reading']['activation'] == 'softmax' and told['names'] == ['blue', 'green', 'red']
+  assert told['pixels']['mean'] == read(trained / 'tags.json')['pixels']['mean']

@@ -11,6 +11,8 @@ import jobs
 from configs import tagger
 from errors import UserError
 
+pytestmark = pytest.mark.slow     # three small runs; the parts have fast tests of their own
+
 
 def tiny_config(folder, **runtime):
   config = tagger.get_config('smoke')

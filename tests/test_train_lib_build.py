@@ -26,6 +26,7 @@ def small_training(folder, seed):
   return build_training(config)
 
 
+@pytest.mark.slow
 def test_seeds_share_their_programs_and_differ_in_their_numbers(tmp_path):
   programs, kernels = [], []
   for seed in (0, 1):
