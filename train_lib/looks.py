@@ -30,11 +30,8 @@ class Sight(NamedTuple):
   reason: str = ''
 
 
-class WholeLook:
-  """Of taggers and classifiers: 'image' as the net saw it, 'probabilities'.
-
-  Args: config: of the run; trained: of `open_trained`.
-  """
+class _Look:
+  """Args: config: of the run; trained: of `open_trained`."""
 
   def __init__(self, config, trained):
     self._config, self._trained = config, trained
@@ -46,6 +43,10 @@ class WholeLook:
     self._evaluator.run(self._trained.variables, {'image': images,
                                                   'mask': np.ones(rows, np.float32)})
 
+
+class WholeLook(_Look):
+  """Of taggers and classifiers: 'image' as the net saw it, 'probabilities'."""
+
   def see(self, source, rows: int, poll: Callable[[], None]) -> Iterator[list[Sight]]:
     """Yields a list for each batch."""
     loader = build_inputs.build_picture_loader(self._config, self._cut(source, poll), rows)
@@ -54,7 +55,6 @@ class WholeLook:
       yield [_sight(batch, predicted, row, start + row, source, loader.bad_images)
              for row in range(min(rows, len(source) - start))]
       start += rows
-
 
   @functools.cached_property
   def cutter(self) -> people_finder.PeopleFinder:
@@ -125,22 +125,9 @@ class PeopleLook:
     return sights
 
 
-class ScanLook:
+class ScanLook(_Look):
   """Of autoencoders, one slice each: 'image' float32 [S, S, 1] in 0..1, 'reconstruction' like it,
-  'mean' and 'logvar' [D]; 'slice' [h, w] as it came.
-
-  Args: config: of the run; trained: of `open_trained`.
-  """
-
-  def __init__(self, config, trained):
-    self._config, self._trained = config, trained
-    self._evaluator = Evaluator(Untold(trained.task), trained.mesh)
-
-  def run_blank(self, rows: int) -> None:
-    """A batch of black slices goes through the net."""
-    images = build_data.blank_pictures(self._config, rows)
-    self._evaluator.run(self._trained.variables, {'image': images,
-                                                  'mask': np.ones(rows, np.float32)})
+  'mean' and 'logvar' [D]; 'slice' [h, w] as it came."""
 
   def see(self, source, rows: int, poll: Callable[[], None]) -> Iterator[list[Sight]]:
     """Yields a list for each batch of the middle slices of a `data.given.Given`."""
