@@ -7,7 +7,7 @@ import numpy as np
 
 from train_lib import build_data, build_inputs, records
 from train_lib.pose_pictures import draw_people
-from train_lib.reporting import counted, say
+from train_lib.reporting import say
 
 MOST_DRAWN = 1_000                # overlays, at most
 
@@ -32,7 +32,7 @@ def predict_people(folder, input: str, poll) -> None:
         config.predict.boxes, config.data.persons.least_box_score, image_ids)
     boxes = (rows, *columns)
     left_out = f' (left out: {", ".join(notes)})' if notes else ''
-    say(f"{counted(len(rows), 'boxe')} of '{config.predict.boxes}'{left_out}")
+    say(f"boxes of '{config.predict.boxes}': {len(rows):,}{left_out}")
   drawn, overlays = set(names[:MOST_DRAWN]), folder.folder / 'overlays'
   with folder.lock():
     kept = folder.predict(

@@ -61,8 +61,8 @@ class Folder:
     rows = self._batch_size(len(kept.todo))
     for first in range(0, len(kept.todo), CHUNK):
       places = kept.todo[first:first + CHUNK]
-      part, states = build_inputs.take(self.source, places), [
-          self.source.state(place) for place in places]
+      part = build_inputs.take(self.source, places)
+      states = [self.source.state(place) for place in places]
       for sights in self.predictor.stream(part, rows, poll, **_of_part(boxes, places)):
         after(part, sights)
         self._keep(kept, places, states, sights, unreadable)
