@@ -1,5 +1,6 @@
 # make run    an environment in .venv, and the main job on drawn pictures
 # make test   the fast tests;  make test-all  the slow ones too;  make lint
+# make faults every fault of tests/faults done to the main command (SHORT=--short: the quick ones)
 #
 # PYTHON=python3.13       the interpreter that makes the environment
 # ACCELERATOR=cuda13|tpu  the JAX build (cpu by default)
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(ACCELERATOR)
 TEST_STAMP := $(VENV)/installed-$(ACCELERATOR)-test
 
-.PHONY: run install test test-all lint clean
+.PHONY: run install test test-all faults lint clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --config=$(CONFIG)
@@ -30,6 +31,9 @@ test: $(TEST_STAMP)
 
 test-all: $(TEST_STAMP)
 	$(BIN)/python -m pytest $(PYTEST)
+
+faults: $(TEST_STAMP)
+	$(BIN)/python -m tests.faults $(SHORT)
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

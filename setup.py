@@ -35,7 +35,9 @@ setup(
     extras_require={
         'cpu': [],
         'cuda13': ['jax[cuda13]'],
+        'fuzz': ['atheris>=3'],
         'tpu': ['jax[tpu]'],
+        'gcs': ['gcsfs>=2026.4'],
         'keras': ['h5py>=3.12'],
         'hub': ['huggingface_hub>=0.30'],
         'onnx': ['onnx>=1.19', 'onnxruntime>=1.24'],

@@ -318,6 +318,9 @@ def train_section() -> ConfigDict:
       cache_features=False,       # where the head alone learns at first or for good: the rest is
                                   # computed once for each picture, without augmentation
       parallel='jit',             # jit (sharded arrays) or pmap
+      on_divergence='abort',      # a step whose loss or gradient is not finite: ends the run; skip:
+                                  # is left out; rollback: so too, going back to a checkpoint first
+      divergence_limit=10,        # of steps that are left out; one more ends the run
   ))
 
 
@@ -353,8 +356,12 @@ def runtime_section() -> ConfigDict:
       workers=2,                  # loader threads, or processes; 0: none
       worker_processes=False,
       loader_deadline_sec=300.0,
+      prefetch_batches=1,         # put on the devices ahead of their step; 0: none
+      stuck_sec=1800.0,           # without progress, not counting compilation, after which a run is
+                                  # ended with code 70 and says where it hung; 0: never
       log_every_steps=20,
       checkpoint_every_steps=0,   # 0: as often as evaluation
+      accept_changed_data=False,  # goes on though pictures were added, removed or edited
       keep_last=2,
       keep_every_steps=0,         # these are never deleted; 0: none
       on_failed_save='fail',      # fail or continue

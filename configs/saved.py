@@ -11,7 +11,7 @@ import os
 from etils import epath
 
 from configs import base
-from errors import UserError
+from errors import UserError, shortened
 
 EXPORTED = 'oko'                  # section of an exported folder's config.json
 OF_THE_NET = ('seed', 'task', 'checkpoint', 'data', 'net', 'loss', 'pose', 'autoencoder',
@@ -26,8 +26,16 @@ def get_config(arg: str):
   except (FileNotFoundError, NotADirectoryError):
     raise UserError(f"no trained workdir at '{arg}': {path} does not exist; "
                     'train first, or name the folder with --workdir') from None
-  except ValueError as error:
+  except OSError as error:
+    raise UserError(f'{path} cannot be read ({error.strerror or error}); restore it or train again'
+                    ) from None
+  except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is not JSON ({error}); restore it or train again') from None
+  except Exception as error:                                  # noqa: BLE001
+    if '://' not in arg:
+      raise
+    reason = shortened(' '.join(str(error).split()) or type(error).__name__)
+    raise UserError(f'{path} cannot be read: {reason}') from None  # each kind of store has its own
   if not isinstance(saved, dict):
     raise UserError(f'{path} holds no config, a JSON object of sections; restore it or train again')
   if EXPORTED in saved:
@@ -35,8 +43,10 @@ def get_config(arg: str):
   config = base.get_config()
   try:
     config.update(_tuples(saved))
-  except (TypeError, ValueError, AttributeError, KeyError) as error:
-    raise UserError(f'{path} holds no config that this program knows ({error}); restore it, train '
+  except (TypeError, ValueError, AttributeError, KeyError, OverflowError,
+          RecursionError) as error:
+    reason = shortened(' '.join(str(error).split()))
+    raise UserError(f'{path} holds no config that this program knows ({reason}); restore it, train '
                     'or export again') from error
   return config
 

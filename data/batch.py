@@ -3,6 +3,7 @@
 A batch is a dict of numpy arrays with one row per example. Every key stands in `BATCH_KEYS`, once.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
@@ -33,7 +34,39 @@ class Source(Protocol):
     """{'id': str, 'image_bytes': bytes, 'tags': int32 [n]} and what else the source has."""
 
 
+MOST_CONTENTS = 100_000  # pictures of a dataset, of which each is noted
 TAG_CATEGORIES = ('rating', 'general', 'character', 'copyright', 'artist', 'meta')
+
+
+class Content(NamedTuple):
+  """One picture of a dataset as it was when it was read."""
+
+  digest: str  # of what is in its file
+  told: str  # digest of what is told of it: tags, joints
+  split: str  # 'train', 'valid' or 'test'
+
+
+class Contents(dict):
+  """{id: Content} of all pictures of a dataset. Pickled it is empty: workers have no use for it."""
+
+  def __reduce__(self):
+    return Contents, ()
+
+
+def contents_of(source) -> Contents | None:
+  """The pictures of a training split's dataset, over all splits.
+
+  Returns:
+    None where the source cannot tell, or has more than MOST_CONTENTS.
+  """
+  tell = getattr(source, 'contents', None)
+  return tell() if tell else None
+
+
+def short_digest(*words) -> str:
+  """Returns 12 hex digits of some words."""
+  text = ' '.join(map(str, words)).encode(errors='surrogateescape')
+  return hashlib.blake2b(text, digest_size=6).hexdigest()
 
 
 class Field(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.batch import Source
+from data.batch import Source, contents_of
 from data.geometry import move
 from errors import UserError
 
@@ -48,6 +48,10 @@ class Boxed:
 
   def tags_of(self, index: int) -> np.ndarray:
     return self._source.tags_of(index)
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return contents_of(self._source)
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return self._source.count_tags(poll)

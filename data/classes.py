@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.batch import Source
+from data.batch import Source, contents_of
 from errors import UserError
 
 FEW_PICTURES = 5                  # a class with fewer training pictures is named
@@ -55,6 +55,10 @@ class Classes:
 
   def tags_of(self, index: int) -> np.ndarray:
     return self._labels[index:index + 1]
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return contents_of(self._source)
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return np.bincount(self._labels, minlength=len(self.tag_names)).astype(np.int64)

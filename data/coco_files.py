@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from data.joints import JOINT_NAMES
-from data.json_files import FARTHEST_PX, Broken, is_number, load_json, pixels_of
+from data.json_files import FARTHEST_PX, Broken, brief, is_number, load_json, pixels_of
 from errors import UserError
 
 WHAT = ('annotations of joints in the form of COCO, as in person_keypoints_train2017.json: lists '
@@ -133,8 +133,9 @@ def _check_joints(path, categories):
   for category in categories if isinstance(categories, list) else ():
     if isinstance(category, dict) and category.get('id') == PERSON and 'keypoints' in category:
       names = category['keypoints']
-      written = [str(name).lower().replace(' ', '_').replace('-', '_') for name in names
-                 ] if isinstance(names, list) else [str(names)]
+      names = names if isinstance(names, list) else [names]
+      written = [(name if isinstance(name, str) else brief(name, 20)).lower().replace(' ', '_')
+                 .replace('-', '_') for name in names]
       if tuple(written) != JOINT_NAMES:
         listed = ', '.join(name[:20] for name in written[:20])
         raise UserError(f"the joints of '{path}' are {listed}; expected the {len(JOINT_NAMES)} of "
@@ -171,7 +172,7 @@ def _person_reason(record, number_of):
   """Why a record of 'annotations' cannot be used; '' where it can."""
   if not isinstance(record, dict):
     return 'is no object'
-  which = f"(id {str(record['id'])[:20]}) " if 'id' in record else ''
+  which = f"(id {brief(record['id'], 20)}) " if 'id' in record else ''
   for key in ('image_id', 'category_id', 'bbox', 'area'):
     if key not in record:
       return f'{which}has no {key!r}'
@@ -180,7 +181,7 @@ def _person_reason(record, number_of):
   if record['category_id'] != PERSON:
     return ''
   if type(record['image_id']) is not int or record['image_id'] not in number_of:
-    return f"{which}is of image_id {str(record['image_id'])[:20]}, which no picture has"
+    return f"{which}is of image_id {brief(record['image_id'], 20)}, which no picture has"
   reason = _joints_reason(record) or _extent_reason(record)
   return reason and which + reason
 
@@ -188,13 +189,13 @@ def _person_reason(record, number_of):
 def _extent_reason(record):
   box, area = record['bbox'], record['area']
   if not isinstance(box, np.ndarray):
-    return f'has the bbox {str(box)[:60]}, which is not four numbers of pixels'
+    return f'has the bbox {brief(box)}, which is not four numbers of pixels'
   if box[2] < 0 or box[3] < 0:
     return f'has the bbox {box.tolist()}, whose width and height must not be negative'
   if not (is_number(area) and 0 <= area <= FARTHEST_PX**2):
-    return f'has the area {str(area)[:20]}, which is no number of square pixels'
+    return f'has the area {brief(area, 20)}, which is no number of square pixels'
   if record.get('iscrowd', 0) not in (0, 1):
-    return f"has iscrowd {str(record['iscrowd'])[:20]}; it is 0 or 1"
+    return f"has iscrowd {brief(record['iscrowd'], 20)}; it is 0 or 1"
   return ''
 
 

@@ -7,6 +7,7 @@ its EXIF orientation says, transparency laid on white, RGB.
 
 import io
 import math
+import re
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+
+from errors import printable
 
 # The first bytes of a file decide its format, never its name. A format's reader is called directly,
 # so no other reader of Pillow (EPS starts Ghostscript) can be reached from a hostile file.
@@ -36,11 +39,16 @@ _ORIENTATION_TAG = 0x0112
 _OPENCV_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
+_JPEG_MARK = re.compile(rb'\xff+[^\x00\xff\xd0-\xd7]')  # of a segment, behind a scan's pixels
+MOST_SCANS = 100         # of a JPEG file; of photographs a dozen
 _MOST_HEADER_READS = 100_000  # of a file's header; whole photographs take a few hundred
 
 
 class DecodeError(ValueError):
   """The bytes are no picture that can be read; the message is the reason in words."""
+
+  def __str__(self) -> str:
+    return printable(super().__str__(), kept='')  # it may quote what stands in the file
 
 
 def decode_image(data: bytes, *, max_pixels: int, upright: bool = True) -> np.ndarray:
@@ -128,10 +136,12 @@ def _webp_size(data):
 
 def _decode_fast(data, header):
   """The pixels by OpenCV, or None where Pillow has to decode, or to tell what is wrong."""
+  if header.format == 'JPEG':
+    _check_scans(data, header)
   if header.format == 'PNG':
     plain = header.tile and header.tile[0].args == 'RGB'  # the mode 'RGB' also holds 16 bits
     whole = b'IEND' in data[-64:]  # else OpenCV prints a warning of its own
-    if not plain or not whole or any(mark in data for mark in _PNG_EXTRAS):
+    if not plain or not whole or not chunks_fit(data) or any(mark in data for mark in _PNG_EXTRAS):
       return None
   elif header.format != 'JPEG' or header.mode not in ('RGB', 'L'):
     return None
@@ -143,6 +153,33 @@ def _decode_fast(data, header):
     return cv2.imdecode(np.frombuffer(data, np.uint8), _OPENCV_FLAGS)
   except cv2.error:
     return None
+
+
+def chunks_fit(data: bytes) -> bool:
+  """Whether the chunks of a PNG are as long as they say: OpenCV makes room for them unseen."""
+  place = len(_READERS[1][0])
+  while place + 12 <= len(data) and data[place + 4:place + 8] != b'IEND':
+    place += 12 + int.from_bytes(data[place:place + 4], 'big')
+  return place + 12 <= len(data)
+
+
+def _check_scans(data, header):
+  """Raises DecodeError where each of thousands of tiny scans goes through all pixels again.
+
+  Behind the picture there may be others, or a film, in which the marks of scans mean nothing.
+  """
+  count, place = 1, header.fp.tell()                           # where the first scan's pixels begin
+  scan = data.rfind(b'\xff\xda', 0, place)
+  whole = data[scan + 4:scan + 5] == bytes([header.layers])    # all colours at once, and only once
+  if whole and not header.info.get('progressive') or data.count(b'\xff\xda', place) < MOST_SCANS:
+    return
+  while count <= MOST_SCANS:
+    mark = _JPEG_MARK.search(data, place)
+    if not mark or mark[0][-1:] == b'\xd9':                     # the end of the picture
+      return
+    count += mark[0][-1:] == b'\xda'
+    place = mark.end() + int.from_bytes(data[mark.end():mark.end() + 2], 'big')
+  raise DecodeError(f'the JPEG file has more than {MOST_SCANS} scans')
 
 
 def _to_rgb(image):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.json_files import Broken, is_number, load_json, pixels_of
+from data.json_files import Broken, brief, is_number, load_json, pixels_of
 from errors import UserError
 
 WHAT = ('a list of COCO results, each with image_id, category_id, bbox [x, y, width, height] in px '
@@ -86,12 +86,7 @@ def _reason(record):
   box, score = record['bbox'], record['score']
   array = pixels_of(box, 4)
   if array is None or min(array[2:]) < 0:
-    return f'has the bbox {_short(box)}, which is not x, y, width and height'
+    return f'has the bbox {brief(box)}, which is not x, y, width and height'
   if not (is_number(score) and abs(score) <= 1e6):
-    return f'has the score {_short(score)}, which is no number'
+    return f'has the score {brief(score)}, which is no number'
   return ''
-
-
-def _short(value):
-  text = repr(value)
-  return text if len(text) <= 60 else f'{text[:60]}...'

@@ -15,6 +15,8 @@ from errors import UserError
 CHOICES = ('listed', 'added', 'ignored')  # config.data.implications
 _MOST_PAIRS = 5_000_000  # of a tag and one above it, at any distance
 
+_MOST_NAMED = 20  # tags, in a message
+
 
 class Rows(NamedTuple):
   """A list of tags for each tag, end to end: tag t has values[starts[t]:starts[t + 1]], sorted."""
@@ -119,8 +121,12 @@ def _find_circle(pairs, tag_names):
     waiting[freed] -= counts
     ready = freed[waiting[freed] == 0]
   parent_of = {child: parent for child, parent in pairs.tolist() if waiting[parent]}
-  walk = [next(iter(parent_of))]
-  while walk[-1] not in walk[:-1]:
-    walk.append(parent_of[walk[-1]])
-  circle = walk[walk.index(walk[-1]):]
-  return ' -> '.join(repr(tag_names[tag]) for tag in circle)
+  walk, tag = {}, next(iter(parent_of))  # tag -> the next one, in the order of the walk
+  while tag not in walk:
+    walk[tag] = parent_of[tag]
+    tag = walk[tag]
+  tags = [*walk]
+  circle = tags[tags.index(tag):]
+  names = [repr(tag_names[tag]) for tag in circle[:_MOST_NAMED]]
+  names += [f'{len(circle) - _MOST_NAMED:,} more'] if len(circle) > _MOST_NAMED else []
+  return ' -> '.join([*names, repr(tag_names[tag])])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import UserError
+from errors import UserError, printable
 
 BROKEN_FRAC = 0.05                # of a file's records: more that cannot be used are an error
 FARTHEST_PX = 1e6                 # no coordinate is farther away
@@ -55,6 +55,15 @@ def pixels_of(values: object, count: int) -> np.ndarray | None:
   except OverflowError:
     return None
   return array.astype(np.float32) if np.abs(array).max() <= FARTHEST_PX else None  # NaN is not
+
+
+def brief(value: object, most: int = 60) -> str:
+  """A value of a JSON file in words, cut to a readable length."""
+  try:
+    text = printable(str(value), kept='')
+  except RecursionError:          # it was just not too deep to be read
+    return 'a value that is nested too deep'
+  return text if len(text) <= most else f'{text[:most]}...'
 
 
 class Broken:

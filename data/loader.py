@@ -4,6 +4,8 @@ Nothing here keeps a position: batch k holds the same rows whatever was read bef
 threads, processes or hosts, so a checkpoint stores the step and no more.
 """
 
+import copy
+import dataclasses
 import functools
 import threading
 from dataclasses import dataclass
@@ -196,6 +198,15 @@ class Loader:
     """What is read."""
     return self._maker.source
 
+  def whole(self) -> 'Loader':
+    """Returns the same loader for all rows of each batch, in place of one shard's.
+
+    What it cannot read is noted in `bad_images` of both.
+    """
+    other = copy.copy(self)
+    other._maker = dataclasses.replace(self._maker, shard_index=0, shard_count=1)
+    return other
+
   def make_batch(self, k: int) -> dict:
     """Returns batch k, made in the caller's thread: `mask`, `id` and the keys asked for.
 
@@ -236,7 +247,7 @@ class Loader:
 
     Raises:
       UserError: too many pictures are unreadable.
-      WorkerError: a worker died, failed, or took longer than deadline_sec.
+      WorkerLost: a worker died, or took longer than deadline_sec.
     """
     for made in run_ahead(self._maker, range(start, stop), **self._pool):
       yield self._note_bad(*made)

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from data.batch import Source
+from data.batch import Source, contents_of
 from data.detections import Detections
 from data.joints import JOINT_NAMES
 from data.people import read_people
@@ -101,6 +101,10 @@ class Persons:
     """int32 [n]: which joints are labelled."""
     figure = self._figure[index]
     return np.flatnonzero(figure >= 0 and self.people.labelled[figure]).astype(np.int32)
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return contents_of(self._source)
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     poll()

@@ -32,7 +32,11 @@ _COMMAND = ('/bin/sh', '-c', 'trap "" TERM INT; exec "$@"', 'sh', sys.executable
 
 
 class WorkerError(RuntimeError):
-  """A worker died, failed or did not answer in time; the message names it."""
+  """A fault of the program in a worker; the message names it and holds the traceback."""
+
+
+class WorkerLost(UserError):
+  """A worker died or did not answer in time; the message names it."""
 
 
 def run_ahead(function, numbers, *, workers: int, processes: bool, deadline_sec: float):
@@ -46,7 +50,8 @@ def run_ahead(function, numbers, *, workers: int, processes: bool, deadline_sec:
     deadline_sec: longest wait for one result.
 
   Raises:
-    WorkerError: a process died or failed, or a result took longer than deadline_sec.
+    WorkerLost: a process died, or a result took longer than deadline_sec.
+    WorkerError: a process failed.
     Exception: what the function raised, from threads; from processes only UserError keeps its kind.
   """
   if workers == 0:
@@ -91,8 +96,14 @@ def _run_threads(function, numbers, workers, deadline_sec):
 def _wait(future, deadline_sec):
   concurrent.futures.wait([future], deadline_sec)
   if not future.done():
-    raise WorkerError(f'a loader thread has not finished its batch within {deadline_sec:g} s')
+    raise _late('a loader thread', deadline_sec)
   return future.result()
+
+
+def _late(name, deadline_sec):
+  return WorkerLost(f'{name} has not finished its batch within {deadline_sec:g} s '
+                    '(runtime.loader_deadline_sec): storage that does not answer, or an operation '
+                    'that does not end; the same command goes on.')
 
 
 def _run_processes(function, numbers, workers, deadline_sec):
@@ -107,8 +118,7 @@ def _run_processes(function, numbers, workers, deadline_sec):
       try:
         result = results.get(timeout=deadline_sec)
       except queue.Empty:
-        raise WorkerError(f'{crew[i % workers].name} has not finished its batch within '
-                          f'{deadline_sec:g} s') from None
+        raise _late(crew[i % workers].name, deadline_sec) from None
       if isinstance(result, Exception):
         raise result
       yield result
@@ -190,7 +200,8 @@ class _Worker:
     """The error that tells how this worker ended."""
     code = self.process.wait(timeout=5)
     how = f'was killed by {signal.Signals(-code).name}' if code < 0 else f'ended with code {code}'
-    return WorkerError(f'{self.name} {how}')
+    return WorkerLost(f'{self.name} {how}; the same command goes on (where memory ran out, with '
+                      'fewer of them: runtime.workers).')
 
 
 def work(descriptor: int, parent: int) -> None:

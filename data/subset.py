@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from data.batch import Source, count_by_tags_of
+from data.batch import Source, contents_of, count_by_tags_of
 from errors import UserError
 
 
@@ -39,6 +39,10 @@ class Subset:
 
   def tags_of(self, index: int) -> np.ndarray:
     return self._source.tags_of(int(self._rows[index]))
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return contents_of(self._source)
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return count_by_tags_of(self, poll)

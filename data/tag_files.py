@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from data.classes import name_few
 from data.content_splits import SPLIT_NAMES
-from errors import UserError
+from errors import UserError, shortened
 
 PATH_COLUMNS = ('path', 'file', 'image', 'file_name', 'filename', 'image_path', 'file_path')
 TAG_COLUMNS = ('tags', 'label', 'class')
@@ -74,8 +74,16 @@ def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> FoundTag
 def split_tags(text: str) -> list[str]:
   """Returns the tags in a string: a JSON list, or separated by commas, or else by white space."""
   if text.lstrip().startswith('['):
-    return [str(tag) for tag in json.loads(text)]
+    return [str(tag) for tag in _load_json(text)]
   return text.split(',') if ',' in text else text.split()
+
+
+def _load_json(text):
+  """A JSON value. Raises: ValueError."""
+  try:
+    return json.loads(text)
+  except RecursionError:
+    raise ValueError('it is nested too deep') from None
 
 
 def _tidy(tags):
@@ -108,7 +116,8 @@ def _read_text(path):
 def _find_table(folder):
   """The one file in the folder that can be a table of tags, or None; the others in words."""
   columns = {path: _first_columns(path) for path in sorted(folder.iterdir())
-             if path.suffix.lower() in _TABLE_ENDINGS and not path.name.startswith('.')}
+             if path.suffix.lower() in _TABLE_ENDINGS and not path.name.startswith('.')
+             and path.is_file()}
   found = [path for path, names in columns.items() if _pick_columns(names)]
   if len(found) > 1:
     names = ', '.join(f"'{path.name}'" for path in found)
@@ -127,7 +136,7 @@ def _first_columns(path):
   try:
     if not _is_json(path):
       return next(csv.reader([line], delimiter=_delimiter(line)), [])
-    row = json.loads(line)
+    row = _load_json(line)
     return list(row) if isinstance(row, dict) else []
   except (csv.Error, ValueError):
     return []
@@ -160,21 +169,22 @@ def _read_table(table, folder, known):
     where = f"line {line} of '{table}'"
     columns = _pick_columns(row)
     if not columns:
-      raise UserError(f"{where} has {', '.join(map(repr, row)) or 'no columns'}; "
+      raise UserError(f"{where} has {shortened(', '.join(map(repr, row))) or 'no columns'}; "
                       f'expected {_COLUMNS_NEEDED}.')
     name = _relative_path(row[columns[0]], folder, where)
-    if name not in known and not (folder / name).is_file():
+    if name not in known and not os.path.isfile(folder / name):
       missing.append(name)
     tags_of[name] = _tidy(tags_of.get(name, []) + _cell_tags(row[columns[1]], columns[1], where))
     split = _cell_split(row, where)
     if split and splits.setdefault(name, split) != split:
-      raise UserError(f"{where} puts '{name}' into {split}, a line before it into {splits[name]}; "
-                      'a picture belongs to one split.')
+      raise UserError(f'{where} puts {shortened(name)!r} into {split}, a line before it into '
+                      f'{splits[name]}; a picture belongs to one split.')
   if missing:
     slashes = any('\\' in name for name in missing)
     raise UserError(f"the table '{table}' names {len(missing)} pictures that are not in "
-                    f"'{folder}', such as {', '.join(map(repr, missing[:3]))}; its paths are read "
-                    f"relative to the folder{', with / between folders' if slashes else ''}.")
+                    f"'{folder}', such as {shortened(', '.join(map(repr, missing[:3])), 600)}; its "
+                    'paths are read relative to the folder'
+                    f"{', with / between folders' if slashes else ''}.")
   if not tags_of:
     raise UserError(f"the table '{table}' has no line that names a picture.")
   return tags_of, splits
@@ -185,8 +195,8 @@ def _cell_split(row, where):
   column = next((name for name in row if str(name).strip().lower() == SPLIT_COLUMN), None)
   value = '' if column is None or row[column] is None else str(row[column]).strip()
   if value and value.lower() not in SPLIT_NAMES:
-    raise UserError(f"{where} has the {SPLIT_COLUMN} '{value}'; expected train, valid or test, "
-                    'nothing for a picture to leave out, or another name for the column.')
+    raise UserError(f'{where} has the {SPLIT_COLUMN} {shortened(value)!r}; expected train, valid '
+                    'or test, nothing for a picture to leave out, or another name for the column.')
   return SPLIT_NAMES.get(value.lower(), '')
 
 
@@ -214,7 +224,7 @@ def _json_rows(table):
   """Yields (line number, dict) of a JSON Lines file."""
   for line, text in enumerate(_read_text(table).split('\n'), 1):
     try:
-      row = json.loads(text) if text.strip() else None
+      row = _load_json(text) if text.strip() else None
     except ValueError as error:
       raise UserError(f"line {line} of '{table}' is no JSON: {error}.") from None
     if row is not None:
@@ -224,11 +234,12 @@ def _json_rows(table):
 def _relative_path(value, folder, where):
   """A table's path as one relative to the folder; refuses one that leads out of it."""
   if not isinstance(value, str) or not value.strip():
-    raise UserError(f'{where} has {value!r} as the path of a picture.')
+    raise UserError(f'{where} has {shortened(repr(value))} as the path of a picture.')
   top = os.path.abspath(folder)
   path = os.path.normpath(os.path.join(top, value.strip()))
   if not path.startswith(os.path.join(top, '')):
-    raise UserError(f"{where} names '{value}', which lies outside the folder '{folder}'.")
+    raise UserError(f'{where} names {shortened(value)!r}, which lies outside the folder '
+                    f"'{folder}'.")
   return Path(os.path.relpath(path, top)).as_posix()
 
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, loop, records
+from train_lib import build_data, devices, loop, records, remote
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.audit import Block, find_suspects
@@ -62,7 +62,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
       parts = _held_out_parts(config, workdir, preemption)
     num_pictures = sum(len(part.source) for part in parts)
     say(f'judging {num_pictures:,} pictures that the net did not learn from')
-    folder.mkdir(parents=True, exist_ok=True)
+    remote.make_folder(folder)
     scored = np.flatnonzero(parts[0].trained.task.scored)
     ids = [''] * num_pictures
     blocks = _replayed(lambda: _judge(config, parts, scored, ids, folder, preemption.check),
@@ -104,7 +104,7 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[Part]:
                     "are to judge; add --config.net.init_from=''")
   if not (records.absolute(workdir) / 'config.json').exists():  # else the workdir of a run
     workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
-  folder.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(folder)
   count, parts = config.audit.folds, []
   with Lock(folder):
     source = build_data.build_source(config, 'train', preemption.check)

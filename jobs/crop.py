@@ -2,8 +2,6 @@
 
 import collections
 import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +44,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   _check(config.crop, input)
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
-    folder = records.absolute(output or os.path.join(workdir, 'crop'))
+    folder = records.local_folder(output or os.path.join(workdir, 'crop'), 'cropped pictures')
     records.check_outside(folder / 'pictures', input)
     source = build_inputs.build_picture_source(input)
     _check_kept(input, source, folder / 'pictures')
@@ -77,7 +75,7 @@ def _check(crop, input) -> None:
 def _check_kept(input, source, folder) -> None:
   """Raises UserError where pictures of another input would stay among those of this one."""
   names = {*source.names, *(name for name, _ in build_inputs.other_files(input))}
-  kept = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob('*')
+  kept = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*')
                 if path.is_file())
   strange = [name for name in kept if name not in names]
   if strange:
@@ -115,8 +113,7 @@ def _copy_labels(input, folder) -> list[tuple]:
     if path.suffix.lower() not in LABEL_ENDINGS:
       rows.append((name, 'left out', 'no picture and no file of labels', *[''] * 5))
       continue
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / name)
+    records.copy_file(path, folder / name)
     rows.append((name, 'copied', 'may hold labels', *[''] * 5))
   return rows
 

@@ -1,6 +1,6 @@
 """--job=evaluate: the test tables again, from a workdir alone."""
 
-from train_lib import build_data, devices, records, reports
+from train_lib import build_data, devices, group, processes, records, remote, reports
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
@@ -28,21 +28,32 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   with Preemption() as preemption:
     workdir_lib.check_is_run(workdir)
     devices.set_up_jax(config.runtime.cache_dir)
+    group.check(config, workdir, output)
     trained = open_trained(config, workdir, config.checkpoint)
     folder = records.absolute(output or workdir)
-    source = build_data.build_source(config, 'train', poll=preemption.check)
-    check_tags(trained, source)
-    source = build_data.build_listed_source(config, source, preemption.check)
-    loaders = build_data.build_evaluation_loaders(config, source, poll=preemption.check)
-    folder.mkdir(parents=True, exist_ok=True)
+    source, loaders = processes.in_turn(lambda: _open_data(config, trained, preemption.check))
+    processes.check_alike('the training data', source.fingerprint)
     of_task = reports.of(config.task)
-    result = of_task.report_on_test(
-        Evaluator(trained.task, trained.mesh), trained.variables, source, loaders,
-        with_baselines=config.eval.baselines, poll=preemption.check)
-    say(f'the net of step {trained.step}:')
-    of_task.write_report(folder, result, source, loaders['test'], preemption.check)
-    of_task.write_curves(config, workdir, folder, trained.step, len(source))
-    records.write_json(folder / 'evaluation.json', {
-        'step': trained.step, 'checkpoint': config.checkpoint,
-        'thresholds': result.thresholds, 'valid': result.valid, 'test': result.rows})
-    say(f'the figures of the tables in {folder}/evaluation.json')
+
+    def write(result, test_loader):
+      remote.make_folder(folder)
+      say(f'the net of step {trained.step}:')
+      of_task.write_report(folder, result, source, test_loader, preemption.check)
+      of_task.write_curves(config, workdir, folder, trained.step, len(source))
+      records.write_json(folder / 'evaluation.json', {
+          'step': trained.step, 'checkpoint': config.checkpoint,
+          'thresholds': result.thresholds, 'valid': result.valid, 'test': result.rows})
+      say(f'the figures of the tables in {folder}/evaluation.json')
+
+    group.report_on_test(
+        of_task, Evaluator(trained.task, trained.mesh), trained.variables, source, loaders, write,
+        with_baselines=config.eval.baselines, poll=preemption.check,
+        poll_together=preemption.check_together)
+
+
+def _open_data(config, trained, poll):
+  """(the training split, its tags as listed; the loaders of all splits)."""
+  source = build_data.build_source(config, 'train', poll=poll)
+  check_tags(trained, source)
+  source = build_data.build_listed_source(config, source, poll)
+  return source, build_data.build_evaluation_loaders(config, source, poll=poll)

@@ -3,7 +3,7 @@
 import jax
 
 from errors import UserError
-from train_lib import devices, records
+from train_lib import devices, records, remote
 from train_lib import workdir as workdir_lib
 from train_lib.inspection import dataset, folders, other_pages, page, run_page, splits
 from train_lib.preemption import Preemption
@@ -85,5 +85,5 @@ def _open_folder(config, workdir, output):
     if not (records.absolute(workdir) / 'config.json').exists():  # else the workdir of a run
       workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
     folder = records.absolute(workdir) / 'inspect'
-  folder.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(folder)
   return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from errors import UserError
-from train_lib import build_inputs, devices, records
+from train_lib import build_inputs, devices, records, remote
 from train_lib.clustering import alike_files, copies, copy_files
 from train_lib.clustering.collection import open_collection
 from train_lib.clustering.search import Index
@@ -48,7 +48,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     collection = open_collection(workdir, preemption.check)
     if collection.config.task == 'autoencoding':
       _check_scans(config.neighbours)
-    folder.mkdir(parents=True, exist_ok=True)
+    remote.make_folder(folder)
     index = Index(collection.features)
     if input:
       _find_given(config.neighbours, collection, index, input, folder, preemption.check)

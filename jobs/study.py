@@ -107,7 +107,7 @@ def _train(one, folder, config_path, preemption) -> dict:
   def finish(finished):
     result = reports.of(one.config.task).report_on_test(
         finished.evaluator, finished.variables, finished.source, finished.loaders,
-        with_baselines=False, poll=preemption.check)
+        with_baselines=False, poll=finished.poll)
     return {'test': result.rows, 'thresholds': result.thresholds}
 
   try:

@@ -3,7 +3,7 @@
 import shlex
 import time
 
-from train_lib import devices, dry_run, loop, reports, wandb_run
+from train_lib import devices, dry_run, group, loop, processes, reports, wandb_run
 from train_lib import run as run_lib
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
@@ -32,12 +32,13 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     if config.runtime.dry_run:
+      group.check(config, workdir)
       dry_run.run(config, preemption.check)
       return
     if config.runtime.wandb:
-      wandb_run.check()
+      processes.agree(wandb_run.check)
     record = run_lib.train(config, workdir, preemption, config_path=config_path,
-                           finish=lambda finished: _report(finished, preemption))
+                           finish=_report)
   if record['was_finished']:
     say(f'{workdir} is trained to its last step; its test table:')
     say(reports.of(config.task).format_table(record['test']))
@@ -47,15 +48,21 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
       f'  python main.py --job=predict --workdir={shlex.quote(workdir)} --input=FOLDER')
 
 
-def _report(finished, preemption) -> dict:
+def _report(finished) -> dict:
   """Measures the test split and writes what training leaves of it; the fields of run.json."""
   config, folder, source = finished.config, finished.folder, finished.source
-  of_task, test_loader = reports.of(config.task), finished.loaders['test']
-  result = of_task.report_on_test(
-      finished.evaluator, finished.variables, source, finished.loaders,
-      with_baselines=config.eval.baselines, poll=preemption.check)
-  loop.note_bad_images(folder, test_loader)
-  of_task.write_report(folder, result, source, test_loader, preemption.check)
-  of_task.write_curves(config, folder, folder, finished.step, len(source))
-  wandb_run.send_results(config, folder, result.rows)
-  return {'test': result.rows, 'valid': result.valid, 'thresholds': result.thresholds}
+  of_task = reports.of(config.task)
+
+  def write(result, test_loader):
+    loop.note_bad_images(folder, test_loader)
+    of_task.write_report(folder, result, source, test_loader, finished.poll)
+    of_task.write_curves(config, folder, folder, finished.step, len(source))
+    wandb_run.send_results(config, folder, result.rows)
+    return {'test': result.rows, 'valid': result.valid, 'thresholds': result.thresholds}
+
+  fields = group.report_on_test(
+      of_task, finished.evaluator, finished.variables, source, finished.loaders, write,
+      with_baselines=config.eval.baselines, poll=finished.poll,
+      poll_together=finished.poll_together)
+  loop.note_bad_images(folder, finished.loaders['test'])
+  return fields

@@ -5,9 +5,29 @@ import json
 import numpy as np
 from PIL import Image
 
+from data.batch import Content
 from train_lib import manifest, records, workdir
 
 HOSTILE = ('</script><img src=x onerror=alert(1)>', 'a <b>"quoted" \'name\'', 'caf\udce9 & co')
+
+
+class Given:
+  """A source of which nothing but its fingerprint, tags and pictures is known.
+
+  Args: pictures: {id: (digest, digest of its tags, split)}.
+  """
+
+  def __init__(self, fingerprint, tag_names=(), pictures=None):
+    self.fingerprint, self.tag_names = fingerprint, tuple(tag_names)
+    self._contents = None if pictures is None else {
+        name: Content(*content) for name, content in pictures.items()}
+    self._size = len([one for one in (pictures or {}).values() if one[2] == 'train'])
+
+  def __len__(self):
+    return self._size
+
+  def contents(self):
+    return self._contents
 
 
 def make_record(**fields) -> dict:
@@ -16,7 +36,9 @@ def make_record(**fields) -> dict:
       'config_name': 'configs/fashion.py:small', 'step': 30, 'finished': True,
       'end': '2025-03-04T06:00:00+00:00', 'fingerprint': 'abc',
       'starts': [make_start(time='2025-03-04T05:00:00+00:00'), make_start()],
-      'goodput': {'productive_sec': 90.0, 'total_sec': 120.0},
+      'goodput': {'productive_sec': 90.0, 'total_sec': 120.0, 'productive_frac': 0.75},
+      'checkpointing': {'saves': 3, 'blocking_sec': 4.2, 'background_sec': 9.0},
+      'diverged': {'abort': 0, 'skip': 2, 'rollback': 0},
       'chosen': {'checkpoint': 'best', 'step': 20, 'epoch': 2.0, 'metric': 'accuracy',
                  'value': 0.75},
       'test': {'net': {'accuracy': 0.875, 'macro_f1': 0.5, 'nll': 1.25, 'parameters': 12_000,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data.pool import WorkerError, run_ahead
+from data.pool import WorkerError, WorkerLost, run_ahead
 from errors import UserError
 
 
@@ -81,13 +81,13 @@ def test_threads_stop_when_the_caller_stops_early():
   wait_for(lambda: not any(t.name.startswith('loader') for t in threading.enumerate()), 5)
 
 
-@pytest.mark.parametrize('what, words', [
-    ('SIGKILL', r'loader worker 1 \(process \d+\) was killed by SIGKILL'),
-    ('exit', r'loader worker 1 \(process \d+\) ended with code 0'),
-    ('bug', r"(?s)loader worker 1 \(process \d+\) failed: .*KeyError: 'not there'")])
-def test_a_worker_that_fails_is_named_within_seconds(what, words):
+@pytest.mark.parametrize('what, kind, words', [
+    ('SIGKILL', WorkerLost, r'loader worker 1 \(process \d+\) was killed by SIGKILL'),
+    ('exit', WorkerLost, r'loader worker 1 \(process \d+\) ended with code 0'),
+    ('bug', WorkerError, r"(?s)loader worker 1 \(process \d+\) failed: .*KeyError: 'not there'")])
+def test_a_worker_that_fails_is_named_within_seconds(what, kind, words):
   started = time.monotonic()
-  with pytest.raises(WorkerError, match=words):
+  with pytest.raises(kind, match=words):
     list(run(Faulty(5, what)))
   assert time.monotonic() - started < 5
 
@@ -97,7 +97,7 @@ def test_a_dead_worker_is_noticed_while_another_is_waited_for():
   pid = next(results)[1]
   started = time.monotonic()
   os.kill(pid, signal.SIGKILL)
-  with pytest.raises(WorkerError, match='loader worker 0 .* was killed by SIGKILL'):
+  with pytest.raises(WorkerLost, match='loader worker 0 .* was killed by SIGKILL'):
     list(results)
   assert time.monotonic() - started < 5
 
@@ -114,14 +114,14 @@ class SleepThenAnswer:
 @pytest.mark.parametrize('what', ['SIGSTOP', 'sleep'])
 def test_a_stuck_worker_is_named_at_the_deadline(what):
   started = time.monotonic()
-  with pytest.raises(WorkerError, match=r'loader worker 1 .* not finished its batch within 3 s'):
+  with pytest.raises(WorkerLost, match=r'loader worker 1 .* not finished its batch within 3 s'):
     list(run(Faulty(3, what), deadline_sec=3.0))
   assert time.monotonic() - started < 15
 
 
 def test_a_stuck_thread_is_reported_at_the_deadline():
   release = threading.Event()
-  with pytest.raises(WorkerError, match=r'within 0\.2 s'):
+  with pytest.raises(WorkerLost, match=r'within 0\.2 s'):
     list(run(lambda number: release.wait(), processes=False, deadline_sec=0.2))
   release.set()
 

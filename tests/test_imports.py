@@ -20,7 +20,7 @@ ARROWS = {
     'train_lib': {'jax', 'flax', 'optax', 'orbax', 'numpy', 'etils', 'ml_collections', 'absl',
                   'sklearn', 'threadpoolctl', 'scipy', 'matplotlib', 'cv2', 'PIL', 'tqdm',
                   'tensorboardX', 'errors', 'safetensors', 'h5py', 'huggingface_hub', 'onnx',
-                  'onnxruntime', 'starlette', 'uvicorn', 'python_multipart', 'wandb'},
+                  'onnxruntime', 'starlette', 'uvicorn', 'python_multipart', 'wandb', 'fsspec'},
     'jobs': {'jax', 'numpy', 'etils', 'errors', 'train_lib'},
     'main.py': {'absl', 'ml_collections', 'errors', 'configs', 'train_lib', 'jobs'},
     'errors.py': set(),

@@ -235,6 +235,10 @@ def test_the_best_step_is_kept_whatever_the_periods(folder):
 @pytest.mark.parametrize('change, message', [
     (('train', 'accumulate_steps', 0), 'train.accumulate_steps is 0; expected at least 1'),
     (('train', 'num_steps', -1), 'train.num_steps is -1; expected at least 0'),
+    (('train', 'on_divergence', 'retry'), "train.on_divergence is 'retry'; choices: abort, skip"),
+    (('train', 'divergence_limit', -1), 'train.divergence_limit is -1; expected at least 0'),
+    (('runtime', 'prefetch_batches', -1), 'runtime.prefetch_batches is -1; expected 0 to 1000'),
+    (('runtime', 'stuck_sec', -1.0), 'runtime.stuck_sec is -1.0; expected at least 0'),
     (('net', 'dropout_rate', 1.5), 'net.dropout_rate is 1.5; expected below 1'),
     (('eval', 'batch_size', 6), 'eval.batch_size is 6; it must be a positive multiple of 4'),
     (('data', 'source', 'danbooro'), "data.source 'danbooro' is unknown; choices: toon, folder"),

@@ -30,6 +30,7 @@ def test_the_page_says_what_it_is_for_and_the_flag_has_the_last_word(
     monkeypatch.setattr(main, name, types.SimpleNamespace(value=value))
   monkeypatch.setattr(main.flags, 'FLAGS', {'config': None})
   monkeypatch.setattr(main.config_flags, 'get_config_filename', lambda flag: 'configs/page.py')
+  monkeypatch.setattr(main, '_join', lambda *_: None)
   monkeypatch.setattr(jobs, 'get_job', get_job)
   main.main(['main.py'])
   assert asked == [wanted]

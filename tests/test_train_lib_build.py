@@ -6,7 +6,7 @@ import pytest
 from configs import fashion, tagger
 from errors import UserError
 from losses import LOSSES
-from train_lib import build, build_data, check
+from train_lib import build, build_data, check, step
 from train_lib.tasks import TASKS
 from train_lib.training import build_training
 
@@ -37,6 +37,19 @@ def test_seeds_share_their_programs_and_differ_in_their_numbers(tmp_path):
     kernels.append(np.asarray(training.init_state(training.key).params['head']['kernel']))
   assert programs[0] == programs[1]
   assert np.abs(kernels[0] - kernels[1]).max() > 0
+
+
+@pytest.mark.parametrize('policy', ['abort', 'skip', 'rollback'])
+def test_every_program_of_a_run_drops_diverged_steps_only_where_they_are_to_be_skipped(
+    tmp_path, monkeypatch, policy):
+  made = []
+  monkeypatch.setattr(step, 'make_train_step', lambda *_, drop_diverged, **__: (
+      made.append(drop_diverged) or print))
+  config = small_config(tmp_path)
+  config.train.on_divergence = policy
+  training = build_training(config)
+  training.build_step(training.task, True)              # of a head alone
+  assert made == [policy == 'skip'] * 5
 
 
 def test_the_bar_for_missing_tags_stands_on_the_shares_of_the_training_split(tmp_path):

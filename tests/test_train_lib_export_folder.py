@@ -5,7 +5,9 @@ import json
 import pytest
 
 from errors import UserError
-from train_lib import export_folder
+from tests import fake_store
+from tests.fake_store import FakeStore, Fault
+from train_lib import export_folder, lock, records, remote
 from train_lib.export_folder import FILES, STAGING, replaced
 
 
@@ -110,3 +112,46 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path):
   (tmp_path / 'out').write_text('')
   with pytest.raises(UserError, match='is a file; name a folder'):
     write(tmp_path / 'out', 1)
+
+
+def store_contents(folder):
+  return {name.removeprefix('out/'): (folder.parent / name).read_text()
+          for name in fake_store.names('out/')}
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+  """A folder in a fake object store."""
+  monkeypatch.setattr(lock, 'SETTLE_SEC', 0.0)
+  return records.absolute(fake_store.install(tmp_path / 'store')) / 'out'
+
+
+def test_an_export_into_a_store_takes_the_place_of_an_older_one(out):
+  write(out, 1, (*FILES,))
+  write(out, 2)
+  wanted = {name: '{"oko": 2}' for name in ('config.json', 'model.safetensors', 'model.onnx')}
+  assert store_contents(out) == wanted
+  with pytest.raises(RuntimeError), replaced(out):
+    raise RuntimeError
+  assert store_contents(out) == wanted
+  records.write_text(out.parent / 'other' / 'model.onnx', 'theirs')
+  with pytest.raises(UserError, match='holds model.onnx'):
+    write(out.parent / 'other', 1)
+
+
+@pytest.mark.parametrize('after', range(12))
+def test_an_export_into_a_store_that_breaks_off_never_mixes_two_steps(out, monkeypatch, after):
+  monkeypatch.setattr(remote, 'WAITS_SEC', ())
+  write(out, 1, FILES[:6])
+  FakeStore.faults = [Fault(of, 'out/', times=99, after=after) for of in ('put', 'delete')]
+  try:
+    write(out, 2, FILES[:6])
+  except OSError:
+    pass
+  FakeStore.faults = []
+  found = store_contents(out)
+  if 'config.json' in found:
+    assert len({found[name] for name in FILES[:6]}) == 1
+  (out / STAGING / 'lock.json').unlink(missing_ok=True)
+  write(out, 3, FILES[:6])
+  assert store_contents(out) == {name: '{"oko": 3}' for name in FILES[:6]}

@@ -42,7 +42,8 @@ def test_a_finished_run_is_told_from_what_it_is_to_what_comes_next(workdir, tmp_
   assert ids == ['about', 'course', 'test', 'curves', 'tables', 'pictures', 'checkpoints', 'next']
   for words in ('Classifier, trained', '<h1>my run</h1>', 'configs/fashion.py:small',
                 '12,000, 48.0 kB on disk', '3 classes', '75.0 % of it in steps',
-                '2: resumed 1 time', 'step 20, epoch 2: best', 'f00d' * 10,
+                '3 saves, for which training waited 4 s', '2 steps left out', '2: resumed 1 time',
+                'step 20, epoch 2: best', 'f00d' * 10,
                 '2025-03-04 05:00 UTC', 'data.image_size_px'):
     assert words in text, words
 

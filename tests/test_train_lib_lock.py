@@ -1,13 +1,20 @@
+import datetime
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from errors import UserError
-from train_lib import records, workdir
+from tests import fake_store
+from tests.small_runs import make_state, open_checkpoints
+from train_lib import lock as lock_lib
+from train_lib import records, remote, workdir
+from train_lib.checkpoints import SaveError
 from train_lib.lock import Lock
 
 
@@ -60,7 +67,7 @@ def test_a_number_given_out_to_another_process_does_not_keep_the_lock(tmp_path):
     assert records.read_json(tmp_path / 'lock.json')['process_start'] == holder['process_start']
 
 
-def test_the_lock_of_another_machine_is_never_taken_over(tmp_path):
+def test_a_lock_of_another_machine_that_tells_no_time_is_never_taken_over(tmp_path):
   records.write_json(tmp_path / 'lock.json', {'host': 'elsewhere', 'pid': 1, 'time': workdir.now()})
   with pytest.raises(UserError, match=r'process 1 on elsewhere.*delete .*lock\.json'):
     Lock(tmp_path)
@@ -70,3 +77,138 @@ def test_an_unreadable_lock_is_respected(tmp_path):
   (tmp_path / 'lock.json').write_text('{')
   with pytest.raises(UserError, match='an unknown time ago'):
     Lock(tmp_path)
+
+
+# The lease
+
+
+def elsewhere(silent_sec, **fields):
+  """The lock of a run on another machine that was last heard of so long ago."""
+  heard = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=silent_sec)
+  return {'host': 'elsewhere', 'pid': 1, 'time': heard.isoformat(), 'token': 'theirs',
+          'refreshed': heard.isoformat(), 'lease_sec': lock_lib.LEASE_SEC, **fields}
+
+
+@pytest.fixture(params=['local', 'store'])
+def folder(request, tmp_path, monkeypatch):
+  """A folder of this machine, and one in a fake object store."""
+  monkeypatch.setattr(lock_lib, 'SETTLE_SEC', 0.0)
+  monkeypatch.setattr(remote, 'WAITS_SEC', (0.0,))
+  if request.param == 'local':
+    return records.absolute(tmp_path)
+  return records.absolute(fake_store.install(tmp_path / 'store')) / 'run'
+
+
+def test_the_lock_of_another_host_is_taken_over_when_its_lease_ran_out(folder, caplog):
+  records.write_json(folder / 'lock.json', elsewhere(lock_lib.LEASE_SEC + 10))
+  assert lock_lib.find_holder(folder) is None
+  with Lock(folder):
+    assert records.read_json(folder / 'lock.json')['pid'] == os.getpid()
+  assert 'took over the lock of process 1, on elsewhere, of which nothing was heard for 0:05:1' in (
+    caplog.text)
+  assert not (folder / 'lock.json').exists()
+
+
+def test_the_lock_of_another_host_is_respected_while_its_lease_lasts(folder):
+  records.write_json(folder / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 60))
+  assert lock_lib.find_holder(folder)['host'] == 'elsewhere'
+  with pytest.raises(UserError, match=r'process 1 on elsewhere, started 0:04:0.*last heard of '
+                                      r'0:04:0\d ago, and void 0:00:5\d from now'):
+    Lock(folder)
+
+
+def test_a_second_run_on_a_store_is_refused_too(folder):
+  with Lock(folder):
+    with pytest.raises(UserError, match=f'process {os.getpid()} on {socket.gethostname()}'):
+      Lock(folder)
+  with Lock(folder):
+    pass
+
+
+def test_the_holder_renews_its_lease(folder, monkeypatch):
+  monkeypatch.setattr(lock_lib, 'REFRESH_SEC', 0.01)
+  moments = iter(f'2030-01-01T00:00:{second:02}+00:00' for second in range(60))
+  monkeypatch.setattr(lock_lib, 'now', lambda: next(moments, '2030-01-01T01:00:00+00:00'))
+  with Lock(folder):
+    first = records.read_json(folder / 'lock.json')
+    while records.read_json(folder / 'lock.json')['refreshed'] == first['refreshed']:
+      time.sleep(0.01)
+    assert records.read_json(folder / 'lock.json')['token'] == first['token']
+
+
+def test_a_lock_that_somebody_deleted_is_put_back(folder, monkeypatch):
+  records.write_json(folder / 'run.json', {})
+  with Lock(folder) as lock:
+    (folder / 'lock.json').unlink()
+    lock._renew()
+    with pytest.raises(UserError, match='is in use'):
+      Lock(folder)
+
+
+@pytest.mark.parametrize('noticed', ['by the thread', 'before the next write, after a sleep'])
+def test_a_holder_whose_lock_was_taken_writes_nothing_more(folder, noticed):
+  records.append_jsonl(folder / 'metrics.jsonl', [{'step': 1}])
+  with Lock(folder) as lock:
+    records.write_json(folder / 'run.json', {'step': 1})
+    records.append_jsonl(folder / 'metrics.jsonl', [{'step': 2}])
+    records.read_jsonl(folder / 'metrics.jsonl')
+    theirs = elsewhere(0)
+    with records.unguarded_file(folder / 'lock.json') as file:
+      file.write(json.dumps(theirs).encode())
+    if noticed == 'by the thread':
+      lock._renew()
+    else:
+      lock._seen -= lock_lib.LEASE_SEC
+    for write in (lambda: records.write_json(folder / 'run.json', {'step': 3}),
+                  lambda: records.append_jsonl(folder / 'metrics.jsonl', [{'step': 3}]),
+                  lambda: records.write_bytes(folder / 'pictures' / 'a.png', b'')):
+      with pytest.raises(UserError, match='taken over by process 1 on elsewhere.*stops here'):
+        write()
+  assert records.read_json(folder / 'lock.json') == theirs     # not removed: it is not ours
+  assert records.read_json(folder / 'run.json') == {'step': 1}
+  assert len(records.read_jsonl(folder / 'metrics.jsonl')) == 2
+  assert not (folder / 'pictures').exists()
+  records.write_json(folder / 'run.json', {'step': 4})          # nothing is guarded any longer
+
+
+def test_a_step_is_not_saved_once_the_lock_was_taken(folder):
+  with Lock(folder) as lock, pytest.raises(SaveError, match='taken over by process 1'):
+    with open_checkpoints(folder) as checkpoints:
+      checkpoints.save(1, make_state(1))
+      checkpoints.wait()
+      with records.unguarded_file(folder / 'lock.json') as file:
+        file.write(json.dumps(elsewhere(0)).encode())
+      lock._renew()
+      checkpoints.save(2, make_state(2))
+  assert open_checkpoints(folder).steps() == [1]
+
+
+def test_of_two_that_take_over_at_once_one_gets_the_lock(tmp_path):
+  records.write_json(tmp_path / 'lock.json', elsewhere(1e6))
+  program = ('import sys, time\nfrom errors import UserError\nfrom train_lib.lock import Lock\n'
+             'print("ready", flush=True)\nsys.stdin.readline()\n'
+             'try:\n  Lock(sys.argv[1])\n  print("got", flush=True)\n'
+             'except UserError:\n  print("refused", flush=True)\nsys.stdin.readline()')
+  children = [subprocess.Popen([sys.executable, '-c', program, str(tmp_path)], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL) for _ in range(4)]
+  assert [child.stdout.readline() for child in children] == ['ready\n'] * 4
+  for child in children:
+    print(file=child.stdin, flush=True)
+  answers = [child.stdout.readline().strip() for child in children]
+  for child in children:
+    child.communicate('\n')
+  assert sorted(answers) == ['got', 'refused', 'refused', 'refused']
+  assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_links_is_locked_too(tmp_path, monkeypatch):
+  def refuse(*_, **__):
+    raise PermissionError('no links here')
+
+  monkeypatch.setattr(lock_lib, 'SETTLE_SEC', 0.0)
+  monkeypatch.setattr(os, 'link', refuse)
+  with Lock(tmp_path):
+    with pytest.raises(UserError, match='is in use'):
+      Lock(tmp_path)
+  assert os.listdir(tmp_path) == []

@@ -11,7 +11,8 @@ from PIL import Image
 
 from configs import base
 from errors import UserError
-from train_lib import wandb_run, workdir
+from tests import fake_store
+from train_lib import metrics_log, records, wandb_run, workdir
 from train_lib.metrics_log import MetricsLog
 
 
@@ -153,3 +154,18 @@ def test_the_real_wandb_keeps_a_run_offline(folder, monkeypatch, tmp_path):
   assert b'train/loss' in (first / f'run-{run_id}.wandb').read_bytes()
   assert b'test/map' in (second / f'run-{run_id}.wandb').read_bytes()
   assert list(pathlib.Path(second).rglob('curves*.png'))
+
+
+def test_events_of_a_store_are_copied_there_now_and_then_and_at_the_end(tmp_path, monkeypatch):
+  monkeypatch.setattr(metrics_log, 'SEND_SEC', 0.0)
+  folder = records.absolute(fake_store.install(tmp_path / 'store')) / 'run'
+  log = MetricsLog(folder, 0, make_config(tensorboard=True))
+  log.write(1, {'train/loss': 2.0})
+  name, = fake_store.names('run/tensorboard/events')
+  first = len((folder.parent / name).read_bytes())
+  monkeypatch.setattr(metrics_log, 'SEND_SEC', 1e6)
+  log.write(2, {'train/loss': 1.0})
+  assert len((folder.parent / name).read_bytes()) == first
+  log.close()
+  assert len((folder.parent / name).read_bytes()) > first
+  assert [row['step'] for row in records.read_jsonl(folder / 'metrics.jsonl')] == [1, 2]

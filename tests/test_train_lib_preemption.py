@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from train_lib import cluster
+from train_lib import preemption as preemption_lib
 from train_lib.preemption import EXIT_PREEMPTED, SAME_REQUEST_SEC, Preempted, Preemption
 
 BLOCKED = '''
@@ -91,7 +93,7 @@ def test_a_compilation_and_a_computation_are_finished_before_the_stop():
     x = jnp.eye(200)
     print('compiling', flush=True)
     steps = 0
-    while not preemption.should_stop(steps):
+    while not preemption.should_stop():
       x = step(x).block_until_ready()
       steps += 1
     print(steps > 0, flush=True)
@@ -122,10 +124,10 @@ def test_a_forked_child_that_gets_a_signal_does_not_stop_its_parent():
 def test_check_and_should_stop_are_quiet_until_a_signal_comes():
   with Preemption() as preemption:
     preemption.check()
-    assert not preemption.should_stop(0)
+    assert not preemption.should_stop()
     os.kill(os.getpid(), signal.SIGTERM)
     wait_until(lambda: preemption.requested)
-    assert preemption.should_stop(1)
+    assert preemption.should_stop()
     with pytest.raises(Preempted) as stop:
       preemption.check()
   assert stop.value.code == EXIT_PREEMPTED == 75
@@ -175,11 +177,65 @@ def test_other_signals_are_left_alone():
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_several_processes_ask_jax_where_all_of_them_stop(monkeypatch):
-  import jax
+@pytest.fixture
+def two_processes(monkeypatch):
+  """A group of two, that agrees to stop at its third meeting; the numbers of the meetings."""
   from jax.experimental import multihost_utils
-  monkeypatch.setattr(jax, 'process_count', lambda: 2)
-  monkeypatch.setattr(multihost_utils, 'reached_preemption_sync_point', lambda step: step == 7)
+  asked = []
+
+  def reached(number):
+    asked.append(number)
+    return number == 3
+
+  monkeypatch.setattr(cluster, 'size', lambda: 2)
+  monkeypatch.setattr(cluster, '_parting', {'together': False})
+  monkeypatch.setattr(preemption_lib, 'MEETINGS', preemption_lib.Meetings())
+  monkeypatch.setattr(multihost_utils, 'reached_preemption_sync_point', reached)
+  return asked
+
+
+def test_several_processes_stop_at_the_meeting_that_all_agree_on(two_processes):
   preemption = Preemption()
-  assert [preemption.should_stop(step) for step in (5, 6, 7)] == [False, False, True]
-  assert preemption.requested
+  assert [preemption.should_stop() for _ in range(2)] == [False, False]
+  preemption.check()
+  with pytest.raises(Preempted):
+    preemption.check_together()
+  assert preemption.requested and preemption.should_stop()
+  assert two_processes == [1, 2, 3]                     # asked no more, once it was agreed
+  assert cluster._parting['together']
+
+
+def test_between_meetings_only_a_process_that_the_others_wait_for_may_stop(two_processes):
+  preemption = Preemption()
+  preemption._requested = True
+  for _ in range(5):
+    preemption.check()
+  assert not two_processes
+  with preemption_lib.MEETINGS.alone():
+    preemption.check()
+    preemption.check()
+    with pytest.raises(Preempted):
+      preemption.check()
+  assert two_processes == [1, 2, 3]
+
+
+def test_the_handler_of_jax_hears_of_the_first_signal_whichever_it_is_and_is_put_back():
+  child = Child('''
+    signal.raise_signal(signal.SIGINT)
+    while not heard:
+      time.sleep(0.01)
+    print(heard, flush=True)
+    preemption.__exit__()
+    signal.raise_signal(signal.SIGTERM)
+    print(heard, flush=True)
+    os._exit(0)
+    ''', before='''
+    import ctypes
+    from train_lib import cluster, preemption as lib
+    cluster.size = lambda: 2
+    heard = []
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(heard.append)   # as JAX's, unknown to Python
+    lib._set_handler(signal.SIGTERM, ctypes.cast(handler, ctypes.c_void_p))
+    ''')
+  code, out, error = child.end()
+  assert (code, out) == (0, '[15]\n[15, 15]\n'), error

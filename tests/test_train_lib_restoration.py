@@ -226,7 +226,7 @@ def test_inputs_and_outputs_that_make_no_sense_are_told(opened, tmp_path):
   write_png(tmp_path / 'in' / 'a.png', RNG.random((8, 8)))
   with pytest.raises(UserError, match='lies inside of the input'):
     restore(tmp_path / 'in', tmp_path / 'in' / 'out')
-  with pytest.raises(UserError, match='local folders'):
+  with pytest.raises(UserError, match='need a folder of this machine'):
     restoration.restore_scans(make_config(), 'runs/vae', str(tmp_path / 'in'), 'gs://b/c', NEVER)
   write_png(tmp_path / 'out' / 'scans' / 'b.png', RNG.random((8, 8)))
   with pytest.raises(UserError, match=r"holds 1 files that .* such as 'b.png'"):

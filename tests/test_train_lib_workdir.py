@@ -4,7 +4,9 @@ import ml_collections
 import pytest
 
 from errors import UserError
-from train_lib import workdir
+from tests import fake_store
+from tests.small_workdirs import Given
+from train_lib import data_record, workdir
 
 
 def make_config(**changes):
@@ -91,9 +93,9 @@ def test_a_changed_config_is_refused_with_the_difference_and_a_free_name(tmp_pat
 
 def test_until_a_step_is_saved_a_config_may_be_corrected(tmp_path):
   open_run(tmp_path / 'demo')
-  workdir.check_fingerprint(tmp_path / 'demo', 'aaa')
+  data_record.check_data(tmp_path / 'demo', Given('aaa'))
   open_run(tmp_path / 'demo', seed=7)
-  workdir.check_fingerprint(tmp_path / 'demo', 'bbb')
+  data_record.check_data(tmp_path / 'demo', Given('bbb'))
   assert workdir.load_config(tmp_path / 'demo' / 'config.json').seed == 7
 
 
@@ -109,6 +111,7 @@ def test_relative_paths_and_home_become_absolute(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path))
   assert str(workdir.open_workdir('runs/x', make_config())) == str(tmp_path / 'runs' / 'x')
   assert str(workdir.open_workdir('~/y', make_config())) == str(tmp_path / 'y')
+  fake_store.install(tmp_path / 'store')
   assert str(workdir.absolute('gs://bucket/z')) == 'gs://bucket/z'
 
 
@@ -156,14 +159,6 @@ def test_a_start_that_was_killed_before_its_config_can_be_repeated(tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
       open_run(tmp_path / 'demo')
   open_run(tmp_path / 'demo')
-
-
-def test_other_data_are_refused_with_both_fingerprints(tmp_path):
-  for _ in range(2):
-    workdir.check_fingerprint(tmp_path, 'aaa')
-  with pytest.raises(UserError, match='began with fingerprint aaa, now it is bbb'):
-    workdir.check_fingerprint(tmp_path, 'bbb')
-  assert workdir.read_run(tmp_path)['fingerprint'] == 'aaa'
 
 
 def test_every_start_is_described_with_code_versions_and_devices(tmp_path):

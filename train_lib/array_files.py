@@ -2,20 +2,36 @@
 
 import logging
 import os
+import pathlib
 import re
 import sys
+import tempfile
 
 import jax
 import numpy as np
 
-from train_lib import trees
+from train_lib import remote, trees
 
 
-def write(folder, tree) -> None:
+def write(folder, tree) -> dict | None:
   """Writes a tree of numpy arrays; the folder appears when all of it is there.
 
-  Stored by name and not by class: to read it, nobody needs the optimizer's tuples.
+  Stored by name and not by class: to read it, nobody needs the optimizer's tuples. What goes to a
+  store is written into a temporary folder and copied from there, file by file.
+
+  Returns:
+    {name: {'bytes', 'blake2b'}} of the files in a store; None of a folder of this machine.
   """
+  if not remote.is_remote(folder):
+    _write(folder, tree)
+    return None
+  with tempfile.TemporaryDirectory(prefix='oko-checkpoint-') as scratch:
+    local = pathlib.Path(scratch) / 'arrays'
+    _write(local, tree)
+    return remote.put_folder(local, folder)
+
+
+def _write(folder, tree):
   import orbax.checkpoint as ocp
   _quiet()
   alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
@@ -28,20 +44,15 @@ def read(folder, stored: dict, wanted: dict | None = None) -> dict:
   """Reads arrays by name; every process calls it.
 
   Args:
-    folder: that `write` wrote.
+    folder: that `write` wrote, or its copy on this machine.
     stored: {name: [dtype, shape]} of arrays in it, of `trees.describe`.
-    wanted: {name: ShapeDtypeStruct}, which must fit `stored`; their shardings place the arrays.
+    wanted: {name: ShapeDtypeStruct}, which fit `stored`; their shardings place the arrays.
 
   Returns:
     {name: array}: jax arrays in the order of `wanted`; numpy arrays of `stored` without it.
-
-  Raises:
-    UserError: when `wanted` does not fit.
   """
   import orbax.checkpoint as ocp
   _quiet()
-  if wanted is not None:
-    trees.check_fits(folder, stored, wanted)
   args = {name: _restore_args(ocp, leaf)
           for name, leaf in (dict.fromkeys(stored) if wanted is None else wanted).items()}
   item = {name: jax.ShapeDtypeStruct(stored[name][1], stored[name][0]) for name in args}

@@ -173,7 +173,7 @@ def build_pixel_loader(config, source: Source) -> Loader:
   """An even sample of the training split as evaluation reads it, pictures alone."""
   sample = Subset(source, even_sample(len(source), PIXEL_SAMPLE), 'a sample')
   return build_loader(config, sample, train=False, keys=('image',), bad_limit_frac=1.0,
-                      batch_size=config.eval.batch_size)
+                      batch_size=config.eval.batch_size).whole()
 
 
 def build_evaluation_loaders(config, train_source: Source,

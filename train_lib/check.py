@@ -7,7 +7,16 @@ import jax
 import jax.numpy as jnp
 
 from errors import UserError
-from train_lib import build, build_data, freezing, heatmaps, optimizers, parallel, weights
+from train_lib import (
+  build,
+  build_data,
+  divergence,
+  freezing,
+  heatmaps,
+  optimizers,
+  parallel,
+  weights,
+)
 from train_lib.tasks import get_task, missing_tags
 from train_lib.trees import flatten_names
 
@@ -30,6 +39,7 @@ def check_config(config) -> None:
   if config.task == 'tagging':
     missing_tags.check_missing(config.loss)
   parallel.check_choice(config.train.parallel)
+  divergence.check_policy(config.train.on_divergence)
   optimizers.build_optimizer(config.optimizer, num_steps=1)
   _check_optimizer(config.optimizer)
   build_data.build_pipeline(config, train=True)
@@ -160,6 +170,9 @@ def _check_numbers(config) -> None:
       ('loss.hinge_margin', config.loss.hinge_margin, 0, math.inf),
       ('eval.every_steps', config.eval.every_steps, 0, math.inf),
       ('runtime.profile_steps', config.runtime.profile_steps, 0, math.inf),
+      ('train.divergence_limit', config.train.divergence_limit, 0, math.inf),
+      ('runtime.prefetch_batches', config.runtime.prefetch_batches, 0, 1000),
+      ('runtime.stuck_sec', config.runtime.stuck_sec, 0, math.inf),
       ('runtime.workers', config.runtime.workers, 0, math.inf)):
     if not least <= value <= most:
       wanted = f'at least {least}' if most == math.inf else f'{least} to {most}'

@@ -8,7 +8,8 @@ import time
 import jax
 
 from errors import UserError
-from train_lib import array_files, trees
+from train_lib import array_files, records, remote, trees
+from train_lib.goodput import Cost
 from train_lib.manifest import change_manifest, read_manifest, write_manifest
 from train_lib.processes import agree
 from train_lib.step_folder import NONE, StepFolder
@@ -55,6 +56,7 @@ class Checkpoints:
     self._on_failure = on_failure
     self._thread = None
     self._failure = None   # (step, exception) of the save, until it is told
+    self.cost = Cost()     # of all saves so far
     self._current = set()  # steps whose content is this run's: restored or saved by it
 
   def __enter__(self):
@@ -78,8 +80,9 @@ class Checkpoints:
     """
     self.wait()
     step, metrics = int(step), {name: float(value) for name, value in (metrics or {}).items()}
-    host_state = trees.copy_to_host(state)
-    _check_finite(step, host_state)
+    with self.cost.blocking():
+      host_state = trees.copy_to_host(state)
+      _check_finite(step, host_state)
     if jax.process_index() != 0:
       self._current.add(step)
       return
@@ -109,12 +112,16 @@ class Checkpoints:
     """Waits until the save in the background has its manifest; raises as `poll` does."""
     if self._thread is None:
       return
-    self._thread.join()
+    with self.cost.blocking():
+      self._thread.join()
     self.poll()
 
   def close(self) -> None:
     """Waits, as at the end of a `with` block."""
-    self.wait()
+    try:
+      self.wait()
+    finally:
+      self._folder.drop_copy()
 
   # Restoring
 
@@ -178,7 +185,8 @@ class Checkpoints:
     prefix = 'ema/' if any(name.startswith('ema/') for name in tree) else ''
     stored = {name: entry for name, entry in tree.items()
               if name.startswith((f'{prefix}params/', f'{prefix}batch_stats/'))}
-    leaves = array_files.read(self._folder / step, stored)
+    with self._folder.local(step) as folder:
+      leaves = array_files.read(folder, stored)
     leaves = {name.removeprefix(prefix): leaf for name, leaf in leaves.items()}
     return {'params': {}, 'batch_stats': {}, **trees.unflatten_names(leaves)}, step
 
@@ -200,18 +208,24 @@ class Checkpoints:
 
   def _write(self, step, state, fields):
     """In a thread: writes the arrays, then the manifest, then lets older steps go."""
+    started = time.monotonic()
     try:
       folder = self._folder
-      folder.path.mkdir(parents=True, exist_ok=True)
+      records.check_held(folder.path)
+      remote.make_folder(folder.path)
       folder.remove_unfinished(step)
       if (folder / step).exists():
         folder.set_aside(step, 'replaced', 'the run came to this step again by another way')
-      array_files.write(folder / step, state)
-      write_manifest(folder / step, fields)
+      files = array_files.write(folder / step, state)
+      records.flush(folder.path.parent)         # figures up to here must not come later
+      write_manifest(folder / step, fields, files)
       self._current.add(step)
       folder.settle(step)
+      self.cost.saves += 1
     except BaseException as error:  # Orbax raises bare exceptions too
       self._failure = (step, error)
+    finally:
+      self.cost.background_sec += time.monotonic() - started
 
   def _tell_failure(self):
     if self._failure is None:
@@ -234,8 +248,10 @@ class Checkpoints:
     return agree(lambda: self._folder.find(step))
 
   def _load(self, step, abstract_state):
-    stored = read_manifest(self._folder / step)['tree']
-    leaves = array_files.read(self._folder / step, stored, trees.flatten_names(abstract_state))
+    stored, wanted = read_manifest(self._folder / step)['tree'], trees.flatten_names(abstract_state)
+    trees.check_fits(self._folder / step, stored, wanted)
+    with self._folder.local(step) as folder:
+      leaves = array_files.read(folder, stored, wanted)
     self._current = {known for known in self._current if known < step} | {step}
     return jax.tree.unflatten(jax.tree.structure(abstract_state), leaves.values())
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train_lib import class_metrics, class_plots, plots, records
+from train_lib import class_metrics, class_plots, plots, records, remote
 from train_lib.class_pictures import activation_sheet, class_sheet
 from train_lib.class_report import ClassReport, format_table
 from train_lib.pictures import readable, save_sheet
@@ -47,7 +47,7 @@ def write_report(folder, report: ClassReport, source, loader, poll: Callable[[],
   train_counts = source.count_tags(poll)
   _write_tables(folder / 'evaluation', table, confusions, names, train_counts)
   pictures = folder / 'pictures'
-  pictures.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(pictures)
   _write_plots(pictures, report, table, confusions, names, train_counts)
   poll()
   _write_sheets(pictures, report, names, loader)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from train_lib import plots, records
+from train_lib import plots, records, remote
 from train_lib.study_panels import COLOURS, GREY, MARKS, new_figure, title
 
 SMOOTHED = 9                      # logged training losses, of whose median the line is, at most ...
@@ -26,7 +26,7 @@ def write_curves(workdir, path, metrics: dict[str, str], step: int,
   if not rows:
     path.unlink(missing_ok=True)
     return
-  path.parent.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(path.parent)
   plots.save(learning_curves(rows, metrics, step, steps_per_epoch), path)
 
 

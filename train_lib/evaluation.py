@@ -8,7 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from train_lib import parallel
+from train_lib import cluster, parallel
+
+ID_BYTES = 512                    # of the id of a picture, among several processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,14 +96,21 @@ class Evaluator:
 
 def gather(truth, mask, ids):
   """The rows of all processes, in the order in which predictions come from the devices."""
-  if jax.process_count() == 1:
+  if cluster.size() == 1:
     return truth, mask, ids
+  coded = np.array([str(name).encode(errors='surrogateescape')[:ID_BYTES] for name in ids],
+                   f'S{ID_BYTES}')
+  truth, mask, coded = jax.tree.map(_gather_rows, (truth, mask, coded))
+  return truth, mask, [name.decode(errors='surrogateescape') for name in coded]
+
+
+def _gather_rows(array):
+  """As bytes, so that no number is made shorter on the way."""
   from jax.experimental import multihost_utils
-  width = 512                                                     # bytes of an id
-  coded = np.array([str(name).encode()[:width].ljust(width) for name in ids])
-  rows = np.frombuffer(coded.tobytes(), np.uint8).reshape(len(ids), width)
-  truth, mask, rows = multihost_utils.process_allgather((truth, mask, rows), tiled=True)
-  return truth, mask, [row.tobytes().decode(errors='replace').rstrip() for row in rows]
+  array = np.ascontiguousarray(array)
+  rows = np.frombuffer(array.tobytes(), np.uint8).reshape(len(array), -1)
+  every = np.ascontiguousarray(multihost_utils.process_allgather(rows, tiled=True))
+  return np.frombuffer(every.tobytes(), array.dtype).reshape(-1, *array.shape[1:])
 
 
 def thresholds_of(metrics: dict) -> dict[str, float]:

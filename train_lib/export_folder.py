@@ -6,12 +6,13 @@ holds files of two steps, and where it has no config.json it is no export.
 """
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 
 from etils import epath
 
 from errors import UserError
-from train_lib import exported, records
+from train_lib import exported, records, remote
 from train_lib.lock import Lock
 
 STAGING = '.exporting'
@@ -30,7 +31,8 @@ def replaced(folder) -> Iterator[epath.Path]:
   Files of others stay where they are. If the block fails, the older export stays as it was.
 
   Args:
-    folder: made where there is none.
+    folder: made where there is none. Of a store the new files are written on this machine, and
+      put there when all of them are checked.
 
   Raises:
     UserError: it holds a file of one of these names that --job=export did not write, or another
@@ -38,6 +40,15 @@ def replaced(folder) -> Iterator[epath.Path]:
   """
   folder = records.absolute(folder)
   _check(folder)
+  if remote.is_remote(folder):
+    with Lock(folder / STAGING), tempfile.TemporaryDirectory(prefix='oko-export-') as scratch:
+      files = epath.Path(scratch)
+      yield files
+      mark = folder / STAGING / 'begun'
+      records.write_text(mark, 'files of two exports may lie here until this one is gone\n')
+      _take_over(files, folder)
+      mark.unlink()
+    return
   was_there, staging = folder.exists(), folder / STAGING
   staging.mkdir(parents=True, exist_ok=True)
   with Lock(staging):
@@ -71,6 +82,9 @@ def _take_over(files, folder):
     (folder / name).unlink(missing_ok=True)
   for name in reversed(FILES):                  # ... and the last
     if (files / name).exists():
+      if remote.is_remote(folder):
+        records.copy_file(files / name, folder / name)
+        continue
       (folder / name).parent.mkdir(parents=True, exist_ok=True)
       (files / name).replace(folder / name)
   for inner in (folder / TAGGER / 'own_size', folder / TAGGER):

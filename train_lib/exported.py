@@ -5,9 +5,11 @@ of ours besides, `oko`: the task, what the outputs mean, thresholds, the step, h
 normalised, and the config of the run, so that an exported folder opens as a workdir does.
 """
 
+import math
+
 import ml_collections
 
-from errors import UserError
+from errors import UserError, shortened
 from train_lib import records
 
 ABOUT, WEIGHTS, SECTION, FORMAT = 'config.json', 'model.safetensors', 'oko', 1
@@ -61,7 +63,10 @@ def check_about(path, values) -> dict:
   if about['format'] > FORMAT:
     raise UserError(f"{path} is of form {about['format']}, and this program reads {FORMAT}; take a "
                     'newer one')
-  _check_values(path, about)
+  try:
+    _check_values(path, about)
+  except RecursionError:
+    raise UserError(f'{path} is damaged: its config is nested too deep; export again') from None
   return {**about, 'config': about['config']}
 
 
@@ -69,17 +74,21 @@ def _check_values(path, about) -> None:
   """Raises UserError for values that no export has: such a file may come from anyone."""
   private = _differing(about['config'], without_private(about['config']))
   if private:
-    raise UserError(f'{path} sets {", ".join(private)}, which --job=export never writes; take the '
-                    'keys out, or the folder from somebody else')
-  numbers = [*about['thresholds'].values(), *(about['pixels'].get('mean') or ['']),
-             *(about['pixels'].get('std') or [''])]
-  side_px = about['config'].get('data', {}).get('image_size_px', 0)
+    raise UserError(f'{path} sets {shortened(", ".join(private))}, which --job=export never '
+                    'writes; take the keys out, or the folder from somebody else')
+  pixels = [about['pixels'].get(key) for key in ('mean', 'std')]
+  numbers = [*about['thresholds'].values(), *(number for values in pixels for number in
+                                              (values if isinstance(values, list) else []))]
+  data = about['config'].get('data')
+  side_px = data.get('image_size_px', 0) if isinstance(data, dict) else 0
   for name, fits in (
       ('names', all(isinstance(name, str) for name in about['names'])),
       ('categories', all(isinstance(name, str) for name in about['categories'])
        and len(about['categories']) == len(about['names'])),
       ('step', about['step'] >= 0),
-      ('thresholds and pixels', all(isinstance(number, (int, float)) for number in numbers)),
+      ('thresholds and pixels', all(isinstance(values, list) and values for values in pixels)
+       and all(isinstance(number, (int, float)) and -math.inf < number < math.inf
+               for number in numbers)),
       ('config.data.image_size_px', isinstance(side_px, int) and 0 < side_px <= MOST_SIDE_PX)):
     if not fits:
       raise UserError(f'{path} is damaged: its {name} are not what --job=export writes; export '
@@ -90,7 +99,7 @@ def _differing(one: dict, other: dict, prefix: str = '') -> list[str]:
   """The keys, with those of their sections, whose values differ. Args: dicts of the same keys."""
   keys = []
   for key, value in one.items():
-    if isinstance(value, dict):
+    if isinstance(value, dict) and isinstance(other[key], dict):
       keys += _differing(value, other[key], f'{prefix}{key}.')
     elif _tuples(value) != _tuples(other[key]):
       keys.append(f'{prefix}{key}')
@@ -103,8 +112,13 @@ def read_config(folder) -> ml_collections.ConfigDict:
 
 
 def to_config(values: dict) -> ml_collections.ConfigDict:
-  """A ConfigDict of what JSON holds: lists become tuples."""
-  return ml_collections.ConfigDict({key: _tuples(value) for key, value in values.items()})
+  """A ConfigDict of what JSON holds: lists become tuples. Raises: UserError: no config is so."""
+  try:
+    return ml_collections.ConfigDict({key: _tuples(value) for key, value in values.items()})
+  except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
+    reason = ' '.join(str(error).split())[:200]
+    raise UserError(f'a saved config is damaged ({reason}); restore it, train or export again'
+                    ) from error
 
 
 def without_private(values: dict) -> dict:
@@ -113,8 +127,9 @@ def without_private(values: dict) -> dict:
   Args: values: nested dicts; they stay as they are.
   """
   def replaced(section, prefix):
-    return {key: replaced(value, f'{prefix}{key}.') if isinstance(value, dict)
-            else PRIVATE.get(f'{prefix}{key}', value) for key, value in section.items()}
+    return {key: PRIVATE[f'{prefix}{key}'] if f'{prefix}{key}' in PRIVATE
+            else replaced(value, f'{prefix}{key}.') if isinstance(value, dict)
+            else value for key, value in section.items()}
   return replaced(values, '')
 
 

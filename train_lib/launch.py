@@ -9,11 +9,13 @@ import glob
 import os
 import pathlib
 import sys
+import traceback
 from collections.abc import Callable
 
 from absl import flags
 
 from errors import UserError
+from train_lib import cluster, remote
 
 EXIT_USER_ERROR = 2
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of writes that tell no file
@@ -53,6 +55,8 @@ def complete_arguments(argv: list[str], defaults) -> list[str]:
   if 'config' in given:
     _check_page(given['config'])
   elif given.get('workdir'):
+    if remote.is_remote(given['workdir']):
+      remote.check_path(given['workdir'])
     argv = [argv[0], f'--config={ROOT / "configs" / "saved.py"}:{given["workdir"]}', *argv[1:]]
   elif not {'help', 'helpfull', 'helpshort'} & given.keys():
     raise UserError('no config: give --config=configs/NAME.py[:PRESET], or for a job on a trained '
@@ -88,7 +92,29 @@ def _check_key(flag: str, config) -> None:
 
 
 def run_and_exit(function: Callable[[], None]) -> None:
-  """Runs a job; a person's mistake ends in one sentence and code 2."""
+  """Runs a job; a person's mistake ends in one sentence and code 2.
+
+  One of several processes ends without waiting for the others, unless they end too.
+  """
+  try:
+    _run(function)
+  except SystemExit as leaving:
+    if not isinstance(leaving.code, int):
+      raise
+    cluster.leave(leaving.code)
+  except Exception as error:
+    lost = cluster.describe_loss(error)
+    if not lost and cluster.size() == 1:
+      raise
+    if lost:
+      print(f'oko: {lost}', file=sys.stderr)
+    else:
+      traceback.print_exc()
+    cluster.leave(cluster.EXIT_LOST_PEER if lost else 1)
+
+
+def _run(function):
+  """Calls it; what a person can mend becomes a sentence and a SystemExit."""
   try:
     function()
   except UserError as error:
@@ -97,6 +123,8 @@ def run_and_exit(function: Callable[[], None]) -> None:
   except KeyboardInterrupt:
     sys.exit(EXIT_INTERRUPTED)
   except OSError as error:
+    if cluster.describe_loss(error):
+      raise
     if error.filename is None and error.errno not in DISK and not _from_flags(error):
       raise
     what = f'{error.strerror}: {error.filename}' if error.filename else _sentence(error)

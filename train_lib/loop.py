@@ -10,12 +10,13 @@ from typing import Any
 
 import jax
 
-from errors import Diverged
-from train_lib import duration, parallel, records
+from train_lib import cluster, duration, parallel, records
+from train_lib.divergence import Divergence, pass_over
 from train_lib.metrics_log import MetricsLog
 from train_lib.preemption import Preempted
 from train_lib.reporting import Progress, say
 from train_lib.tracing import Trace
+from train_lib.watchdog import COMPILE_SEC
 
 TIMED_STEPS = 3                   # after the first, for the estimate at the start
 EVALUATIONS = 10                  # in a run whose config does not say
@@ -29,8 +30,11 @@ class Loop:
     training: of `build_training`.
     evaluator, valid_loader: what the validation split is measured with.
     checkpoints, preemption, workdir: where a step is kept, and what stops the loop.
+    watchdog: what is told of every step and batch.
+    goodput: where the time went.
+    go_back: () -> the state of the newest checkpoint, or of step 0 where there is none.
     draw: called with (variables, step) whenever the net was measured on pictures; None: nothing is.
-    productive_sec: time spent in steps so far.
+    measured: the evaluators that were used, whose programs are compiled.
   """
   training: Any
   evaluator: Any
@@ -38,11 +42,27 @@ class Loop:
   checkpoints: Any
   preemption: Any
   workdir: Any
+  watchdog: Any
+  goodput: Any
+  go_back: Callable
   draw: Callable | None = None
-  productive_sec: float = 0.0
+  measured: set = dataclasses.field(default_factory=set)
 
   def run(self, state):
-    """Returns the final state; raises Preempted, the current step saved, when asked to stop."""
+    """Returns the final state.
+
+    Raises:
+      Preempted: it was asked to stop; the current step is saved.
+      Diverged: training gave values that are not finite, and the config has no way on.
+    """
+    divergence = Divergence(self.workdir, self.training.config, int(state.step))
+    while (final := self._run(state, divergence)) is None:
+      self.goodput.drop()
+      state = self.go_back()
+    return final
+
+  def _run(self, state, divergence):
+    """The final state; None when a step diverged and the run is to go back."""
     training, runtime = self.training, self.training.config.runtime
     start, total = int(state.step), training.num_steps
     one_by_one = training.mesh.size > 1 and jax.default_backend() == 'cpu'
@@ -56,63 +76,85 @@ class Loop:
         self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log))
       clock.restart(start)
       part = start + 1                                  # first step of the program that computes
-      for step, batch in enumerate(device_batches(training, start, total), start + 1):
-        with trace.step(step):
-          state, metrics = training.step_function(step)(state, batch, training.key)
-        compiled = step == start + 1 or (
-            training.step_function(step) is not training.step_function(step - 1))
-        part = step if compiled else part
-        if one_by_one or compiled:
-          jax.block_until_ready(metrics)                # virtual devices deadlock otherwise
+      programs = {pass_over}                            # that were compiled
+      batches = device_batches(training, start, total, runtime.prefetch_batches)
+      for step, (ids, batch) in enumerate(batches, start + 1):
+        self.watchdog.beat(f'step {step}')
+        program = pass_over if divergence.passes_over(step) else training.step_function(step)
+        compiled = program not in programs
+        programs.add(program)
+        with trace.step(step), self._wait_for_others(compiled):
+          state, metrics = program(state, batch, training.key)
+          if one_by_one or compiled:
+            jax.block_until_ready(metrics)              # virtual devices deadlock otherwise
+        divergence.note(step, ids, metrics)
+        if compiled:
+          part = step
+          clock.spoil()
         if step == part + TIMED_STEPS and step < training.last_alike(step):
           jax.block_until_ready(metrics)
           for line in duration.describe(training, step, clock.step_sec(step), step):
             say(line)
-        if is_time(step, runtime.log_every_steps, total):
+        logs = metrics and is_time(step, runtime.log_every_steps, total)
+        stops, saves = self.preemption.should_stop(), self._saves(step)
+        if (logs or stops or saves) and divergence.look():
+          return self._leave(step) if stops else None
+        if logs:
           self._log(step, metrics, clock, progress, log)
-        if self.preemption.should_stop(step):
-          self._stop(state, step)
-        if self._saves(step):
+        if stops or saves:
           jax.block_until_ready(metrics)
-          self.productive_sec += clock.restart(step)
+          self.goodput.add(clock.restart(step))
+        if stops:
+          self._stop(state, step)
+        if saves:
           measured = self._evaluate(state, step, log) if self._evaluates(step) else None
           self.checkpoints.save(step, state, metrics=measured)
+          self.goodput.keep()
           clock.restart(step)
         if trace.end(step, metrics) or compiled:
-          clock.restart(step)                           # of no use for times, nor productive
+          clock.restart(step)                           # of no use for the times of later steps
       self.checkpoints.wait()
       return state
 
   def _log(self, step, metrics, clock, progress, log):
     values = {f'train/{key}': float(value) for key, value in metrics.items()}
     step_sec = clock.step_sec(step)
-    self.productive_sec += clock.restart(step)
+    self.goodput.add(clock.restart(step))
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
     left_sec = step_sec * self.training.cost_left(step, step)
     progress.show(step, values['train/loss'], step_sec, left_sec)
-    if not math.isfinite(values['train/loss']):
-      raise Diverged(f'the loss of step {step} is {values["train/loss"]}: training has diverged; '
-                     'lower optimizer.learning_rate or set optimizer.clip_norm and start afresh')
-    log.write(step, values)
+    log.write(step, {key: value for key, value in values.items() if math.isfinite(value)})
     self.checkpoints.poll()
     note_bad_images(self.workdir, self.training.loader)
 
   def _evaluate(self, state, step, log) -> dict[str, float]:
-    poll = lambda: self.preemption.requested and self._stop(state, step)      # noqa: E731
+    poll = self.watchdog.beating(
+        lambda: self.preemption.should_stop() and self._stop(state, step))
     source = self.training.head if self.training.on_features(step) else self
-    metrics = source.evaluator.evaluate(state.variables, source.valid_loader, poll=poll).metrics
+    with self._wait_for_others(source.evaluator not in self.measured):
+      metrics = source.evaluator.evaluate(state.variables, source.valid_loader, poll=poll).metrics
+    self.measured.add(source.evaluator)
     note_bad_images(self.workdir, source.valid_loader)
     log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
     say(f'step {step}  validation: {source.evaluator.task.summary(metrics)}')
     if self.draw and source is self:
       self.draw(state.variables, step)
+    self.watchdog.beat()
     return metrics
+
+  def _wait_for_others(self, compiled):
+    """A context in which other processes may compile for longer than this one did."""
+    return self.watchdog.allow(COMPILE_SEC if compiled and cluster.size() > 1 else 0)
 
   def _stop(self, state, step):
     self.checkpoints.wait()
     if step not in self.checkpoints.steps():
       self.checkpoints.save(step, state)
-      self.checkpoints.wait()
+    self.goodput.keep()
+    self._leave(step)
+
+  def _leave(self, step):
+    self.checkpoints.wait()
     saved = max(self.checkpoints.steps(), default=0)
     say(f'stopped at step {step} of {self.training.num_steps}; the same command goes on from step '
         f'{saved}, the newest in {self.workdir}')
@@ -131,12 +173,17 @@ class Clock:
   """Time since a step that the devices had finished."""
 
   def __init__(self, step: int):
-    self._step, self._time = step, time.monotonic()
+    self._step, self._time, self._spoilt = step, time.monotonic(), False
+
+  def spoil(self) -> None:
+    """The time since the last start went into compiling too, so it is not productive."""
+    self._spoilt = True
 
   def restart(self, step: int) -> float:
-    """Starts again at this step, and returns the seconds since the last start."""
+    """Starts again at this step, and returns the productive seconds since the last start."""
     now = time.monotonic()
-    seconds, self._step, self._time = now - self._time, step, now
+    seconds = 0.0 if self._spoilt else now - self._time
+    self._step, self._time, self._spoilt = step, now, False
     return seconds
 
   def step_sec(self, step: int) -> float:
@@ -145,8 +192,12 @@ class Clock:
 
 
 def note_bad_images(workdir, loader) -> None:
-  """Writes the unreadable pictures that a loader met into bad_images.jsonl, each once."""
-  path = workdir / 'bad_images.jsonl'
+  """Writes the unreadable pictures that a loader met into bad_images.jsonl, each once.
+
+  The other processes of a group write their own, bad_images-1.jsonl and so on.
+  """
+  number = f'-{cluster.index()}' if cluster.index() else ''
+  path = workdir / f'bad_images{number}.jsonl'
   known = {row['id'] for row in records.read_jsonl(path)} if len(loader.bad_images) else set()
   fresh = [row for row in loader.bad_images.drain() if row['id'] not in known]
   if fresh:
@@ -155,11 +206,11 @@ def note_bad_images(workdir, loader) -> None:
         f'{path} lists them')
 
 
-def device_batches(training, start: int, stop: int, ahead: int = 1):
-  """Yields batches start..stop-1 on the devices, the next ones already under way."""
+def device_batches(training, start: int, stop: int, ahead: int):
+  """Yields (ids, batch on the devices) of batches start..stop-1; so many more are under way."""
   waiting = collections.deque()
   for batch in training.batches(start, stop):
-    waiting.append(parallel.put_batch(training.mesh, batch))
+    waiting.append((batch['id'], parallel.put_batch(training.mesh, batch)))
     if len(waiting) > ahead:
       yield waiting.popleft()
   yield from waiting

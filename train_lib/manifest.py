@@ -6,10 +6,12 @@ without a word. The manifest is written last, so its presence also says that a s
 
 import hashlib
 import json
+import math
+import pathlib
 
 from etils import epath
 
-from train_lib import records
+from train_lib import records, remote
 
 NAME = 'manifest.json'
 _CHUNK_BYTES = 1 << 22
@@ -19,15 +21,17 @@ class Damaged(Exception):
   """A checkpoint's files are not what was written; the message is the reason."""
 
 
-def write_manifest(folder, fields: dict) -> None:
+def write_manifest(folder, fields: dict, files: dict | None = None) -> None:
   """Hashes every file under `folder` and writes its manifest.json atomically.
 
   Args:
     folder: a finished checkpoint.
     fields: what else the manifest tells (step, metrics, ...), JSON values.
+    files: {name: {'bytes', 'blake2b'}} where that is known, as of `remote.put_folder`.
   """
   folder = epath.Path(folder)
-  files = {name: _hash(folder / name) for name in _list_files(folder)}
+  if files is None:
+    files = {name: _hash(folder / name) for name in list_files(folder)}
   records.write_json(folder / NAME, _sealed({**fields, 'files': files}))
 
 
@@ -41,21 +45,39 @@ def read_manifest(folder) -> dict:
   """Returns the manifest; Damaged when it is missing, torn or was changed."""
   path = epath.Path(folder) / NAME
   try:
-    manifest = json.loads(path.read_bytes())
+    manifest = json.loads(records.read_bytes(path))
+    sealed = isinstance(manifest, dict) and manifest.get('seal') == _seal(manifest)
   except FileNotFoundError as error:
     raise Damaged(f'{NAME} is missing') from error
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise Damaged(f'{NAME} is not readable') from error
-  if not isinstance(manifest, dict) or manifest.get('seal') != _seal(manifest):
+  if not sealed:
     raise Damaged(f'{NAME} was changed')
+  _check_form(manifest)
   return manifest
 
 
-def verify(folder) -> dict:
-  """Returns the manifest after comparing every file with it; Damaged names the first difference."""
+def _check_form(manifest):
+  """Raises Damaged where fields are not those of a manifest: its seal is no secret."""
+  files, metrics = manifest.get('files'), manifest.get('metrics', {})
+  if not (isinstance(files, dict) and isinstance(metrics, dict)
+          and all(isinstance(entry, dict) and {'bytes', 'blake2b'} <= entry.keys()
+                  for entry in files.values())
+          and all(value is None or isinstance(value, (int, float))
+                  and -math.inf < value < math.inf for value in metrics.values())):
+    raise Damaged(f'{NAME} has fields that no save writes')
+
+
+def verify(folder, copy: pathlib.Path | None = None) -> dict:
+  """Returns the manifest after comparing every file with it; Damaged names the first difference.
+
+  Args:
+    folder: of a checkpoint.
+    copy: a local folder; every file of a remote checkpoint is read once, and copied into it.
+  """
   folder = epath.Path(folder)
   manifest = read_manifest(folder)
-  wanted, found = manifest['files'], set(_list_files(folder))
+  wanted, found = manifest['files'], set(list_files(folder))
   for name in sorted(wanted.keys() - found):
     raise Damaged(f'{name} is missing')
   for name in sorted(found - wanted.keys()):
@@ -64,19 +86,30 @@ def verify(folder) -> dict:
     size = (folder / name).stat().length
     if size != entry['bytes']:
       raise Damaged(f'{name} has {size} bytes instead of {entry["bytes"]}')
-    if _hash(folder / name) != entry:
+    if (_hash(folder / name) if copy is None else _fetch(folder, name, copy, entry)) != entry:
       raise Damaged(f'{name} differs from what was written')
   return manifest
 
 
-def _list_files(folder, prefix=''):
+def list_files(folder, prefix: str = '') -> list[str]:
+  """Returns the names, with '/', of a checkpoint's files, without its manifest. Args: prefix: of
+  the folder, where it lies in a checkpoint."""
   names = []
   for entry in folder.iterdir():
     if entry.is_dir():
-      names += _list_files(entry, f'{prefix}{entry.name}/')
+      names += list_files(entry, f'{prefix}{entry.name}/')
     elif prefix or not entry.name.removeprefix('.').startswith(NAME):
       names.append(prefix + entry.name)
   return sorted(names)
+
+
+def _fetch(folder, name, copy, wanted):
+  target = copy / name
+  if '..' in target.parts or not target.is_relative_to(copy):
+    raise Damaged(f'{name!r} is no name of a file')
+  target.parent.mkdir(parents=True, exist_ok=True)
+  found = remote.get_file(folder / name, target)
+  return found if found == wanted else remote.get_file(folder / name, target)  # lost on the way
 
 
 def _hash(path):

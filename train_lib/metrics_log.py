@@ -1,10 +1,14 @@
 """The figures of a run as they come: rows of `metrics.jsonl`, and TensorBoard and W&B beside it."""
 
 import logging
+import pathlib
+import tempfile
 import time
 
 from errors import UserError
-from train_lib import records, wandb_run
+from train_lib import processes, records, remote, wandb_run
+
+SEND_SEC = 60.0                   # between two copies of TensorBoard's events to a store
 
 _log = logging.getLogger(__name__)
 
@@ -13,7 +17,7 @@ class MetricsLog:
   """Rows of `metrics.jsonl`, and the same numbers to every sink that the config asks for.
 
   A sink that cannot be written costs a warning, not the run. A run that goes on from a step drops
-  the rows beyond it: no step stands twice.
+  the rows beyond it: no step stands twice. Of several processes the first writes.
 
   Args:
     workdir: of the run.
@@ -26,8 +30,10 @@ class MetricsLog:
 
   def __init__(self, workdir, start_step: int, config):
     self._path = workdir / 'metrics.jsonl'
-    records.drop_rows_after(self._path, start_step)
     self._sinks = {}
+    if not processes.is_first():
+      return
+    records.drop_rows_after(self._path, start_step)
     for name, wanted, sink in (
         ('TensorBoard', config.runtime.tensorboard, TensorBoard),
         ('Weights & Biases', config.runtime.wandb, wandb_run.WandbRun)):
@@ -36,11 +42,14 @@ class MetricsLog:
             {name: sink(config, workdir, start_step)}))
 
   def has(self, step: int, key: str) -> bool:
-    """True when a row of this step holds the key."""
-    return any(row.get('step') == step and key in row for row in records.read_jsonl(self._path))
+    """True when a row of this step holds the key; the same on every process, which all ask."""
+    return processes.agree(lambda: any(row.get('step') == step and key in row
+                                       for row in records.read_jsonl(self._path)))
 
   def write(self, step: int, metrics: dict[str, float]) -> None:
     """Args: metrics: 'split/name' -> number."""
+    if not processes.is_first():
+      return
     records.append_jsonl(self._path, [{'step': step, 'time': time.time(), **metrics}])
     for name, sink in list(self._sinks.items()):
       self._try(name, lambda sink=sink: sink.write(step, metrics))
@@ -61,18 +70,36 @@ class MetricsLog:
 
 
 class TensorBoard:
-  """Events for TensorBoard, in `<workdir>/tensorboard`. Args: as those of `MetricsLog`."""
+  """Events for TensorBoard, in `<workdir>/tensorboard`. Args: as those of `MetricsLog`.
+
+  Those of a store are written here, and copied there now and then and at the end.
+  """
 
   def __init__(self, config, workdir, start_step: int):
     from tensorboardX import SummaryWriter
     del config
-    self._writer = SummaryWriter(str(workdir / 'tensorboard'), purge_step=start_step + 1)
+    self._folder, self._sent_at = workdir / 'tensorboard', time.monotonic()
+    self._scratch = (tempfile.TemporaryDirectory(prefix='oko-tensorboard-')
+                     if remote.is_remote(workdir) else None)
+    where = self._scratch.name if self._scratch else str(self._folder)
+    self._writer = SummaryWriter(where, purge_step=start_step + 1)
 
   def write(self, step: int, metrics: dict[str, float]) -> None:
     """Args: as those of `MetricsLog.write`."""
     for key, value in metrics.items():
       self._writer.add_scalar(key, value, step)
+    if self._scratch and time.monotonic() - self._sent_at > SEND_SEC:
+      self._writer.flush()
+      self._send()
 
   def close(self) -> None:
     """Flushes the events."""
     self._writer.close()
+    if self._scratch:
+      self._send()
+      self._scratch.cleanup()
+
+  def _send(self):
+    for path in pathlib.Path(self._scratch.name).iterdir():
+      records.copy_file(path, self._folder / path.name)
+    self._sent_at = time.monotonic()

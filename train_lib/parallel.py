@@ -13,14 +13,20 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from errors import UserError
+from train_lib import cluster
 
 AXIS = 'data'
 CHOICES = ('jit', 'pmap')
+ONE_PROCESS = "train.parallel 'pmap' is for one process; with several use 'jit'"
 ON_HOST = ('id', 'drawn_tags', 'drawn_label')  # keys of a batch that no device needs
 
 
 def make_mesh(devices: list | None = None) -> Mesh:
   """Devices in a row. Args: devices: None takes all devices of all processes."""
+  if devices is None and cluster.size() > 1:
+    # rows of a batch lie as the processes do, so no place that the network would like better
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
   devices = devices or jax.devices()
   return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
@@ -43,8 +49,28 @@ def put_batch(mesh: Mesh, batch: dict) -> dict:
 
 
 def put_whole(mesh: Mesh, tree):
-  """Host arrays -> global arrays that every device holds whole."""
-  return jax.device_put(tree, replicated(mesh))
+  """Host arrays -> global arrays that every device holds whole.
+
+  Every process gives the same; that is not looked at, and no process waits for another.
+  """
+  if cluster.size() == 1:
+    return jax.device_put(tree, replicated(mesh))
+  return jax.tree.map(functools.partial(_put_whole_leaf, replicated(mesh)), tree)
+
+
+def of_this_process(tree):
+  """Replicated arrays -> numpy where they are laid over several processes; else as they are.
+
+  For what one process computes while the others do something else.
+  """
+  return tree if cluster.size() == 1 else jax.device_get(tree)
+
+
+def _put_whole_leaf(sharding, leaf):
+  if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    data = _put_whole_leaf(sharding, jax.random.key_data(leaf))
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+  return jax.make_array_from_process_local_data(sharding, np.asarray(leaf), np.shape(leaf))
 
 
 def abstract_whole(mesh: Mesh, function, *args):
@@ -98,8 +124,8 @@ def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
 
 
 def _pmap_step(step, mesh: Mesh):
-  if jax.process_count() > 1:
-    raise UserError("train.parallel 'pmap' is for one process; with several use 'jit'")
+  if cluster.size() > 1:
+    raise UserError(ONE_PROCESS)
   mapped = jax.pmap(functools.partial(step, axis=AXIS), axis_name=AXIS,
                     in_axes=(None, 0, None), out_axes=None, devices=list(mesh.devices.flat))
 
@@ -124,8 +150,8 @@ def compile_rows_and_sums(function, mesh: Mesh):
 
 
 def to_host(tree):
-  """Global arrays -> numpy with the rows of all processes."""
-  if jax.process_count() == 1:
+  """Global arrays -> numpy with the rows of all processes; of a local mesh those there are."""
+  if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
     return jax.device_get(tree)
   from jax.experimental import multihost_utils
   return multihost_utils.process_allgather(tree, tiled=True)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from train_lib import records
+
 CELL_PX = 224                     # side of a picture on the sheet
 COLUMNS = 5
 TEXT_LINES = 14                   # of tags under each picture
@@ -68,11 +70,11 @@ def readable(loader, picks: Sequence) -> tuple[list, list[np.ndarray]]:
 
 
 def save_sheet(sheet: Image.Image | None, path) -> None:
-  """Writes a sheet as PNG; without one an older one goes. Args: path: its folder exists."""
+  """Writes a sheet as PNG, whole or not at all; without one an older one goes."""
   if sheet is None:
     path.unlink(missing_ok=True)
     return
-  with path.open('wb') as file:
+  with records.whole_file(path, to_disk=False) as file:
     sheet.save(file, format='PNG')
 
 

@@ -183,8 +183,8 @@ def intervals(rows: Sequence[Interval], axis_title: str, reference: str = ''):
 
 
 def save(figure, path) -> None:
-  """Writes a figure as PNG. Args: path: local or remote, its folder exists."""
-  with records.absolute(path).open('wb') as file:
+  """Writes a figure as PNG, whole or not at all. Args: path: local or remote."""
+  with records.whole_file(records.absolute(path), to_disk=False) as file:
     figure.savefig(file, format='png')
 
 

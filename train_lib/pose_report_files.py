@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train_lib import coco_keypoints, plots, pose_joints, pose_plots, records
+from train_lib import coco_keypoints, plots, pose_joints, pose_plots, records, remote
 from train_lib.pictures import save_sheet
 from train_lib.pose_pictures import LEAST_SCORE, Person, person_sheet
 from train_lib.pose_report import PoseReport, format_table
@@ -46,7 +46,7 @@ def write_report(folder, report: PoseReport, source, loader, poll: Callable[[], 
   _write_joints(folder / 'evaluation' / 'joints.csv', table, names, mean_pose)
   poll()
   pictures = folder / 'pictures'
-  pictures.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(pictures)
   plots.save(pose_plots.joints(table, names, mean_pose), pictures / 'joints.png')
   poll()
   _write_sheets(pictures, collected, compared, loader)

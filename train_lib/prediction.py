@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from errors import UserError
-from train_lib import batch_sizes, build_inputs, records
+from train_lib import batch_sizes, build_inputs, records, remote
 from train_lib.captions import Captions
 from train_lib.lock import Lock
 from train_lib.picture_rate import PictureRate
@@ -96,7 +96,7 @@ class Folder:
 
   def lock(self) -> Lock:
     """Held while the output is written. Raises: UserError: another start writes there."""
-    self.folder.mkdir(parents=True, exist_ok=True)
+    remote.make_folder(self.folder)
     return Lock(self.folder)
 
   def _keep(self, kept, places, states, sights, unreadable) -> None:

@@ -1,6 +1,7 @@
 """JSON, JSON Lines and CSV files that a crash cannot leave half written.
 
-Paths may be local or anything that `etils.epath` opens (gs:// and the like).
+Paths may be local or anything that `etils.epath` opens (gs:// and the like). Where a lock is held
+on a folder, nothing more is written into it once another run has taken it.
 """
 
 import contextlib
@@ -10,20 +11,67 @@ import json
 import logging
 import math
 import os
+import pathlib
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 from etils import epath
 
 from errors import UserError
+from train_lib import remote
+
+_CHUNK_BYTES = 1 << 22
 
 _log = logging.getLogger(__name__)
+_guards = {}                      # folder -> what raises when it must not be written into
+_growing = {}                     # remote path -> remote.Growing
 
 
 def absolute(path) -> epath.Path:
-  """A path that means the same from every folder: '~' and relative ones resolved, gs:// left."""
+  """A path that means the same from every folder: '~' and relative ones resolved, gs:// left.
+
+  Raises:
+    UserError: it is of a store that nothing here can open.
+  """
   text = os.fspath(path)
-  return epath.Path(text if '://' in text else os.path.abspath(os.path.expanduser(text)))
+  if '://' not in text:
+    return epath.Path(os.path.abspath(os.path.expanduser(text)))
+  remote.check_path(text)
+  return epath.Path(text)
+
+
+def local_folder(path, what: str, flag: str = '--output=') -> pathlib.Path:
+  """A folder of this machine, absolute. Args: what: that is written there or read; flag: names it.
+
+  Raises:
+    UserError: it is in a store.
+  """
+  if remote.is_remote(path):
+    raise UserError(f"{what} need a folder of this machine, and '{os.fspath(path)}' is in a store; "
+                    f'name one with {flag}')
+  return pathlib.Path(absolute(path))
+
+
+def guard(folder, check: Callable[[], None] | None) -> None:
+  """Has check() called before anything is written into a folder; it may raise.
+
+  Args: check: None: no more; rows that `append_jsonl` keeps back are then forgotten.
+  """
+  folder = os.fspath(absolute(folder))
+  if check is not None:
+    _guards[folder] = check
+    return
+  _guards.pop(folder, None)
+  for name in _kept_back(folder):
+    del _growing[name]
+
+
+def check_held(path) -> None:
+  """Raises UserError where a run that held the folder of this path has lost it to another."""
+  for folder, check in list(_guards.items()):
+    if f'{os.fspath(absolute(path))}/'.startswith(f'{folder}/'):
+      check()
 
 
 def check_outside(folder, input: str) -> None:
@@ -60,19 +108,29 @@ def whole_file(path, *, to_disk: bool = True):
 
   Args: to_disk: as that of `write_text`.
   """
+  check_held(path)
+  with unguarded_file(path, to_disk=to_disk) as file:
+    yield file
+
+
+@contextlib.contextmanager
+def unguarded_file(path, *, to_disk: bool = True):
+  """A file as that of `whole_file`, written without asking whether the folder is still held."""
   path = epath.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  remote = _is_remote(path)
-  folder = None if remote else os.fspath(path.parent)
-  handle, temporary = tempfile.mkstemp(prefix=f'.{path.name[:100]}.tmp-', dir=folder)
+  is_remote = remote.is_remote(path)
+  if not is_remote:
+    path.parent.mkdir(parents=True, exist_ok=True)
+  handle, temporary = tempfile.mkstemp(prefix=f'.{path.name[:100]}.tmp-',
+                                       dir=None if is_remote else os.fspath(path.parent))
   try:
     with os.fdopen(handle, 'wb') as file:
       yield file
-      if to_disk:
+      if to_disk and not is_remote:
         file.flush()
         os.fsync(file.fileno())
-    if remote:
-      epath.Path(temporary).copy(path, overwrite=True)  # object stores replace a whole object
+    if is_remote:
+      remote.put_file(temporary, path)
+      _growing.pop(os.fspath(path), None)
     else:
       os.chmod(temporary, 0o666 & ~_umask())
       os.replace(temporary, os.fspath(path))
@@ -102,24 +160,54 @@ def write_csv(path, titles, rows) -> None:
     text.detach()
 
 
+def copy_file(source, path) -> None:
+  """Copies a local file to a path, whole or not at all."""
+  with open(source, 'rb') as reader, whole_file(path, to_disk=False) as writer:
+    while chunk := reader.read(_CHUNK_BYTES):
+      writer.write(chunk)
+
+
+def read_bytes(path) -> bytes:
+  """Returns the content of a file; of a store, after a broken connection it is tried again."""
+  return remote.get(path) if remote.is_remote(path) else epath.Path(path).read_bytes()
+
+
 def read_json(path):
   """Returns the content of a JSON file; UserError when it is missing or is no JSON."""
   try:
-    return json.loads(epath.Path(path).read_text())
+    return json.loads(read_bytes(path))
   except FileNotFoundError as error:
     raise UserError(f'{path} does not exist.') from error
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is not valid JSON ({error}).') from error
 
 
+def read_fields(path, **kinds: type) -> dict:
+  """Returns a JSON object that has fields of these types; UserError when it is none."""
+  values = read_json(path)
+  wrong = [key for key, kind in kinds.items()
+           if not isinstance(values, dict) or not isinstance(values.get(key), kind)]
+  if wrong or not isinstance(values, dict):
+    raise UserError(f'{path} is damaged: expected a JSON object with '
+                    f'{", ".join(wrong or ["fields"])}.')
+  return values
+
+
 def append_jsonl(path, rows) -> None:
-  """Appends rows (dicts) to a JSON Lines file; a torn last line is closed first."""
+  """Appends rows (dicts) to a JSON Lines file; a torn last line is closed first.
+
+  Those of a store may be kept back for some seconds; `flush` writes them.
+  """
   path = epath.Path(path)
   text = ''.join(json.dumps(plain(row), allow_nan=False) + '\n' for row in rows)
   if not text:
     return
-  if _is_remote(path):
-    write_text(path, (path.read_text() if path.exists() else '') + text)
+  check_held(path)
+  if remote.is_remote(path):
+    name = os.fspath(path)
+    if name not in _growing:
+      _growing[name] = remote.Growing(path)
+    _growing[name].add(text)
     return
   path.parent.mkdir(parents=True, exist_ok=True)
   with open(os.fspath(path), 'a+b') as file:
@@ -131,18 +219,26 @@ def append_jsonl(path, rows) -> None:
     file.write(text.encode())
 
 
+def flush(path) -> None:
+  """Writes the rows that were kept back, of a JSON Lines file or of all in a folder."""
+  for name in _kept_back(path):
+    check_held(name)
+    _growing[name].flush()
+
+
 def read_jsonl(path) -> list[dict]:
   """Returns the rows of a JSON Lines file; lines torn by a crash are left out with a warning."""
   path = epath.Path(path)
+  flush(path)
   if not path.exists():
     return []
   rows, torn = [], 0
-  for line in path.read_bytes().split(b'\n'):
+  for line in read_bytes(path).split(b'\n'):
     if not line.strip():
       continue
     try:
       row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
       row = None
     if isinstance(row, dict):
       rows.append(row)
@@ -162,14 +258,19 @@ def drop_rows_after(path, step: int) -> int:
     How many rows were dropped.
   """
   rows = read_jsonl(path)
-  kept = [row for row in rows if row.get('step', step) <= step]
+  kept = [row for row in rows if not _is_after(row, step)]
   if epath.Path(path).exists():
-    write_text(path, ''.join(json.dumps(row, allow_nan=False) + '\n' for row in kept))
+    write_text(path, ''.join(json.dumps(plain(row), allow_nan=False) + '\n' for row in kept))
   return len(rows) - len(kept)
 
 
-def _is_remote(path):
-  return '://' in os.fspath(path)
+def _is_after(row, step):
+  found = row.get('step', step)
+  return isinstance(found, (int, float)) and found > step
+
+
+def _kept_back(path):
+  return [name for name in list(_growing) if f'{name}/'.startswith(f'{os.fspath(path)}/')]
 
 
 def _umask():

@@ -53,6 +53,9 @@ def build_replicas(config, poll: Callable[[], None] = lambda: None,
   if jax.process_count() > 1:
     raise UserError(f'replicas cannot be divided among {jax.process_count()} processes; start the '
                     'study on one host')
+  if config.train.on_divergence != 'abort':
+    raise UserError(f"train.on_divergence is '{config.train.on_divergence}', and the replicas of a "
+                    "study end where they diverge; leave it at 'abort'")
   config = copy.deepcopy(config)
   config.train.parallel, config.net.batch_norm_sync = 'jit', True
   training = build_training(config, poll)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train_lib import metrics, plots, tag_table
+from train_lib import metrics, plots, remote, tag_table
 from train_lib.pictures import readable, save_sheet, tag_sheet
 from train_lib.report import CATEGORY_COLUMNS, Report, category_rows, format_table
 from train_lib.reporting import say
@@ -46,7 +46,7 @@ def write_report(folder, report: Report, source, loader, poll: Callable[[], None
   tag_table.write_tags(folder / 'evaluation' / 'tags.csv', columns)
   tag_table.write_categories(folder / 'evaluation' / 'categories.csv', categories)
   pictures = folder / 'pictures'
-  pictures.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(pictures)
   _write_plots(pictures, report, source, train_counts, scored)
   for kind in SHEETS:
     poll()

@@ -3,11 +3,16 @@
 import json
 import sys
 
-from train_lib import records
+from train_lib import cluster, records
 
 
 def say(text: str) -> None:
-  """One line for the person at the terminal, above a progress bar if there is one."""
+  """One line for the person at the terminal, above a progress bar if there is one.
+
+  The first of several processes speaks for all.
+  """
+  if cluster.index():
+    return
   if sys.stderr.isatty():
     from tqdm import tqdm
     tqdm.write(text, file=sys.stdout)
@@ -55,7 +60,7 @@ class Progress:
   def __init__(self, total_steps: int, start_step: int, batch_size: int):
     self._total, self._batch_size = total_steps, batch_size
     self._bar = None
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not cluster.index():
       from tqdm import tqdm
       self._bar = tqdm(total=total_steps, initial=start_step, unit='step', dynamic_ncols=True,
                        bar_format='{l_bar}{bar}| {n_fmt}/{total_fmt} {postfix}')

@@ -57,15 +57,11 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
       the scans of another input, or settings of other tasks.
   """
   check(config)
-  folder = records.absolute(output or os.path.join(workdir, 'predict'))
-  if '://' in os.fspath(folder):
-    raise UserError(f"scans are written to local folders, and the output is '{folder}'; name one "
-                    'with --output=')
-  records.check_outside(Path(folder) / 'scans', input)
+  folder = records.local_folder(output or os.path.join(workdir, 'predict'), 'restored scans')
+  records.check_outside(folder / 'scans', input)
   scans = build_inputs.list_scan_files(input)
   if not scans:
     raise UserError(f"'{input}' holds no scan: {NO_SCAN}")
-  folder = Path(folder)
   _check_kept(folder / 'scans', input, scans)
   trained = open_trained(config, workdir, config.checkpoint)
   rows = batch_sizes.resolve('predict.batch_size', config.predict.batch_size, trained.mesh)

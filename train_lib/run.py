@@ -1,5 +1,6 @@
 """One run: from a config to a trained workdir, or on from where it was stopped."""
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -9,13 +10,28 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import build_data, check, evaluation, freezing, loop, parallel, records, reports
+from train_lib import (
+  build_data,
+  check,
+  cluster,
+  data_record,
+  evaluation,
+  freezing,
+  group,
+  loop,
+  parallel,
+  processes,
+  records,
+  reports,
+)
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
+from train_lib.goodput import Goodput
 from train_lib.lock import Lock
 from train_lib.reporting import say
 from train_lib.trained import stored_pixels
 from train_lib.training import build_training, load_initial, with_features
+from train_lib.watchdog import COMPILE_SEC, Watchdog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +45,8 @@ class Finished:
     evaluator, variables: the net, of the step that `config.checkpoint` chooses.
     step: that one.
     loaders: 'train', 'valid' and 'test', in evaluation order.
+    poll: to be called often by what is done with it; may raise to stop.
+    poll_together: the same, where all processes call it equally often.
   """
   config: Any
   folder: Any
@@ -37,6 +55,8 @@ class Finished:
   variables: dict
   step: int
   loaders: dict
+  poll: Callable[[], None]
+  poll_together: Callable[[], None]
 
 
 def train(config, workdir, preemption, *, config_path: str, finish: Callable,
@@ -60,62 +80,104 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
     UserError: a mistake in the config or the data, told in a sentence.
     Preempted: a signal came; the current step is saved.
   """
-  if jax.process_count() > 1:
-    raise UserError(f'training over {jax.process_count()} processes is not supported yet; start '
-                    'it on one host')
-  folder = workdir_lib.open_workdir(workdir, config, named)
-  with Lock(folder):
-    before = workdir_lib.read_run(folder)
+  group.check(config, workdir)
+  folder = records.absolute(workdir)
+  with contextlib.ExitStack() as held:
+    processes.agree(lambda: _hold(held, config, workdir, named))
+    group.check_shared(folder)
+    watchdog = held.enter_context(Watchdog(folder, config.runtime.stuck_sec))
+    processes.on_wait(watchdog.beat)
+    before = processes.agree(lambda: _begin(config, folder, config_path))
     if before.get('finished'):
       return {**before, 'was_finished': True}
+    finished = _train(config, folder, preemption, watchdog, source)
+    fields = finish(finished)
+    return processes.agree(lambda: _end(folder, fields))
+
+
+def _hold(held, config, workdir, named) -> None:
+  """Opens the workdir and keeps it until `held` is closed."""
+  held.enter_context(Lock(workdir_lib.open_workdir(workdir, config, named)))
+
+
+def _begin(config, folder, config_path) -> dict:
+  """run.json as it was before this start, which it then tells of unless the run is finished."""
+  before = workdir_lib.read_run(folder)
+  if not before.get('finished'):
     check.check_config(config)
     if not any((folder / 'checkpoints').glob('*')):
       check.check_start(config)
     workdir_lib.begin_run(folder, config, config_name=config_path)
-    finished = _train(config, folder, preemption, source)
-    workdir_lib.update_run(folder, **finish(finished), end=workdir_lib.now(), finished=True)
-    return {**workdir_lib.read_run(folder), 'was_finished': False}
+  return before
 
 
-def _train(config, folder, preemption, given) -> Finished:
-  started = time.monotonic()
-  begun = any((folder / 'checkpoints').glob('*'))
-  training = build_training(config, preemption.check, given,
-                            pixels=stored_pixels(folder) if begun else ())
+def _end(folder, fields) -> dict:
+  workdir_lib.update_run(folder, **fields, end=workdir_lib.now(), finished=True)
+  return {**workdir_lib.read_run(folder), 'was_finished': False}
+
+
+def _train(config, folder, preemption, watchdog, given) -> Finished:
+  started, poll = time.monotonic(), watchdog.beating(preemption.check)
+  pixels = processes.agree(lambda: _begun_pixels(folder))
+  source = given
+  if cluster.size() > 1:
+    source = processes.in_turn(lambda: build_data.build_source(config, 'train', poll))
+    processes.check_alike('the training data', source.fingerprint)
+  training = processes.everywhere(
+      lambda: build_training(config, poll, source, pixels=tuple(map(tuple, pixels))))
   source = training.train_source
   say(source.description)
-  workdir_lib.check_fingerprint(folder, source.fingerprint)
-  _write_tags(folder, training)
+  processes.agree(lambda: _note_data(folder, training))
   checkpoints = Checkpoints(
       folder / 'checkpoints', config_digest=workdir_lib.config_digest(config),
       keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
   if given is None:
-    source = build_data.build_listed_source(config, source, preemption.check)
-  loaders = build_data.build_evaluation_loaders(config, source, poll=preemption.check)
+    source = build_data.build_listed_source(config, source, poll)
+  loaders = processes.everywhere(
+      lambda: build_data.build_evaluation_loaders(config, source, poll=poll))
   for line in freezing.describe_plan(training.plan, training.abstract_state.params):
     say(line)
-  with checkpoints:
-    state = _saved_state(training, checkpoints) or _first_state(training, folder)
-    training = with_features(training, state, loaders['valid'], preemption.check)
+  with Goodput(folder, checkpoints.cost, started) as goodput, checkpoints:
+    find_state = functools.partial(_find_state, training, checkpoints, folder)
+    # other processes may compile for longer than this one
+    with watchdog.allow(COMPILE_SEC if cluster.size() > 1 else 0):
+      state = jax.block_until_ready(find_state())
+    training = with_features(training, state, loaders['valid'], poll)
     if training.head:
       loop.note_bad_images(folder, training.head.loader)
-    draw = reports.of(config.task).draw_step
     run = loop.Loop(training, evaluator, loaders['valid'], checkpoints, preemption, folder,
-                    draw and functools.partial(draw, folder, evaluator, loaders['valid']))
-    try:
-      state = run.run(state)
-    finally:
-      _add_goodput(folder, run.productive_sec, time.monotonic() - started)
-  workdir_lib.update_run(folder, step=int(state.step), **state_digest(state))
+                    watchdog, goodput, find_state,
+                    _drawing(config, folder, evaluator, loaders['valid']))
+    state = run.run(state)
+  processes.agree(lambda: workdir_lib.update_run(
+      folder, step=int(state.step), **state_digest(state)))
   variables, step = _chosen(config, training, checkpoints, state)
-  workdir_lib.update_run(folder, chosen=_describe_choice(training, checkpoints, step))
-  return Finished(config, folder, source, evaluator, variables, step, loaders)
+  processes.agree(lambda: workdir_lib.update_run(
+      folder, chosen=_describe_choice(training, checkpoints, step)))
+  return Finished(config, folder, source, evaluator, variables, step, loaders, poll,
+                  watchdog.beating(preemption.check_together))
 
 
-def _write_tags(folder, training) -> None:
-  """What the outputs stand for, and how pixels are normalised where that was measured."""
+def _begun_pixels(folder) -> tuple:
+  """What the run measured when it began; () before it has saved anything."""
+  return stored_pixels(folder) if any((folder / 'checkpoints').glob('*')) else ()
+
+
+def _drawing(config, folder, evaluator, loader) -> Callable | None:
+  """What draws pictures of a net that still learns, (variables, step); None: nothing does."""
+  draw = reports.of(config.task).draw_step
+  if draw is None or not processes.is_first():
+    return None
+  return lambda variables, step: draw(folder, evaluator, loader,
+                                      parallel.of_this_process(variables), step)
+
+
+def _note_data(folder, training) -> None:
+  """What the run learns from, what the outputs stand for, and how pixels are normalised."""
+  data_record.check_data(folder, training.train_source,
+                         accept_changed=training.config.runtime.accept_changed_data)
   source, task = training.train_source, training.task
   tags = {'names': source.tag_names, 'categories': source.tag_categories}
   if training.config.data.pixels == 'train':
@@ -125,7 +187,7 @@ def _write_tags(folder, training) -> None:
 
 def _chosen(config, training, checkpoints, state):
   """(variables, step) of the checkpoint that the run is judged by."""
-  best = checkpoints.best_step() if config.checkpoint == 'best' else None
+  best = processes.agree(checkpoints.best_step) if config.checkpoint == 'best' else None
   if best is None or best == int(state.step):
     return state.variables, int(state.step)
   variables, step = checkpoints.restore_variables(best)
@@ -145,12 +207,9 @@ def _describe_choice(training, checkpoints, step) -> dict:
           'metric': metric, 'value': value}
 
 
-def _add_goodput(folder, productive_sec: float, total_sec: float) -> None:
-  """Adds this start's time in steps, and in all until training stopped, to run.json."""
-  before = workdir_lib.read_run(folder).get('goodput', {'productive_sec': 0.0, 'total_sec': 0.0})
-  workdir_lib.update_run(folder, goodput={
-      'productive_sec': round(before['productive_sec'] + productive_sec, 1),
-      'total_sec': round(before['total_sec'] + total_sec, 1)})
+def _find_state(training, checkpoints, folder):
+  """The state to go on from."""
+  return _saved_state(training, checkpoints) or _first_state(training, folder)
 
 
 def _saved_state(training, checkpoints):
@@ -177,5 +236,6 @@ def _first_state(training, folder):
     return state
   state, account = load_initial(training, state)
   say(str(account))
-  records.write_text(folder / 'initial_weights.txt', f'{account}\n')
+  if processes.is_first():
+    records.write_text(folder / 'initial_weights.txt', f'{account}\n')
   return state

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from train_lib import plots, records, scan_pictures
+from train_lib import plots, records, remote, scan_pictures
 from train_lib.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.restorers import RESTORERS
@@ -48,7 +48,7 @@ def write_report(folder, report: ScanReport, source, loader, poll: Callable[[], 
       'picture')
   _write_tables(folder / 'evaluation', collected, kl, variance)
   pictures = folder / 'pictures'
-  pictures.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(pictures)
   plots.save(units_plot(kl, variance), pictures / 'units.png')
   poll()
   task, variables = report.evaluator.task, report.variables
@@ -78,7 +78,7 @@ def draw_step(folder, evaluator, loader, variables, step: int) -> None:
   if not examples:
     return
   pictures = folder / 'pictures' / 'steps' / f'{step:07d}'
-  pictures.mkdir(parents=True, exist_ok=True)
+  remote.make_folder(pictures)
   notes = (f'step {step:,}, scans of the validation split',)
   save_sheet(_draw(evaluator.task, variables, examples, '', notes),
              pictures / 'reconstructions.png')

@@ -4,6 +4,8 @@ The gradient comes from one place, `gradients_at`: an optimizer that wants it el
 (`gradient_point`), and one that wants a second, as SAM does, is handed the function. Statistics are
 those of the first pass, so they move once a step.
 
+A step whose loss, gradient or update is not finite has diverged; `drop_diverged` leaves it out.
+
 It is written against a named data axis. Under `jit` over sharded arrays there is no axis and every
 mean is already global; under `pmap` and `shard_map` the axis is 'data', and `mean_over` joins the
 devices.
@@ -16,8 +18,11 @@ import optax
 from train_lib.optimizers import gradient_point
 from train_lib.state import TrainState
 
+JUDGED = ('loss', 'gradient_norm', 'update_ratio')  # a step diverged when one is not finite
 
-def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_decay: float):
+
+def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_decay: float,
+                    drop_diverged: bool = False):
   """Returns step(state, batch, key, *, axis) -> (state, metrics).
 
   The random numbers of a step are a function of (key, step, part, device); the key is handed in, so
@@ -28,6 +33,7 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
     optimizer, schedule: of `build_optimizer`.
     accumulate_steps: parts of the batch computed one after another; divides the batch.
     ema_decay: of the averaged weights, 0 is off.
+    drop_diverged: a step that diverged changes nothing but the number of steps.
 
   Returns:
     The step. Its metrics are of the whole batch: 'loss' of the task, without penalties;
@@ -81,10 +87,18 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
                'learning_rate': schedule(state.step)}
     ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new,
                        state.ema, _averaged(state.ema, params, batch_stats))
-    return TrainState(step=state.step + 1, params=params, batch_stats=batch_stats,
-                      opt_state=opt_state, ema=ema), metrics
+    after = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats,
+                       opt_state=opt_state, ema=ema)
+    return keep_finite(state, after, metrics) if drop_diverged else after, metrics
 
   return step
+
+
+def keep_finite(before: TrainState, after: TrainState, metrics: dict) -> TrainState:
+  """The state after a step, or, where the step diverged, the one before with its number."""
+  finite = jnp.isfinite(jnp.stack([metrics[key] for key in JUDGED])).all()
+  kept = jax.tree.map(lambda old, new: jnp.where(finite, new, old), before, after)
+  return kept.replace(step=after.step)
 
 
 def mean_over(axis: str | None, tree):

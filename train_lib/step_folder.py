@@ -3,18 +3,25 @@
 A step is a folder `<step>/` whose manifest.json fits its files. Everything is read from disk each
 time; nothing is believed because it was true a moment ago. last.json tells which step was finished
 last, so that lost steps are not mistaken for a run that never began.
+
+A store cannot rename a folder. There the manifest is the last object of a step that comes and the
+first that goes, what is set aside is copied, and to be read a step is copied to this machine.
 """
 
+import contextlib
 import datetime
 import logging
+import pathlib
 import re
+import tempfile
+from collections.abc import Iterator
 
 from etils import epath
 
 from errors import UserError
-from train_lib import records
+from train_lib import records, remote
 from train_lib.manifest import NAME as MANIFEST
-from train_lib.manifest import Damaged, read_manifest, verify
+from train_lib.manifest import Damaged, list_files, read_manifest, verify
 
 LEFTOVER = re.compile(r'\d+\.(orbax-checkpoint-tmp.*|deleting)')
 NONE = -1  # no step was ever finished here
@@ -36,6 +43,8 @@ class StepFolder:
     self._metric = best_metric
     self._sign = 1 if best_is == 'max' else -1
     self._unusable = set()  # damaged steps that could not be renamed
+    self._remote = remote.is_remote(self.path)
+    self._copy = None       # (step, temporary folder) of a remote step that was verified
 
   def __truediv__(self, step: int) -> epath.Path:
     return self.path / str(step)
@@ -63,6 +72,44 @@ class StepFolder:
 
   # Choosing
 
+  @contextlib.contextmanager
+  def local(self, step: int) -> Iterator[pathlib.Path]:
+    """The folder of a step to read arrays from: of a remote one a copy, which is verified.
+
+    Raises:
+      UserError: when that is damaged.
+    """
+    if not self._remote:
+      yield self / step
+      return
+    try:
+      if self._copy is None or self._copy[0] != step:
+        self._verify(step)
+      yield pathlib.Path(self._copy[1].name)
+    except Damaged as error:
+      raise UserError(f'checkpoint {step} of {self.path} is damaged: {error}.') from error
+    finally:
+      self.drop_copy()
+
+  def drop_copy(self) -> None:
+    """Removes the copy of a remote step, if there is one."""
+    if self._copy is not None:
+      self._copy[1].cleanup()
+      self._copy = None
+
+  def _verify(self, step):
+    if not self._remote:
+      verify(self / step)
+      return
+    self.drop_copy()
+    scratch = tempfile.TemporaryDirectory(prefix='oko-checkpoint-')
+    try:
+      verify(self / step, pathlib.Path(scratch.name))
+    except BaseException:
+      scratch.cleanup()
+      raise
+    self._copy = (step, scratch)
+
   def find(self, step) -> int:
     """Returns the number of a finished, verified step ('latest', 'best' or a number).
 
@@ -76,7 +123,7 @@ class StepFolder:
     if found not in steps:
       raise UserError(f'{self.path} has no checkpoint {step}; it has {steps}.')
     try:
-      verify(self / found)
+      self._verify(found)
     except Damaged as error:
       raise UserError(f'checkpoint {found} of {self.path} is damaged: {error}; use another of '
                       f'{steps}.') from error
@@ -90,10 +137,12 @@ class StepFolder:
     """
     last = self._last_finished()
     self.remove_leftovers()
+    if self._remote:
+      self._finish_deletions(last)
     refused = []
     for step in reversed(self.numbers()):
       try:
-        verify(self / step)
+        self._verify(step)
       except Damaged as error:
         if step > last and not (self / step / MANIFEST).exists():
           self.delete(step)  # its save was killed before the end
@@ -114,7 +163,7 @@ class StepFolder:
   def _find_best(self):
     if not self._metric:  # a reader that was not told the metric asks what the run noted
       note = self.path.parent / 'best.json'
-      best = records.read_json(note)['step'] if note.exists() else None
+      best = records.read_fields(note, step=int)['step'] if note.exists() else None
     else:
       best = self.best()
     if best is None:
@@ -128,7 +177,7 @@ class StepFolder:
       return max(self.finished(), default=NONE)
     try:
       return int(records.read_json(note)['step'])
-    except (UserError, KeyError, TypeError, ValueError):
+    except (UserError, KeyError, TypeError, ValueError, OverflowError):
       return 0  # unreadable, but there was one
 
   def _corrupt_names(self):
@@ -160,8 +209,14 @@ class StepFolder:
     aside = self.path / f'{step}.{kind}-{time}'
     _log.warning('%s: checkpoint %d is set aside as %s: %s', self.path, step, aside.name, reason)
     try:
-      (self / step).rename(aside)
-      (aside / 'reason.txt').write_text(reason + '\n')
+      if self._remote:
+        names = list_files(self / step)
+        remote.copy_folder(self / step, aside, names + [MANIFEST] * (
+            self / step / MANIFEST).exists())
+        remote.delete_folder(self / step, MANIFEST)
+      else:
+        (self / step).rename(aside)
+      records.write_text(aside / 'reason.txt', reason + '\n')
     except OSError as error:
       _log.warning('%s: checkpoint %d could not be set aside: %s', self.path, step, error)
       self._unusable.add(step)
@@ -169,15 +224,21 @@ class StepFolder:
   def delete(self, step: int) -> None:
     """Deletes a step; killed half way, it is a leftover and does not look damaged."""
     folder = self / step
-    if '://' not in str(folder):
-      folder = folder.rename(self.path / f'{step}.deleting')
-    folder.rmtree(missing_ok=True)
+    if self._remote:
+      remote.delete_folder(folder, MANIFEST)
+      return
+    folder.rename(self.path / f'{step}.deleting').rmtree(missing_ok=True)
 
   def remove_leftovers(self, step: int | None = None) -> None:
     """Deletes what killed saves and deletions left behind, of one step or of all."""
     for entry in self._entries():
       if LEFTOVER.fullmatch(entry.name) and step in (None, int(entry.name.split('.')[0])):
         entry.rmtree(missing_ok=True)
+
+  def _finish_deletions(self, last):
+    for step in self.numbers():
+      if step < last and not (self / step / MANIFEST).exists():
+        self.delete(step)
 
   def remove_unfinished(self, step: int) -> None:
     """Deletes everything of a step whose save failed."""

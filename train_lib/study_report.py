@@ -7,7 +7,7 @@ import shlex
 import statistics
 from collections.abc import Sequence
 
-from train_lib import plots, records, study_plots, test_functions
+from train_lib import plots, records, remote, study_plots, test_functions
 from train_lib.rate_grid import Metric
 from train_lib.study import Interval
 from train_lib.tuned_study import LEVELS, WITHIN, Summary, difference
@@ -29,7 +29,7 @@ def write_report(folder, config, cells: dict[str, list[dict]], summaries: Sequen
     paths: function -> row -> what `test_functions.run` gave.
     start: of `workdir.describe_start`.
   """
-  (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+  remote.make_folder(folder / PICTURES)
   for name, figure in {
       'learning_curves': study_plots.learning_curves(summaries, metric),
       'learning_rates': study_plots.rate_sensitivity(summaries, cells, metric),

@@ -2,7 +2,6 @@
 
 import math
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +53,7 @@ def synthesize(config, workdir: str, input: str, output: str, preemption) -> Non
   """
   settings, poll = config.synthesize, preemption.check
   check(config, workdir, input)
-  folder = records.absolute(output or os.path.join(workdir, 'synthesize'))
+  folder = records.local_folder(output or os.path.join(workdir, 'synthesize'), 'drawn pictures')
   if input:
     records.check_outside(folder / 'pictures', input)
   trained = open_trained(config, workdir, config.checkpoint)
@@ -205,7 +204,7 @@ def _clear(folder, draws: list[Draw]) -> None:
 
   Raises UserError where pictures of it would stay among those of this one.
   """
-  pictures, names = Path(folder / 'pictures'), {draw.file for draw in draws}
+  pictures, names = folder / 'pictures', {draw.file for draw in draws}
   kept = (path for path in pictures.rglob('*') if path.is_file() and path.name[:1] != '.')
   strange = sorted(name for name in (path.relative_to(pictures).as_posix() for path in kept)
                    if name not in names)

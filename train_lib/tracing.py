@@ -6,8 +6,8 @@ import pathlib
 import tempfile
 
 import jax
-from etils import epath
 
+from train_lib import records
 from train_lib.reporting import say
 
 _log = logging.getLogger(__name__)
@@ -58,9 +58,7 @@ class Trace:
     try:
       jax.profiler.stop_trace()
       for path in pathlib.Path(files.name).rglob('*.*'):
-        target = self._folder / path.relative_to(files.name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        epath.Path(path).copy(target, overwrite=True)
+        records.copy_file(path, self._folder / path.relative_to(files.name))
       say(f'the trace is in {self._folder}: pip install xprof, and xprof --logdir={self._folder}; '
           'or open its *.trace.json.gz at https://ui.perfetto.dev')
     except Exception as error:                                # noqa: BLE001

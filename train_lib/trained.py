@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build, build_data, evaluation, exported, parallel, records, weights
+from train_lib import build, build_data, evaluation, exported, parallel, records, remote, weights
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints
 from train_lib.tasks import get_task
@@ -52,7 +52,7 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   if not (folder / 'tags.json').exists():
     raise UserError(f'{folder} holds no trained net of its own; name the folder of a run that '
                     '--job=train began, or of one run of a study')
-  tags = records.read_json(folder / 'tags.json')
+  tags = records.read_fields(folder / 'tags.json', names=list, categories=list)
   names, categories = tuple(tags['names']), tuple(tags['categories'])
   checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
                             keep_best_metric=get_task(config.task).best_metric)
@@ -77,9 +77,10 @@ def _open_exported(config, folder) -> Trained:
   shapes = jax.eval_shape(task.init, jax.random.key(0), {
       'image': jax.ShapeDtypeStruct(build_data.blank_pictures(config).shape, np.float32)})
   path = folder / exported.WEIGHTS
-  variables, account = weights.load_weights(
-      path, shapes, names=build.build_weight_names(config), head='keep', net=config.net.name,
-      outputs=names)
+  with remote.local_file(path) as local:
+    variables, account = weights.load_weights(
+        local, shapes, names=build.build_weight_names(config), head='keep', net=config.net.name,
+        outputs=names)
   variables = {'params': {}, 'batch_stats': {}, **variables}
   if account.adapted or account.unused or params_digest(variables) != about['digest']:
     raise UserError(f'{path} does not hold the weights that {exported.ABOUT} beside it is about, '

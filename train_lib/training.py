@@ -145,7 +145,8 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
   def compiled_step(task, first: bool):
     function = step.make_train_step(
         dataclasses.replace(task, net=plan.net(task.net, first=first)), *build_optimizer(first),
-        accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay)
+        accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay,
+        drop_diverged=config.train.on_divergence == 'skip')
     return parallel.compile_step(function, mesh, parallel=config.train.parallel,
                                  batch_norm_sync=config.net.batch_norm_sync)
 

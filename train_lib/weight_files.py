@@ -6,6 +6,7 @@ models opens it. A value is read only when somebody who has seen its shape asks 
 
 import contextlib
 import dataclasses
+import io
 import json
 import pathlib
 import re
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from errors import UserError
+from errors import UserError, shortened
 from train_lib.weight_wrappers import unwrap
 
 HUB = 'hf-hub:'
@@ -27,6 +28,7 @@ CONVERT = ('python -c "import sys, numpy as n, torch, safetensors.torch as s; '
            '_reconstruct\') for m in (\'core\', \'_core\'))]); d = torch.load(sys.argv[1], '
            '\'cpu\', weights_only=True); d = d.get(\'state_dict\', d); s.save_file({k: v.clone()'
            '.contiguous() for k, v in d.items() if hasattr(v, \'numpy\')}, sys.argv[2])"')
+_MOST_HEADER_BYTES = 1 << 16      # of a member of an .npz; numpy itself believes 10,000
 _NUMBERED = re.compile(r'(conv2d|batch_normalization)(?:_(\d+))?$')  # by Keras, as layers are made
 
 
@@ -96,12 +98,13 @@ def read_array(path, key: str, array: StoredArray) -> np.ndarray:
   except Exception as error:
     raise _damaged(path, error) from error
   if value.dtype.kind in 'biu':
-    raise UserError(f'{key} in {path} holds {value.dtype}, no floating point numbers.')
+    raise UserError(f'{shortened(key)} in {path} holds {value.dtype}, no floating point numbers.')
   if value.shape != array.shape:
     raise _damaged(path, f'{key} is not of the shape that it is said to be')
   value = value.astype(np.float32)
   if not np.isfinite(value).all():
-    raise UserError(f'{key} in {path} holds NaN or infinite values; the file is of no use.')
+    raise UserError(f'{shortened(key)} in {path} holds NaN or infinite values; the file is of no '
+                    'use.')
   return value
 
 
@@ -128,7 +131,8 @@ def _check_path(path) -> None:
 
 def _damaged(path, error):
   text = str(error).strip() or type(error).__name__
-  return UserError(f'{path} is damaged or no file of its kind: {text.splitlines()[0]}.')
+  return UserError(f'{path} is damaged or no file of its kind: '
+                   f'{shortened(text.splitlines()[0])}.')
 
 
 # Kinds of files ---------------------------------------------------------------------------------
@@ -147,16 +151,26 @@ def _open_safetensors(path, stack):
 
 def _said(metadata, path):
   """What the metadata of a file of ours, or config.json of a hub beside a file, says of it."""
-  with contextlib.suppress(KeyError, ValueError, TypeError, OSError):
+  with contextlib.suppress(KeyError, ValueError, TypeError, OSError, RecursionError):
     if 'net' in metadata:
-      pixels = json.loads(metadata.get('pixels', '[]'))
-      return dict(net=metadata['net'], pixels=tuple(map(tuple, pixels)),
-                  outputs=tuple(json.loads(metadata.get('outputs', '[]'))))
+      return _checked(metadata['net'], json.loads(metadata.get('pixels', '[]')),
+                      json.loads(metadata.get('outputs', '[]')))
     beside = json.loads(path.with_name('config.json').read_text())
     trained = beside['pretrained_cfg']
-    return dict(net=beside['architecture'], pixels=tuple(
-      tuple(255 * value for value in trained[key]) for key in ('mean', 'std')))
+    return _checked(beside['architecture'], [[255 * float(value) for value in trained[key]]
+                                             for key in ('mean', 'std')], [])
   return {}
+
+
+def _checked(net, pixels, outputs) -> dict:
+  """Fields of StoredWeights. Raises: TypeError, ValueError: they are not what anybody means."""
+  pixels = tuple(tuple(row) for row in pixels)
+  if not isinstance(net, str) or not all(isinstance(name, str) for name in outputs):
+    raise TypeError('a name is none')
+  if pixels and ([len(row) for row in pixels] not in ([1, 1], [3, 3])
+                 or not np.isfinite(pixels).all()):
+    raise ValueError('pixels are none')
+  return dict(net=net, pixels=pixels, outputs=tuple(outputs))
 
 
 def _open_npz(path, stack):
@@ -172,14 +186,18 @@ def _open_npz(path, stack):
 
 
 def _npy_header(member):
-  version = np.lib.format.read_magic(member)
+  """(shape, dtype) from the start of a member alone: its header may say that it is gigabytes."""
+  start = io.BytesIO(member.read(_MOST_HEADER_BYTES))
+  version = np.lib.format.read_magic(start)
   reader = (np.lib.format.read_array_header_1_0 if version == (1, 0)
             else np.lib.format.read_array_header_2_0)
-  shape, _, dtype = reader(member)
+  shape, _, dtype = reader(start)
   return shape, dtype
 
 
 def _read_npy(archive, name):
+  with archive.open(name) as member:
+    _npy_header(member)
   with archive.open(name) as member:
     return np.lib.format.read_array(member, allow_pickle=False)
 
@@ -195,7 +213,7 @@ def _open_h5(path, stack):
   def visit(name, item):  # links that lead elsewhere are not followed
     if isinstance(item, h5py.Dataset) and not name.startswith('optimizer'):
       if item.external or item.is_virtual:
-        raise UserError(f'{name} in {path} lies in another file, which is not read.')
+        raise UserError(f'{shortened(name)} in {path} lies in another file, which is not read.')
       if item.dtype.kind in 'fiu':
         arrays[name] = StoredArray(item.shape, str(item.dtype), lambda: item[()])
 
@@ -232,7 +250,8 @@ def _keras_keys(path, arrays):
       layer = f'{match[1]}_{number}' if number else match[1]
     name = f'{layer}/{variable.replace("depthwise_kernel", "kernel")}'
     if name in named:
-      raise UserError(f'{path} holds {name} twice; write the weights of one net to a file.')
+      raise UserError(f'{path} holds {shortened(name)} twice; write the weights of one net to a '
+                      'file.')
     named[name] = array
   return named
 

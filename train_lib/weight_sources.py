@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from errors import UserError
-from train_lib import exported, records, weight_files, workdir
+from train_lib import exported, records, remote, weight_files, workdir
 from train_lib.checkpoints import Checkpoints
 from train_lib.tasks import get_task
 from train_lib.trees import flatten_names
@@ -48,7 +48,8 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
     return
   folder = workdir.existing_workdir(source)
   if exported.is_exported(folder):
-    with weight_files.open_weights(folder / exported.WEIGHTS) as stored:
+    with (remote.local_file(folder / exported.WEIGHTS) as path,
+          weight_files.open_weights(path) as stored):
       yield stored
     return
   config = workdir.load_config(folder / 'config.json')
@@ -60,4 +61,4 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
       RUN, {name: StoredArray(leaf.shape, str(leaf.dtype), lambda leaf=leaf: leaf)
             for name, leaf in flatten_names(variables).items()},
       net=config.net.name,
-      outputs=tuple(records.read_json(tags)['names']) if tags.exists() else ())
+      outputs=tuple(records.read_fields(tags, names=list)['names']) if tags.exists() else ())

@@ -22,14 +22,15 @@ from etils import epath
 
 from errors import UserError
 from train_lib import exported
-from train_lib.records import absolute, read_json, write_json, write_text
+from train_lib.records import absolute, read_fields, read_json, write_json, write_text
+from train_lib.remote import make_folder
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'opencv-python-headless',
             'tensorflow-datasets')
 # What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
 FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'cluster', 'neighbours',
         'export', 'serve', 'audit', 'study')
-OURS = ('lock.json', 'run.json')  # may stand in a workdir before its config does
+OURS = ('lock.json', 'run.json', 'logs')  # may stand in a workdir before its config does
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def open_workdir(path, config, named=None) -> epath.Path:
       f'{path} holds other files and no config.json, so it is not the folder of a run; name a new '
       f'or an empty one, such as --workdir={free_name(path)}.')
   else:
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
   return path
 
 
@@ -151,24 +152,10 @@ def free_name(path) -> str:
   return str(path.parent / f'{path.name}-{number}')
 
 
-def check_fingerprint(workdir, fingerprint: str) -> None:
-  """Records the data's fingerprint in run.json, or compares it with the recorded one.
-
-  Raises:
-    UserError: when the data are not those the run began with.
-  """
-  before = read_run(workdir).get('fingerprint')
-  if before is not None and before != fingerprint:
-    raise UserError(f'{workdir}: the data changed: this run began with fingerprint {before}, now '
-                    f'it is {fingerprint}; bring the data back, or start afresh with '
-                    f'--workdir={free_name(workdir)}.')
-  update_run(workdir, fingerprint=fingerprint)
-
-
 def read_run(workdir) -> dict:
   """Returns run.json as a dict; empty when there is none yet."""
   path = epath.Path(workdir) / 'run.json'
-  return read_json(path) if path.exists() else {}
+  return read_fields(path) if path.exists() else {}
 
 
 def update_run(workdir, **fields) -> None:

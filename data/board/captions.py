@@ -13,7 +13,9 @@ from data.board.rows import Broken, read_rows
 from data.board.sidecars import read_text
 from data.tag_files import PATH_COLUMNS
 
-_LINK = re.compile(r'\S+://\S+')
+_WORD = re.compile(r'\S+')
+_ZEROS = re.compile('&#0+(?=[0-9])')               # before the number of a letter, as HTML has it
+_NO_LETTER = re.compile('&#[1-9][0-9]{7,};?')      # a number that is none of a letter
 _HASHTAG = re.compile(r'[#＃](\w+)')
 
 
@@ -39,9 +41,16 @@ def read_beside(path: str) -> Record | Broken:
 
 def find_hashtags(caption: str) -> list[str]:
   """The hashtags of a caption, in small letters, each once; those of digits alone are numbers."""
-  text = _LINK.sub(' ', html.unescape(caption))
+  text = html.unescape(_NO_LETTER.sub('\ufffd', _ZEROS.sub('&#', caption)))
+  text = _WORD.sub(_without_link, text)
   found = (tag.lower() for tag in _HASHTAG.findall(text))
   return list(dict.fromkeys(tag for tag in found if not tag.isdigit()))
+
+
+def _without_link(word):
+  """A blank in place of a word with letters on both sides of its '://'."""
+  place = word[0].find('://', 1)
+  return ' ' if 0 < place < len(word[0]) - len('://') else word[0]
 
 
 def _parse_row(row):

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from data.batch import TAG_CATEGORIES
 from data.board.ratings import RISING
-from data.board.records import CATEGORY_OF_CODE, shorten
+from data.board.records import CATEGORY_OF_CODE, LONGEST_NAME, is_name, shorten
 from data.board.rows import Broken, read_rows
 from errors import UserError
 
 _PAIR = ('antecedent_name', 'consequent_name')
+_FEW = 6                          # names that a message lists
 _CODES = CATEGORY_OF_CODE | {'9': 'rating'}  # the last as taggers write it
 
 
@@ -98,13 +99,17 @@ def read_aliases(path: str) -> dict[str, str]:
                       f"'{steps[name]}'; keep one.")
   aliases = {}
   for name in steps:
+    if name in aliases:           # known from a walk before
+      continue
     walk, target = {name: None}, steps[name]
     while target in steps and target not in aliases:
       if target in walk:
+        circle = [*walk][[*walk].index(target):]
+        more = [f'{len(circle) - _FEW:,} more'] if len(circle) > _FEW else []
         raise UserError(f"the aliases in '{path}' run in a circle: "
-                        f"{' -> '.join([*walk, target])}; remove one of them.")
+                        f"{' -> '.join([*circle[:_FEW], *more, target])}; remove one of them.")
       walk[target], target = None, steps[target]
-    aliases[name] = aliases.get(target, target)
+    aliases.update(dict.fromkeys(walk, aliases.get(target, target)))
   return aliases
 
 
@@ -124,7 +129,7 @@ def read_implications(path: str) -> list[tuple[str, str]]:
 def read_categories(path: str) -> dict[str, str]:
   """{name: category}; ratings are passed over, which come from the posts."""
   return {name: category for _, name, category in _read_named(path)
-          if category not in ('', 'rating')}
+          if category not in ('', 'rating') and is_name(name)}
 
 
 def read_tag_list(path: str) -> list[tuple[str, str]]:
@@ -135,6 +140,9 @@ def read_tag_list(path: str) -> list[tuple[str, str]]:
   """
   places, tags = {}, []
   for where, name, category in _read_named(path):
+    if not is_name(name):
+      raise UserError(f'{where} has {shorten(name)} for name; a tag has at most {LONGEST_NAME} '
+                      'letters, all of which can be shown.')
     if category == 'rating' and name not in RISING:
       raise UserError(f"{where} has '{name}' as a rating; ratings are {', '.join(RISING)}.")
     if not category and name in RISING:
@@ -163,8 +171,10 @@ def read_blacklist(path: str) -> set[str]:
 def _read_pairs(path) -> Iterator[tuple[str, str, str]]:
   """Yields (where, antecedent, consequent); pairs that a board has not put into force are left."""
   for where, row in _read_table(path, _PAIR):
-    if row.get('status') in (None, '', 'active') and _tidy(row[_PAIR[0]]) != _tidy(row[_PAIR[1]]):
-      yield where, _tidy(row[_PAIR[0]]), _tidy(row[_PAIR[1]])
+    name, target = (_tidy(row[column]) for column in _PAIR)
+    if row.get('status') in (None, '', 'active') and name != target and (
+        is_name(name) and is_name(target)):  # no tag of an archive is called otherwise
+      yield where, name, target
 
 
 def _read_named(path) -> Iterator[tuple[str, str, str]]:

@@ -17,12 +17,11 @@ from data.board import FORMATS, ratings
 from data.board.files import MD5_DTYPE, PictureFiles
 from data.board.find import Found
 from data.board.problems import MOST_LISTED, Problems
-from data.board.records import Record, shorten
+from data.board.records import Record, is_name, shorten
 from data.board.rows import Broken
 from data.implications import Rows
 
 _PIECE = 2048  # records matched with pictures at once
-_LONGEST_NAME = 200  # letters of a tag
 
 
 class Archive(NamedTuple):
@@ -211,7 +210,7 @@ class _TagBook:
 
   def add(self, category, name):
     """A fresh code; 0 for a name that is too long or holds what cannot be printed."""
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+    if not is_name(name):
       self._problems.add('name', shorten(name), '')
       return 0
     self.names.append(name)

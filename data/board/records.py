@@ -7,6 +7,7 @@ from data.sources.pictures import EXTENSIONS
 
 CATEGORY_OF_CODE = {'0': 'general', '1': 'artist', '3': 'copyright', '4': 'character', '5': 'meta'}
 _TOLD_CATEGORIES = ('general', 'character', 'copyright', 'artist', 'meta')
+LONGEST_NAME = 200                # letters of a tag
 _YES = (True, 1, '1', 't', 'T', 'true', 'True', 'TRUE')
 
 
@@ -122,6 +123,11 @@ def _parse_names(value, key):
 
 def _is_names(value):
   return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def is_name(text: str) -> bool:
+  """Whether a tag may be called so: it is not too long, and every letter of it can be shown."""
+  return 0 < len(text) <= LONGEST_NAME and text.isprintable()
 
 
 def shorten(value, most: int = 60) -> str:

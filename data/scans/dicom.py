@@ -7,19 +7,23 @@ Source: DICOM PS3.3: C.7.6.3 (pixels), C.7.5.1.1.2 (padding), C.11.1 (rescale), 
   C.7.6.16.2 (the same of each frame), C.7.6.1 (derived images).
 """
 
+import contextlib
 import hashlib
 import io
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from data.scans.scan import ScanError, Settings, check_size
-from errors import UserError
+from data.decode import MOST_SCANS
+from data.scans.scan import VOLUME_FACTOR, ScanError, Settings, check_size
+from errors import UserError, shortened
 
 INSTALL = 'pip install -e .[scans]'
 GREY = ('MONOCHROME1', 'MONOCHROME2')
 BITS = (8, 16, 32)                # of a stored pixel
+MOST_OTHER_BYTES = 64 * 2**20     # of a packed file, besides its pixels
 # What decodes compressed pixels that pydicom alone cannot: by the transfer syntax's name.
 DECODERS = (('2000', 'pylibjpeg pylibjpeg-openjpeg'), ('JPEG', 'pylibjpeg pylibjpeg-libjpeg'),
             ('RLE', 'pylibjpeg pylibjpeg-rle'))
@@ -33,14 +37,14 @@ def recognise(head: bytes) -> bool:
 
 def read(path: Path, settings: Settings) -> 'DicomFile':
   """Reads a file. Raises: ScanError: it cannot be read; UserError: pydicom is missing."""
-  pydicom = _import_pydicom()
+  pydicom, content = _import_pydicom(), path.read_bytes()
   try:
-    dataset = pydicom.dcmread(io.BytesIO(path.read_bytes()))
+    dataset = pydicom.dcmread(_Bounded(content, settings.max_pixels))
     _check(dataset, settings.max_pixels)
     return DicomFile(path, dataset, _decode(dataset))
-  except (ScanError, OSError):
+  except ScanError:
     raise
-  except Exception as error:  # pydicom raises a dozen kinds for broken files
+  except Exception as error:  # pydicom raises a dozen kinds for broken files, OSError too
     raise ScanError(f'the DICOM file is broken: {_first_line(error)}') from error
 
 
@@ -52,6 +56,29 @@ def _import_pydicom():
     raise UserError(f'DICOM files need pydicom: {INSTALL}') from error
   warnings.filterwarnings('ignore', module='pydicom')  # what matters is told by ScanError
   return pydicom
+
+
+class _Bounded(io.BytesIO):
+  """A file whose packed rest must have room in memory: pydicom asks for it with one `read()`."""
+
+  def __init__(self, content, max_pixels):
+    super().__init__(content)
+    self._most = MOST_OTHER_BYTES + VOLUME_FACTOR * max_pixels * max(BITS) // 8
+
+  def read(self, size=-1):
+    content = super().read(size)
+    if size is None or size < 0:
+      self._check_packed(content)
+    return content
+
+  def _check_packed(self, content):
+    inflate, room = zlib.decompressobj(-zlib.MAX_WBITS), self._most
+    with contextlib.suppress(zlib.error):  # told by who reads it
+      while content and not inflate.eof:
+        room -= len(inflate.decompress(content, 1 << 20))
+        content = inflate.unconsumed_tail
+        if room < 0:
+          raise ScanError(f'unpacked, it would take more than {self._most:,} bytes')
 
 
 def _first_line(error):
@@ -110,7 +137,7 @@ def _check(dataset, max_pixels):
     held = 'pixels that are no whole numbers' if any(
         key in dataset for key in ('FloatPixelData', 'DoubleFloatPixelData')) else 'no pixels'
     raise ScanError(f'it holds {held} (a report, a plan, a map, or a file that was cut off)')
-  kind = str(dataset.PhotometricInterpretation)
+  kind = shortened(str(dataset.PhotometricInterpretation))
   if kind not in GREY or dataset.SamplesPerPixel != 1:
     raise ScanError(f'its pixels are {kind}, which is colour: expected grey, '
                     f"{' or '.join(GREY)}")
@@ -129,11 +156,14 @@ def _decode(dataset):
   try:
     decoder = pixels.get_decoder(syntax)
   except NotImplementedError:
-    raise ScanError(f'its pixels are in {syntax.name}, which cannot be read') from None
+    raise ScanError(f'its pixels are in {shortened(syntax.name)}, which cannot be read') from None
   package = next((package for word, package in DECODERS if word in syntax.name),
                  'pylibjpeg[all]')
   if not decoder.is_available:
     raise ScanError(f'its pixels are in {syntax.name}: pip install {package}')
+  frames = int(_number(dataset, 'NumberOfFrames', 1))
+  if 'JPEG' in syntax.name and dataset.PixelData.count(b'\xff\xda') > MOST_SCANS * frames:
+    raise ScanError(f'its pixels are in {syntax.name} of more than {MOST_SCANS} scans a frame')
   try:
     decoded = pixels.pixel_array(dataset, raw=True)
   except RuntimeError as error:  # of all decoders that are there
@@ -141,7 +171,7 @@ def _decode(dataset):
     raise ScanError(f'its pixels are in {syntax.name} and cannot be decoded ({reason}); another '
                     f'decoder may help: pip install {package}') from error
   decoded = decoded.reshape(-1, *decoded.shape[-2:])
-  return decoded[:int(_number(dataset, 'NumberOfFrames', 1))]
+  return decoded[:frames]
 
 
 def _number(item, keyword, default):

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from data.decode import DecodeError, decode_image
+from data.decode import DecodeError, chunks_fit, decode_image
 from data.scans.scan import ScanError, Settings, check_size
 
 PNG_START = b'\x89PNG\r\n\x1a\n'
@@ -152,6 +152,8 @@ def _decode_deep_colour(data, num_pages):
   """uint16 [1, h, w]: the luminance of 16-bit colour."""
   if num_pages > 1:
     raise ScanError('it has pages of 16-bit colour: save them as grey')
+  if is_png(data) and not chunks_fit(data):
+    raise ScanError('the PNG file is cut off')
   pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
   if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
     raise ScanError('its 16-bit colours cannot be decoded: save it as grey')

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 
 from data import prepared
+from data.batch import MOST_CONTENTS, Content, Contents, short_digest
 from data.board import describe, index, ratings, splits
 from data.board.building import Builder
 from data.implications import Implications, check_choice
@@ -59,6 +60,23 @@ class BoardSource:
 
   def tags_of(self, index: int) -> np.ndarray:
     return self._index.tags_of(self._row(index))
+
+  def contents(self):
+    """As `data.batch.contents_of`; of a file the digest is its size, since none is read."""
+    sizes = self._index.meta['sizes']
+    if sum(sizes) > MOST_CONTENTS:
+      return None
+    contents, split_of = Contents(), np.repeat(splits.SPLITS, sizes)
+    for row, split in enumerate(split_of.tolist()):
+      name, tags = self._index.name_of(row), self._index.tags_of(row)
+      try:
+        size = os.stat(os.path.join(os.fsencode(self._folder), name)).st_size
+      except OSError:
+        size = -1
+      words = sorted(self.tag_names[tag] for tag in tags)
+      contents[name.decode('utf-8', 'backslashreplace')] = Content(
+          str(size), short_digest(*words), split)
+    return contents
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     starts = self._index.tag_starts[self._first:self._first + self._size + 1]

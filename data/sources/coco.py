@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.batch import count_by_tags_of
+from data.batch import MOST_CONTENTS, Content, Contents, count_by_tags_of, short_digest
 from data.coco_files import Annotations, read_annotations
 from data.content_splits import SPLITS, assign_splits, count_words
 from data.sources.pictures import check_folder, digest_of
@@ -38,7 +38,8 @@ class CocoSource:
   max_tags = max_ignored = 0
 
   def __init__(self, folder: Path, pictures: str, annotations: Annotations, fingerprint: str,
-               description: str):
+               description: str, contents: Contents | None = None):
+    self._contents = contents
     self._folder, self._pictures, self._annotations = folder, pictures, annotations
     self.fingerprint, self.description = fingerprint, description
     self.picture_ids = annotations.image_ids.tolist()
@@ -48,6 +49,10 @@ class CocoSource:
 
   def tags_of(self, index: int) -> np.ndarray:
     return np.zeros(0, np.int32)
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return self._contents
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return count_by_tags_of(self, poll)
@@ -105,7 +110,22 @@ def build_coco(config_data, split: str, poll=lambda: None) -> CocoSource:
       folder, found.pictures, found.annotations.take(np.array(splits[split])),
       fingerprint=digest_of([found.annotations.digest, *found.digests,
                              *found.annotations.file_names]),
-      description=_describe(folder, files, split, found, splits, how))
+      description=_describe(folder, files, split, found, splits, how),
+      contents=_contents(found, splits) if split == 'train' else None)
+
+
+def _contents(found, splits) -> Contents | None:
+  """Of the pictures of the file that train is read from."""
+  told = found.annotations
+  if len(told.file_names) > MOST_CONTENTS:
+    return None
+  contents = Contents()
+  for split, rows in splits.items():
+    for row in rows:
+      people = slice(told.starts[row], told.starts[row + 1])
+      words = [array[people].tobytes() for array in (told.keypoints, told.box_px, told.crowd)]
+      contents[told.file_names[row]] = Content(found.digests[row], short_digest(*words), split)
+  return contents
 
 
 def _find_files(folder, names) -> dict[str, Path]:

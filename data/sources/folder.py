@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.batch import TAG_CATEGORIES, count_by_tags_of
+from data.batch import (
+    MOST_CONTENTS,
+    TAG_CATEGORIES,
+    Content,
+    Contents,
+    count_by_tags_of,
+    short_digest,
+)
 from data.classes import describe_balance, name_few
 from data.content_splits import SPLIT_NAMES, assign_splits, copies_words, count_words
 from data.sources.pictures import (
@@ -29,19 +36,23 @@ class FolderSource:
 
   truth_keys = ('tags',)
 
-  def __init__(self, folder, rows, tag_names, max_tags, fingerprint, description):
+  def __init__(self, folder, rows, tag_names, max_tags, fingerprint, description, contents=None):
     self.tag_names = tag_names
     self.tag_categories = tuple(_category(name) for name in tag_names)
     self.max_tags = max_tags
     self.fingerprint = fingerprint
     self.description = description
-    self._folder, self._rows = folder, rows
+    self._folder, self._rows, self._contents = folder, rows, contents
 
   def __len__(self) -> int:
     return len(self._rows)
 
   def tags_of(self, index: int) -> np.ndarray:
     return self._rows[index][1]
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return self._contents
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return count_by_tags_of(self, poll)
@@ -95,7 +106,16 @@ def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:
       fingerprint=digest_of(
           word for name, tags in found.tags_of.items()
           for word in (name, found.digests[name], *sorted(tags), *found.told[name])),
-      description=_describe(found, index_of))
+      description=_describe(found, index_of),
+      contents=_contents(found) if split == 'train' else None)
+
+
+def _contents(found) -> Contents | None:
+  if len(found.tags_of) > MOST_CONTENTS:
+    return None
+  split_of = {name: split for split, names in found.splits.items() for name in names}
+  return Contents((name, Content(found.digests[name], short_digest(*sorted(tags)), split_of[name]))
+                  for name, tags in found.tags_of.items())
 
 
 class _Found(NamedTuple):

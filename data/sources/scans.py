@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.batch import count_by_tags_of
+from data.batch import MOST_CONTENTS, Content, Contents, count_by_tags_of
 from data.content_splits import SPLITS, count_words
 from data.scans import open_scan
 from data.scans.groups import few_words, find_groups, split_scans
@@ -52,7 +52,8 @@ class ScanSource:
 
   def __init__(self, folder: Path, settings: Settings, scans: list[Surveyed], rows: np.ndarray,
                fingerprint: str, description: str, problems: Mapping[str, str],
-               files: list[ScanFile]):
+               files: list[ScanFile], contents: Contents | None = None):
+    self._contents = contents
     self._folder, self._settings = folder, settings
     self._names, self._windows = [scan.name for scan in scans], [scan.window for scan in scans]
     self._rows = rows  # int [N, 2]: a file's place among the scans, a slice of it
@@ -64,6 +65,10 @@ class ScanSource:
 
   def tags_of(self, index: int) -> np.ndarray:
     return np.zeros(0, np.int32)
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return self._contents
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return count_by_tags_of(self, poll)
@@ -116,7 +121,9 @@ def build_scans(config_data, split: str, poll=lambda: None) -> ScanSource:
       folder, reading, scans, splits[split],
       fingerprint=digest_of(map(str, [reading.window, reading.axis, told, rows.tolist()])),
       description=_describe(folder, settings, survey, scans, rows, grouped, splits),
-      problems=survey.problems, files=_list_files(survey, scans, rows, grouped))
+      problems=survey.problems, files=_list_files(survey, scans, rows, grouped),
+      contents=None if len(told) > MOST_CONTENTS else Contents(
+          (name, Content(digest, '', part)) for name, digest, part in told))
 
 
 def _list_files(survey, scans, rows, grouped) -> list[ScanFile]:

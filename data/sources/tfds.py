@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data import prepared
-from data.batch import count_by_tags_of
+from data.batch import MOST_CONTENTS, Content, Contents, count_by_tags_of, short_digest
 from data.classes import describe_balance, name_few
 from data.content_splits import SPLIT_NAMES, SPLITS, assign_splits, copies_words, count_words
 from data.sources.pictures import digest_of
@@ -43,7 +43,9 @@ class TFDSSource:
   truth_keys = ('tags',)
   max_ignored = 0
 
-  def __init__(self, folder, image_feature, found, rows, tag_names, fingerprint, description):
+  def __init__(self, folder, image_feature, found, rows, tag_names, fingerprint, description,
+               contents=None):
+    self._contents = contents
     self.tag_names, self.tag_categories = tag_names, ('general',) * len(tag_names)
     self.max_tags = int(np.diff(found.tag_starts).max(initial=0))
     self.fingerprint, self.description = fingerprint, description
@@ -58,6 +60,10 @@ class TFDSSource:
 
   def tags_of(self, index: int) -> np.ndarray:
     return self._found.tags_of(self._rows[index])
+
+  def contents(self):
+    """As `data.batch.contents_of`."""
+    return self._contents
 
   def count_tags(self, poll=lambda: None) -> np.ndarray:
     return count_by_tags_of(self, poll)
@@ -113,7 +119,20 @@ def build_tfds(config_data, split: str, poll=lambda: None) -> TFDSSource:
       rows=splits[split], tag_names=names,
       fingerprint=digest_of([builder.info.full_name, *names, *(
           hashlib.blake2b(np.ascontiguousarray(array)).hexdigest() for array in found[1:])]),
-      description=_describe(builder, names, found, splits, how, digests))
+      description=_describe(builder, names, found, splits, how, digests),
+      contents=_contents(found, splits, digests) if split == 'train' else None)
+
+
+def _contents(found, splits, digests) -> Contents | None:
+  if len(digests) > MOST_CONTENTS:
+    return None
+  contents = Contents()
+  for split, pictures in splits.items():
+    for picture in pictures:
+      where, place = found.place_of(picture)
+      contents[f'{where}/{place:07d}'] = Content(
+          digests[picture], short_digest(*found.tags_of(picture)), split)
+  return contents
 
 
 def _open_builder(config_data):

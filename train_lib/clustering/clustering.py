@@ -53,7 +53,7 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
   """
   settings = config.cluster
   _check(config, input)
-  folder = Path(records.absolute(output or os.path.join(workdir, 'cluster')))
+  folder = records.local_folder(output or os.path.join(workdir, 'cluster'), 'clusters')
   for path in (input, config.data.path):
     if path:
       records.check_outside(folder, path)

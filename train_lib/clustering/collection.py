@@ -232,7 +232,7 @@ def open_collection(workdir, poll: Callable[[], None] = lambda: None) -> Collect
 
 def find_folder(workdir) -> Path:
   """The folder of a cluster job. Raises UserError where there is none."""
-  workdir = Path(records.absolute(workdir))
+  workdir = records.local_folder(workdir, 'clusters', '--workdir=')
   for folder in (workdir / 'cluster', workdir):
     if (folder / NAME).exists():
       return folder
@@ -257,9 +257,11 @@ def save_collection(collection: Collection, key: str) -> None:
   (folder / NAME).unlink(missing_ok=True)
   (folder / FRESH).replace(folder / 'features.npy')
   save_config(folder / 'config.json', collection.config)
-  np.savez(folder / 'projection.npz', scales=projection.scales, mean=projection.mean,
-           components=projection.components)
-  np.savez(folder / 'clusters.npz', centres=collection.centres, clusters=collection.clusters,
+  with records.whole_file(folder / 'projection.npz') as file:
+    np.savez(file, scales=projection.scales, mean=projection.mean,
+             components=projection.components)
+  with records.whole_file(folder / 'clusters.npz') as file:
+    np.savez(file, centres=collection.centres, clusters=collection.clusters,
            distances=collection.distances, labels=collection.labels)
   records.write_json(folder / NAME, {
       'key': key, 'workdir': collection.workdir, 'input': collection.input,

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import UserError
+from errors import UserError, shortened
 from train_lib import records
 from train_lib.clustering.collection import Collection
 from train_lib.clustering.other_methods import NOISE
 
 COLUMNS = ('path', 'cluster', 'name', 'rank', 'distance', 'label')
 NAME_COLUMNS = ('cluster', 'pictures', 'name')
+_MOST_DIGITS = 18                 # of a number
 TABLE = 'labels.csv'              # of the dataset
 MARK = '.made-by-cluster.json'    # in a folder that was made here: what was put into it
 
@@ -81,9 +82,9 @@ def read_names(path) -> dict[int, tuple[int | None, str]]:
                                               strict=True) if row] or [[]]
   except csv.Error as error:
     raise UserError(f'{path} is no CSV file ({error})') from error
-  titles = [title.strip().lower() for title in first]
+  titles = [' '.join(title.split()).lower() for title in first]
   if not {'cluster', 'name'} <= set(titles):
-    raise UserError(f'{path} has the columns ({", ".join(titles)}); expected '
+    raise UserError(f'{path} has the columns ({shortened(", ".join(titles))}); expected '
                     f'{", ".join(NAME_COLUMNS)}')
   found, seen = {}, set()
   for number, cells in enumerate(rows, 2):
@@ -91,14 +92,19 @@ def read_names(path) -> dict[int, tuple[int | None, str]]:
     cluster, name = row.get('cluster', '').strip(), ' '.join(row.get('name', '').split())
     if not cluster and not name:
       continue
-    if not cluster.isdecimal() or int(cluster) in seen:
-      what = 'is no number of a cluster' if not cluster.isdecimal() else 'stands there twice'
-      raise UserError(f"line {number} of {path}: '{cluster}' {what}")
+    sound = _is_number(cluster)
+    if not sound or int(cluster) in seen:
+      what = 'stands there twice' if sound else 'is no number of a cluster'
+      raise UserError(f"line {number} of {path}: {cluster[:_MOST_DIGITS]!r} {what}")
     seen.add(int(cluster))
     count = row.get('pictures', '').strip().replace(',', '')
     if name:
-      found[int(cluster)] = (int(count) if count.isdecimal() else None, name)
+      found[int(cluster)] = (int(count) if _is_number(count) else None, name)
   return found
+
+
+def _is_number(text):
+  return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def check_names(path, named: dict, counts: dict[int, int]) -> dict[int, str]:

@@ -120,7 +120,22 @@ def _times(record) -> list:
     return []
   return [('duration', f'{human_time(total)} until training ended'),
           ('goodput', f'{percent(productive / total)} of it in steps, the rest in reading, '
-                      'compiling, measuring and saving')]
+                      'compiling, measuring and saving'),
+          ('checkpoints', _saving_words(record.get('checkpointing', {}))),
+          ('diverged', _diverged_words(record.get('diverged', {})))]
+
+
+def _saving_words(cost) -> str:
+  if not cost:
+    return ''
+  return (f'{counted(cost.get("saves", 0), "save")}, for which training waited '
+          f'{human_time(cost.get("blocking_sec", 0))}')
+
+
+def _diverged_words(counts) -> str:
+  left_out = counts.get('skip', 0) + counts.get('rollback', 0)
+  ended = '; one more ended the run' if counts.get('abort') else ''
+  return f'{counted(left_out, "step")} left out{ended}' if any(counts.values()) else ''
 
 
 def _machine(start) -> list:

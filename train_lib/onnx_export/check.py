@@ -2,9 +2,9 @@
 
 import jax
 import numpy as np
-from etils import epath
 
 from errors import UserError
+from train_lib import records
 from train_lib.onnx_export.graph import BYTES_LIMIT
 
 
@@ -91,9 +91,5 @@ def save_model(path, model, function, make_rows, **options) -> float:
     raise UserError('the model takes more than the 2 GiB that an ONNX file may have; choose a '
                     'smaller net.')
   difference = check_model(model, function, make_rows, **options)
-  path = epath.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.parent / f'{path.name}.partial'
-  partial.write_bytes(model.SerializeToString())
-  partial.replace(path)
+  records.write_bytes(path, model.SerializeToString())
   return difference

@@ -1,0 +1,85 @@
+"""What a run's time went into, summed over all its starts, in run.json.
+
+A step counts as productive once a checkpoint keeps it: those that a kill or a rollback throws away
+are computed twice and counted once. A start that is killed is known until its last save.
+"""
+
+import contextlib
+import dataclasses
+import time
+
+from train_lib import processes
+from train_lib import workdir as workdir_lib
+
+
+@dataclasses.dataclass
+class Cost:
+  """What saving cost in one start.
+
+  Attributes:
+    saves: checkpoints that were written.
+    blocking_sec: time that training waited for them.
+    background_sec: time that they took beside training.
+  """
+  saves: int = 0
+  blocking_sec: float = 0.0
+  background_sec: float = 0.0
+
+  @contextlib.contextmanager
+  def blocking(self):
+    """A context whose time is time that training waits."""
+    started = time.monotonic()
+    try:
+      yield
+    finally:
+      self.blocking_sec += time.monotonic() - started
+
+
+class Goodput:
+  """The sections `goodput` and `checkpointing` of run.json; a context manager that writes them too.
+
+  Args:
+    workdir: of the run, with what earlier starts have written.
+    cost: of this start's checkpoints; read whenever the sections are written.
+    started: of `time.monotonic`, when this start began.
+  """
+
+  def __init__(self, workdir, cost: Cost, started: float):
+    before = workdir_lib.read_run(workdir)
+    self._workdir, self._cost, self._started = workdir, cost, started
+    self._goodput, self._checkpointing = before.get('goodput', {}), before.get('checkpointing', {})
+    self._kept_sec = self._new_sec = 0.0
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, kind, *_):
+    with contextlib.suppress(*(() if kind is None else (OSError,))):  # what is raised says more
+      self.write()
+
+  def add(self, seconds: float) -> None:
+    """Time in steps that no checkpoint keeps yet."""
+    self._new_sec += seconds
+
+  def drop(self) -> None:
+    """The steps since the last save are thrown away."""
+    self._new_sec = 0.0
+
+  def keep(self) -> None:
+    """The steps so far are saved."""
+    self._kept_sec, self._new_sec = self._kept_sec + self._new_sec, 0.0
+    self.write()
+
+  def write(self) -> None:
+    """Brings run.json up to date; process 0 does."""
+    if not processes.is_first():
+      return
+    productive_sec = self._goodput.get('productive_sec', 0.0) + self._kept_sec
+    total_sec = self._goodput.get('total_sec', 0.0) + time.monotonic() - self._started
+    cost = {name: self._checkpointing.get(name, 0) + value
+            for name, value in dataclasses.asdict(self._cost).items()}
+    workdir_lib.update_run(
+        self._workdir,
+        goodput={'productive_sec': round(productive_sec, 2), 'total_sec': round(total_sec, 2),
+                 'productive_frac': round(productive_sec / total_sec, 4)},
+        checkpointing={name: round(value, 2) for name, value in cost.items()})
