@@ -32,7 +32,8 @@ def ignore():
   signal.signal(signal.SIGTERM, signal.SIG_IGN)
 def saves():
   asked = []
-  signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+  for one in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(one, lambda *_: asked.append(1))
   (folder / f'{number}.ready').touch()
   while not asked:
     time.sleep(0.01)

@@ -87,7 +87,7 @@ class Runs:
         workdir, f'--coordinator=127.0.0.1:{port}', f'--num_processes={count}',
         f'--process_id={rank}', f'--heartbeat_sec={HEARTBEAT_SEC}',
         f'--devices_per_process={devices}', *flags,
-        faults=(faults or {}).get(rank, ()), log=f'{workdir}-{rank}',
+        faults=[{'kind': 'cache_of_all'}, *(faults or {}).get(rank, ())], log=f'{workdir}-{rank}',
         env={**MANY_THREADS, **(env or {})},
         **options) for rank in range(count)]
 

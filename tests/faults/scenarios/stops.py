@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import time
 
@@ -167,7 +168,6 @@ def a_peer_stands_still(runs, short):
     group[1].send_signal(signal.SIGCONT)
     other = runs.end(group[1], HEARTBEAT_SEC + 2 * GRACE_SEC)
   assert code != 0 and other != 0, (code, other)
-  named = [line for line in runs.said('stopped-peer-0').splitlines()
-           if 'process' in line.lower() or 'task' in line.lower()]
-  assert named, 'nothing was said'
+  named = re.search(r'stopped sending heartbeats\):\s*\S*\b1\b', runs.said('stopped-peer-0'))
+  assert named, 'the peer is not named'
   return f'process 0 ended with {code} after {waited:.1f} s, the other with {other} on waking'
