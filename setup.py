@@ -23,7 +23,7 @@ setup(
         'opencv-python-headless>=4.10',
         'optax>=0.2.8',
         'orbax-checkpoint>=0.12.8,<1',
-        'pillow>=11',
+        'pillow>=13',
         'safetensors>=0.5',
         'scikit-learn>=1.5',
         'scipy>=1.13',

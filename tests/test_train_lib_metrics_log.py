@@ -1,7 +1,9 @@
 """Rows of metrics.jsonl come first; TensorBoard and W&B get the same, and cannot stop a run."""
 
+import contextlib
 import json
 import pathlib
+import resource
 import sys
 
 import pytest
@@ -42,6 +44,17 @@ def write_steps(folder, steps, start=0, **runtime):
   for step in steps:
     log.write(step, {'train/loss': 1 / step})
   log.close()
+
+
+@contextlib.contextmanager
+def full_disk(largest_bytes):
+  """No file of this process can grow beyond so many bytes."""
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes, hard))
+  try:
+    yield
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def kept_steps(folder):
@@ -169,3 +182,17 @@ def test_events_of_a_store_are_copied_there_now_and_then_and_at_the_end(tmp_path
   log.close()
   assert len((folder.parent / name).read_bytes()) > first
   assert [row['step'] for row in records.read_jsonl(folder / 'metrics.jsonl')] == [1, 2]
+
+
+def test_rows_that_find_no_room_are_whole_or_not_there_and_come_later(folder, caplog):
+  log = MetricsLog(folder, 0, make_config())
+  log.write(1, {'train/loss': 1.0})
+  size = (folder / 'metrics.jsonl').stat().length
+  with full_disk(size + 10):
+    log.write(2, {'train/loss': 0.5})
+    log.write(3, {'train/loss': 0.4})
+    assert kept_steps(folder) == [1] and (folder / 'metrics.jsonl').stat().length == size
+  assert caplog.text.count('kept back until it can') == 1
+  log.write(4, {'train/loss': 0.3})
+  log.close()
+  assert kept_steps(folder) == [1, 2, 3, 4]

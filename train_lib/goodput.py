@@ -6,10 +6,13 @@ are computed twice and counted once. A start that is killed is known until its l
 
 import contextlib
 import dataclasses
+import logging
 import time
 
 from train_lib import processes
 from train_lib import workdir as workdir_lib
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -68,7 +71,10 @@ class Goodput:
   def keep(self) -> None:
     """The steps so far are saved."""
     self._kept_sec, self._new_sec = self._kept_sec + self._new_sec, 0.0
-    self.write()
+    try:
+      self.write()
+    except OSError as error:                            # a full disk; the next save may find room
+      _log.warning('run.json is not up to date: %s', error.strerror)
 
   def write(self) -> None:
     """Brings run.json up to date; process 0 does."""

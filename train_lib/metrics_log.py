@@ -16,8 +16,9 @@ _log = logging.getLogger(__name__)
 class MetricsLog:
   """Rows of `metrics.jsonl`, and the same numbers to every sink that the config asks for.
 
-  A sink that cannot be written costs a warning, not the run. A run that goes on from a step drops
-  the rows beyond it: no step stands twice. Of several processes the first writes.
+  A sink that cannot be written costs a warning, not the run; rows that cannot, as on a full disk,
+  are kept back until they can. A run that goes on from a step drops the rows beyond it: no step
+  stands twice. Of several processes the first writes.
 
   Args:
     workdir: of the run.
@@ -30,7 +31,7 @@ class MetricsLog:
 
   def __init__(self, workdir, start_step: int, config):
     self._path = workdir / 'metrics.jsonl'
-    self._sinks = {}
+    self._sinks, self._kept_back = {}, []
     if not processes.is_first():
       return
     records.drop_rows_after(self._path, start_step)
@@ -50,14 +51,25 @@ class MetricsLog:
     """Args: metrics: 'split/name' -> number."""
     if not processes.is_first():
       return
-    records.append_jsonl(self._path, [{'step': step, 'time': time.time(), **metrics}])
+    self._kept_back.append({'step': step, 'time': time.time(), **metrics})
+    self._append()
     for name, sink in list(self._sinks.items()):
       self._try(name, lambda sink=sink: sink.write(step, metrics))
 
   def close(self) -> None:
     """Flushes the sinks."""
+    self._append()
     for name, sink in list(self._sinks.items()):
       self._try(name, sink.close)
+
+  def _append(self):
+    try:
+      records.append_jsonl(self._path, self._kept_back)
+      self._kept_back = []
+    except OSError as error:
+      if len(self._kept_back) == 1:                           # the first of them
+        _log.warning('%s cannot be written (%s); its rows are kept back until it can', self._path,
+                     error.strerror)
 
   def _try(self, name, action):
     try:

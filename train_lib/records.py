@@ -42,10 +42,9 @@ def absolute(path) -> epath.Path:
 
 
 def local_folder(path, what: str, flag: str = '--output=') -> pathlib.Path:
-  """A folder of this machine, absolute. Args: what: that is written there or read; flag: names it.
+  """A folder of this machine, absolute; UserError: it is in a store.
 
-  Raises:
-    UserError: it is in a store.
+  Args: what: that is written there or read; flag: names it.
   """
   if remote.is_remote(path):
     raise UserError(f"{what} need a folder of this machine, and '{os.fspath(path)}' is in a store; "
@@ -194,9 +193,10 @@ def read_fields(path, **kinds: type) -> dict:
 
 
 def append_jsonl(path, rows) -> None:
-  """Appends rows (dicts) to a JSON Lines file; a torn last line is closed first.
+  """Appends rows (dicts) to a JSON Lines file, all or, where it fails, none of them.
 
-  Those of a store may be kept back for some seconds; `flush` writes them.
+  A torn last line is closed first. Those of a store may be kept back for some seconds; `flush`
+  writes them.
   """
   path = epath.Path(path)
   text = ''.join(json.dumps(plain(row), allow_nan=False) + '\n' for row in rows)
@@ -210,13 +210,19 @@ def append_jsonl(path, rows) -> None:
     _growing[name].add(text)
     return
   path.parent.mkdir(parents=True, exist_ok=True)
-  with open(os.fspath(path), 'a+b') as file:
+  with open(os.fspath(path), 'a+b', buffering=0) as file:
     end = file.seek(0, os.SEEK_END)
     if end:
       file.seek(end - 1)
       if file.read(1) != b'\n':
         text = '\n' + text
-    file.write(text.encode())
+    left = memoryview(text.encode())
+    try:
+      while left:
+        left = left[file.write(left):]
+    except OSError:
+      file.truncate(end)
+      raise
 
 
 def flush(path) -> None:
