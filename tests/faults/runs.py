@@ -79,6 +79,14 @@ class Runs:
     assert code == 0, f'it ended with {code}: {self.said(workdir)[-2000:]}'
     return self.record(workdir)
 
+  def stop_after(self, workdir: str, step: int, *flags: str, **options) -> None:
+    """Starts a run and asks it to stop once a step is done; it must save that and end with 75."""
+    process = self.start(workdir, *flags, **options)
+    with ended(process):
+      self.wait_for_step(workdir, step, process)
+      process.send_signal(signal.SIGTERM)
+      assert self.end(process) == EXIT_PREEMPTED
+
   def group(self, workdir: str, *flags: str, count=2, devices=2, faults=None, env=None,
             **options) -> list[subprocess.Popen]:
     """The same run as several processes on this machine. Args: faults: {rank: its faults}."""

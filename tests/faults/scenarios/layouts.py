@@ -15,12 +15,8 @@ def workers(runs, short):
   """The numbers of workers and of prefetched batches change from start to start."""
   settings = (('0', '0'), ('2', '3'), ('1', '1'))
   for number, (workers, prefetched) in enumerate(settings):
-    process = runs.start('workers-change', f'--config.runtime.workers={workers}',
-                         f'--config.runtime.prefetch_batches={prefetched}')
-    with ended(process):
-      runs.wait_for_step('workers-change', 10 * (number + 1), process)
-      process.send_signal(signal.SIGTERM)
-      assert runs.end(process) == EXIT_PREEMPTED
+    runs.stop_after('workers-change', 10 * (number + 1), f'--config.runtime.workers={workers}',
+                    f'--config.runtime.prefetch_batches={prefetched}')
   runs.finish('workers-change', '--config.runtime.worker_processes')
   told = ', '.join(f'{workers} with {prefetched} ahead' for workers, prefetched in settings)
   return f'workers {told}, then 2 processes; {runs.check_same("workers-change")}'

@@ -1,9 +1,8 @@
 """Saves that are cut short, disks that are full, checkpoints that are damaged."""
 
 import os
-import signal
 
-from tests.faults.runs import EXIT_PREEMPTED, KILLED, ended
+from tests.faults.runs import KILLED, ended
 
 MOMENTS = ('folder made', 'data written', 'renamed', 'manifest half written', 'manifest written')
 
@@ -79,11 +78,7 @@ def damaged_steps(runs, short):
   """The newest checkpoint is damaged in each way, one start after another."""
   told, step = [], 12
   for how in ('flipped bit', 'truncated', 'missing', 'manifest missing'):
-    process = runs.start('damaged')
-    with ended(process):
-      runs.wait_for_step('damaged', step, process)
-      process.send_signal(signal.SIGTERM)
-      assert runs.end(process) == EXIT_PREEMPTED
+    runs.stop_after('damaged', step)
     checkpoints = runs.folder / 'damaged' / 'checkpoints'
     newest, step = damage(checkpoints, how), step + 9
     told.append(f'{how} at {newest}')
@@ -101,11 +96,7 @@ def damaged_steps(runs, short):
 
 def all_steps_damaged(runs, short):
   """Every checkpoint is damaged: a run must not begin anew in silence."""
-  process = runs.start('all-damaged')
-  with ended(process):
-    runs.wait_for_step('all-damaged', 12, process)
-    process.send_signal(signal.SIGTERM)
-    assert runs.end(process) == EXIT_PREEMPTED
+  runs.stop_after('all-damaged', 12)
   checkpoints = runs.folder / 'all-damaged' / 'checkpoints'
   for step in runs.saved_steps('all-damaged'):
     for file in (checkpoints / str(step)).rglob('*'):

@@ -76,11 +76,7 @@ def finish_group(runs, workdir, **options):
 
 def term(runs, short):
   """SIGTERM: the current step is saved, and no step is done again."""
-  process = runs.start('term')
-  with ended(process):
-    runs.wait_for_step('term', 17, process)
-    process.send_signal(signal.SIGTERM)
-    assert runs.end(process) == EXIT_PREEMPTED
+  runs.stop_after('term', 17)
   last = max(runs.losses('term'))
   assert runs.saved_steps('term')[-1] == last, 'the step that was done last is not saved'
   runs.finish('term')

@@ -1,7 +1,6 @@
 """Workdirs, data, configs, caches and addresses that are not as a run expects."""
 
 import shutil
-import signal
 import socket
 import time
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from tests.faults.runs import (
   EXIT_LOST_PEER,
-  EXIT_PREEMPTED,
   HEARTBEAT_SEC,
   TINY,
   Runs,
@@ -77,11 +75,7 @@ def changed_data(runs, short):
   pictures = runs.folder / 'pictures'
   write_pictures(pictures)
   theirs, copy = of_folder(runs, pictures), runs.folder / 'pictures-as-they-were'
-  process = theirs.start('changed')
-  with ended(process):
-    theirs.wait_for_step('changed', 6, process)
-    process.send_signal(signal.SIGTERM)
-    assert theirs.end(process) == EXIT_PREEMPTED
+  theirs.stop_after('changed', 6)
   shutil.copytree(pictures, copy)
   accept = '--config.runtime.accept_changed_data'
   for change, words, flags in (
@@ -130,11 +124,7 @@ def retag(pictures):
 
 def changed_config(runs, short):
   """Another net, optimizer or size on resume is refused; settings of the machine are not."""
-  process = runs.start('config')
-  with ended(process):
-    runs.wait_for_step('config', 6, process)
-    process.send_signal(signal.SIGTERM)
-    assert runs.end(process) == EXIT_PREEMPTED
+  runs.stop_after('config', 6)
   changes = {'net.name': 'se_resnet18', 'optimizer.name': 'sgd', 'data.image_size_px': '48',
              'optimizer.learning_rate': '0.5'}
   for key, value in changes.items():
