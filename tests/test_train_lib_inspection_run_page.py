@@ -170,6 +170,6 @@ def test_pictures_that_training_could_not_read_and_what_jobs_left_are_told(tmp_p
 def test_a_damaged_record_is_one_sentence(tmp_path):
   workdir = write_run(tmp_path / 'run', fashion.get_config('small'))
   (workdir / 'run.json').write_text('[1]')
-  with pytest.raises(UserError, match='holds no record of a run'):
+  with pytest.raises(UserError, match='run.json is damaged: expected'):
     run_page.open_run(str(workdir))
   shutil.rmtree(workdir)
