@@ -49,8 +49,8 @@ def read(path):
 
 def test_training_leaves_a_whole_workdir(trained):
   names = {path.name for path in trained.iterdir()}
-  assert names == {'config.json', 'run.json', 'data.json', 'tags.json', 'metrics.jsonl', 'tensorboard',
-                   'checkpoints', 'best.json', 'pictures', 'evaluation'}
+  assert names == {'config.json', 'run.json', 'data.json', 'tags.json', 'metrics.jsonl',
+                   'tensorboard', 'checkpoints', 'best.json', 'pictures', 'evaluation'}
   record = read(trained / 'run.json')
   assert record['step'] == 9 and record['finished']
   assert len(record['params_digest']) == 64
