@@ -1,8 +1,6 @@
-import contextlib
 import json
 import logging
 import os
-import resource
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ import optax
 import pytest
 
 from errors import UserError
+from tests.full_disk import full_disk
 from tests.small_runs import (
   abstract_state,
   assert_same,
@@ -181,16 +180,6 @@ def test_a_state_that_is_not_finite_is_refused_by_name_and_nothing_is_written(tm
     with pytest.raises(NonFiniteStateError, match='step 2 holds NaN .* params/conv/kernel'):
       checkpoints.save(2, make_state(2, fill=bad))
     assert checkpoints.steps() == [1]
-
-
-@contextlib.contextmanager
-def full_disk():
-  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-  try:
-    yield
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def save_with_full_disk(checkpoints):

@@ -1,9 +1,7 @@
 """Rows of metrics.jsonl come first; TensorBoard and W&B get the same, and cannot stop a run."""
 
-import contextlib
 import json
 import pathlib
-import resource
 import sys
 
 import pytest
@@ -14,6 +12,7 @@ from PIL import Image
 from configs import base
 from errors import UserError
 from tests import fake_store
+from tests.full_disk import full_disk
 from train_lib import metrics_log, records, wandb_run, workdir
 from train_lib.metrics_log import MetricsLog
 
@@ -44,17 +43,6 @@ def write_steps(folder, steps, start=0, **runtime):
   for step in steps:
     log.write(step, {'train/loss': 1 / step})
   log.close()
-
-
-@contextlib.contextmanager
-def full_disk(largest_bytes):
-  """No file of this process can grow beyond so many bytes."""
-  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes, hard))
-  try:
-    yield
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def kept_steps(folder):

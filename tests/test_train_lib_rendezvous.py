@@ -6,13 +6,8 @@ import socket
 import pytest
 
 from errors import UserError
+from tests.faults.runs import free_port
 from train_lib import rendezvous
-
-
-def free_port():
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return probe.getsockname()[1]
 
 
 def meet(*processes, seconds=1.0):
