@@ -7,7 +7,7 @@ from ml_collections import config_flags
 
 from configs import base
 from errors import UserError
-from train_lib import cluster, launch, local_processes
+from train_lib import distributed, launch, local_processes
 
 JOB = flags.DEFINE_string('job', '', "what to do: a name in jobs.JOBS; '': what the page is for")
 WORKDIR = flags.DEFINE_string('workdir', '', "a run's folder; '': runs/<config>[-<preset>]")
@@ -21,8 +21,8 @@ PROCESS_ID = flags.DEFINE_integer('process_id', -1, 'of this one among them, fro
 DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'JAX finds the others: TPU pods, SLURM, ...')
 DEVICES = flags.DEFINE_integer('devices_per_process', 0, 'of each of many: virtual ones on a CPU')
 DEVICE_IDS = flags.DEFINE_list('device_ids', [], "this process's GPUs among those of its host")
-HEARTBEAT_SEC = flags.DEFINE_integer('heartbeat_sec', cluster.HEARTBEAT_SEC, 'of one that is lost')
-CONNECT_SEC = flags.DEFINE_integer('connect_sec', cluster.CONNECT_SEC, 'that all have to come in')
+HEARTBEAT_SEC = flags.DEFINE_integer('heartbeat_sec', distributed.HEARTBEAT_SEC, 'of one lost')
+CONNECT_SEC = flags.DEFINE_integer('connect_sec', distributed.CONNECT_SEC, 'until all are here')
 CONFIG = config_flags.DEFINE_config_file('config', None, 'a page: configs/NAME.py[:PRESET]',
                                          lock_config=True)
 
@@ -49,7 +49,7 @@ def _join(config, workdir: str) -> None:
   local_processes.follow_launcher()
   if PROCESSES.value:
     sys.exit(local_processes.run(sys.argv, PROCESSES.value, DEVICES.value, workdir))
-  cluster.join(coordinator=COORDINATOR.value, num_processes=NUM_PROCESSES.value,
+  distributed.join(coordinator=COORDINATOR.value, num_processes=NUM_PROCESSES.value,
                process_id=PROCESS_ID.value, found_by_jax=DISTRIBUTED.value, devices=DEVICES.value,
                device_ids=DEVICE_IDS.value, cache_dir=config.runtime.cache_dir,
                heartbeat_sec=HEARTBEAT_SEC.value, connect_sec=CONNECT_SEC.value)

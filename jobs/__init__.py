@@ -3,7 +3,7 @@
 import importlib
 
 from errors import UserError
-from train_lib.cluster import size as num_processes  # jobs.cluster is another thing
+from train_lib import distributed
 
 # name -> its module, which is imported when it is asked for: predicting needs no optimizer
 JOBS = {name: f'jobs.{name}' for name in (
@@ -16,7 +16,7 @@ def get_job(name: str):
   """Looks up a job's `run`; UserError lists the choices."""
   if name not in JOBS:
     raise UserError(f"--job '{name}' is unknown; choices: {', '.join(JOBS)}")
-  if num_processes() > 1 and name not in IN_GROUPS:
-    raise UserError(f'--job={name} is done by one process, and {num_processes()} were started; '
+  if distributed.size() > 1 and name not in IN_GROUPS:
+    raise UserError(f'--job={name} is done by one process, and {distributed.size()} were started; '
                     f'several can do {" and ".join(IN_GROUPS)}')
   return importlib.import_module(JOBS[name]).run

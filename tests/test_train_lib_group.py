@@ -7,14 +7,14 @@ import pytest
 from configs import tagger
 from data.loader import Loader
 from errors import UserError
-from train_lib import cluster, group, loop, metrics_log, processes, reporting
+from train_lib import distributed, group, loop, metrics_log, processes, reporting
 from train_lib.evaluation import Outcome
 
 
 @pytest.fixture
 def second_of_two(monkeypatch):
-  monkeypatch.setattr(cluster, 'size', lambda: 2)
-  monkeypatch.setattr(cluster, 'index', lambda: 1)
+  monkeypatch.setattr(distributed, 'size', lambda: 2)
+  monkeypatch.setattr(distributed, 'index', lambda: 1)
 
 
 @pytest.mark.parametrize('section, key, value, message', [

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from train_lib import cluster
+from train_lib import distributed
 from train_lib import preemption as preemption_lib
 from train_lib.preemption import EXIT_PREEMPTED, SAME_REQUEST_SEC, Preempted, Preemption
 
@@ -187,8 +187,8 @@ def two_processes(monkeypatch):
     asked.append(number)
     return number == 3
 
-  monkeypatch.setattr(cluster, 'size', lambda: 2)
-  monkeypatch.setattr(cluster, '_parting', {'together': False})
+  monkeypatch.setattr(distributed, 'size', lambda: 2)
+  monkeypatch.setattr(distributed, '_parting', {'together': False})
   monkeypatch.setattr(preemption_lib, 'MEETINGS', preemption_lib.Meetings())
   monkeypatch.setattr(multihost_utils, 'reached_preemption_sync_point', reached)
   return asked
@@ -202,7 +202,7 @@ def test_several_processes_stop_at_the_meeting_that_all_agree_on(two_processes):
     preemption.check_together()
   assert preemption.requested and preemption.should_stop()
   assert two_processes == [1, 2, 3]                     # asked no more, once it was agreed
-  assert cluster._parting['together']
+  assert distributed._parting['together']
 
 
 def test_between_meetings_only_a_process_that_the_others_wait_for_may_stop(two_processes):
@@ -231,8 +231,8 @@ def test_the_handler_of_jax_hears_of_the_first_signal_whichever_it_is_and_is_put
     os._exit(0)
     ''', before='''
     import ctypes
-    from train_lib import cluster, preemption as lib
-    cluster.size = lambda: 2
+    from train_lib import distributed, preemption as lib
+    distributed.size = lambda: 2
     heard = []
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(heard.append)   # as JAX's, unknown to Python
     lib._set_handler(signal.SIGTERM, ctypes.cast(handler, ctypes.c_void_p))

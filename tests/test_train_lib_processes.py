@@ -17,10 +17,10 @@ JOIN = '''
 import json, os, pathlib, sys, time
 import numpy as np
 from errors import UserError
-from train_lib import cluster, evaluation, group, parallel, processes
+from train_lib import distributed, evaluation, group, parallel, processes
 from train_lib.preemption import MEETINGS, Preempted, Preemption
 rank, port, folder = int(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
-cluster.join(coordinator=f'127.0.0.1:{port}', num_processes=2, process_id=rank, devices=2,
+distributed.join(coordinator=f'127.0.0.1:{port}', num_processes=2, process_id=rank, devices=2,
              cache_dir='off', heartbeat_sec=10, connect_sec=60)
 import jax
 '''
@@ -41,7 +41,7 @@ def say(what):
   print(json.dumps(what), flush=True)
 
 group.SEEN_SEC = 1.0
-say([cluster.size(), cluster.index(), jax.device_count(), jax.local_device_count()])
+say([distributed.size(), distributed.index(), jax.device_count(), jax.local_device_count()])
 say(processes.agree(lambda: {'answer': [1, 'two', None, rank]}))
 say(refused(lambda: processes.agree(lambda: fail_on(0))))
 say(processes.everywhere(lambda: fail_on(-1)))

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from train_lib import cluster, parallel
+from train_lib import distributed, parallel
 
 ID_BYTES = 512                    # of the id of a picture, among several processes
 
@@ -96,7 +96,7 @@ class Evaluator:
 
 def gather(truth, mask, ids):
   """The rows of all processes, in the order in which predictions come from the devices."""
-  if cluster.size() == 1:
+  if distributed.size() == 1:
     return truth, mask, ids
   coded = np.array([str(name).encode(errors='surrogateescape')[:ID_BYTES] for name in ids],
                    f'S{ID_BYTES}')

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from errors import UserError
-from train_lib import cluster, parallel, processes, records
+from train_lib import distributed, parallel, processes, records
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator, Outcome
 
@@ -23,7 +23,7 @@ def check(config, *folders: str) -> None:
     config: the whole config of this process's command.
     folders: its workdir and output, as named.
   """
-  if cluster.size() == 1:
+  if distributed.size() == 1:
     if jax.process_count() > 1:
       raise UserError(f'JAX sees {jax.process_count()} processes that were not told of each other; '
                       'start every one of them with --distributed')
@@ -51,14 +51,14 @@ def _check_alike(config, folders):
       continue
     lines = workdir_lib.diff_configs(commands[0]['config'], command['config'])
     what = lines[0] if lines else f'folders: {commands[0]["folders"]} -> {command["folders"]}'
-    cluster.part_together()
+    distributed.part_together()
     raise UserError(f'process {number} was started with another command than process 0 ({what}); '
                     'give every process the same flags but for --process_id')
 
 
 def check_shared(folder) -> None:
   """Raises UserError on every process unless all see the folder that process 0 has opened."""
-  if cluster.size() == 1:
+  if distributed.size() == 1:
     return
   name = processes.agree(lambda: _leave_mark(folder))
   mark = folder / name
@@ -69,7 +69,7 @@ def check_shared(folder) -> None:
   if processes.is_first():
     mark.unlink()
   if blind:
-    cluster.part_together()
+    distributed.part_together()
     raise UserError(f'{folder} of process {blind[0]} is not that of process 0; all processes need '
                     'one workdir, on a disk that all hosts share or in a store such as gs://')
 
@@ -97,7 +97,7 @@ def report_on_test(of_task, evaluator, variables, source, loaders: dict, write: 
   Returns:
     What `write` gave, on every process.
   """
-  if cluster.size() == 1:
+  if distributed.size() == 1:
     return write(of_task.report_on_test(
         evaluator, variables, source, loaders, with_baselines=with_baselines, poll=poll),
         loaders['test'])

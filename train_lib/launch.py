@@ -15,7 +15,7 @@ from collections.abc import Callable
 from absl import flags
 
 from errors import UserError
-from train_lib import cluster, remote
+from train_lib import distributed, remote
 
 EXIT_USER_ERROR = 2
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of writes that tell no file
@@ -101,16 +101,16 @@ def run_and_exit(function: Callable[[], None]) -> None:
   except SystemExit as leaving:
     if not isinstance(leaving.code, int):
       raise
-    cluster.leave(leaving.code)
+    distributed.leave(leaving.code)
   except Exception as error:
-    lost = cluster.describe_loss(error)
-    if not lost and cluster.size() == 1:
+    lost = distributed.describe_loss(error)
+    if not lost and distributed.size() == 1:
       raise
     if lost:
       print(f'oko: {lost}', file=sys.stderr)
     else:
       traceback.print_exc()
-    cluster.leave(cluster.EXIT_LOST_PEER if lost else 1)
+    distributed.leave(distributed.EXIT_LOST_PEER if lost else 1)
 
 
 def _run(function):
@@ -123,7 +123,7 @@ def _run(function):
   except KeyboardInterrupt:
     sys.exit(EXIT_INTERRUPTED)
   except OSError as error:
-    if cluster.describe_loss(error):
+    if distributed.describe_loss(error):
       raise
     if error.filename is None and error.errno not in DISK and not _from_flags(error):
       raise

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from train_lib import cluster, duration, parallel, records
+from train_lib import distributed, duration, parallel, records
 from train_lib.divergence import Divergence, pass_over
 from train_lib.metrics_log import MetricsLog
 from train_lib.preemption import Preempted
@@ -144,7 +144,7 @@ class Loop:
 
   def _wait_for_others(self, compiled):
     """A context in which other processes may compile for longer than this one did."""
-    return self.watchdog.allow(COMPILE_SEC if compiled and cluster.size() > 1 else 0)
+    return self.watchdog.allow(COMPILE_SEC if compiled and distributed.size() > 1 else 0)
 
   def _stop(self, state, step):
     self.checkpoints.wait()
@@ -196,7 +196,7 @@ def note_bad_images(workdir, loader) -> None:
 
   The other processes of a group write their own, bad_images-1.jsonl and so on.
   """
-  number = f'-{cluster.index()}' if cluster.index() else ''
+  number = f'-{distributed.index()}' if distributed.index() else ''
   path = workdir / f'bad_images{number}.jsonl'
   known = {row['id'] for row in records.read_jsonl(path)} if len(loader.bad_images) else set()
   fresh = [row for row in loader.bad_images.drain() if row['id'] not in known]

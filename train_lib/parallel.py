@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from errors import UserError
-from train_lib import cluster
+from train_lib import distributed
 
 AXIS = 'data'
 CHOICES = ('jit', 'pmap')
@@ -23,7 +23,7 @@ ON_HOST = ('id', 'drawn_tags', 'drawn_label')  # keys of a batch that no device 
 
 def make_mesh(devices: list | None = None) -> Mesh:
   """Devices in a row. Args: devices: None takes all devices of all processes."""
-  if devices is None and cluster.size() > 1:
+  if devices is None and distributed.size() > 1:
     # rows of a batch lie as the processes do, so no place that the network would like better
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
@@ -53,7 +53,7 @@ def put_whole(mesh: Mesh, tree):
 
   Every process gives the same; that is not looked at, and no process waits for another.
   """
-  if cluster.size() == 1:
+  if distributed.size() == 1:
     return jax.device_put(tree, replicated(mesh))
   return jax.tree.map(functools.partial(_put_whole_leaf, replicated(mesh)), tree)
 
@@ -63,7 +63,7 @@ def of_this_process(tree):
 
   For what one process computes while the others do something else.
   """
-  return tree if cluster.size() == 1 else jax.device_get(tree)
+  return tree if distributed.size() == 1 else jax.device_get(tree)
 
 
 def _put_whole_leaf(sharding, leaf):
@@ -124,7 +124,7 @@ def compile_step(step, mesh: Mesh, *, parallel: str, batch_norm_sync: bool):
 
 
 def _pmap_step(step, mesh: Mesh):
-  if cluster.size() > 1:
+  if distributed.size() > 1:
     raise UserError(ONE_PROCESS)
   mapped = jax.pmap(functools.partial(step, axis=AXIS), axis_name=AXIS,
                     in_axes=(None, 0, None), out_axes=None, devices=list(mesh.devices.flat))

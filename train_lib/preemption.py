@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 
-from train_lib import cluster
+from train_lib import distributed
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL: stopped early with everything saved; the same command goes on
 
@@ -53,7 +53,7 @@ class Meetings:
       self.count += 1
       self.agreed = multihost_utils.reached_preemption_sync_point(self.count)
       if self.agreed:
-        cluster.part_together()
+        distributed.part_together()
     return self.agreed
 
   def ask_alone(self) -> bool:
@@ -80,7 +80,7 @@ class Preemption:
   bytecodes of the main thread: a second Ctrl-C in the middle of a long compilation would otherwise
   wait for its end.
 
-  Enter it after `cluster.join`: JAX has a handler for SIGTERM of its own, in C, that tells the
+  Enter it after `distributed.join`: JAX has a handler for SIGTERM of its own, in C, that tells the
   other processes. It is called for the first signal, whichever that is, and put back at the end.
   Outside the main thread nothing is installed, and `requested` stays false.
   """
@@ -96,7 +96,7 @@ class Preemption:
   @property
   def requested(self) -> bool:
     """True once a signal has come; in a group, once all have agreed to stop."""
-    return self._requested if cluster.size() == 1 else MEETINGS.agreed
+    return self._requested if distributed.size() == 1 else MEETINGS.agreed
 
   def check(self) -> None:
     """Raises Preempted when a signal has come; for phases that have nothing to save.
@@ -104,7 +104,7 @@ class Preemption:
     In a group only where the other processes wait for this one (`processes.agree`): elsewhere not
     all of them may come by as often, and the next `check_together` stops them.
     """
-    if self._requested if cluster.size() == 1 else MEETINGS.ask_alone():
+    if self._requested if distributed.size() == 1 else MEETINGS.ask_alone():
       raise Preempted
 
   def should_stop(self) -> bool:
@@ -112,7 +112,7 @@ class Preemption:
 
     In a group all processes must ask, each as often as the others: they agree on the place.
     """
-    return self._requested if cluster.size() == 1 else MEETINGS.ask()
+    return self._requested if distributed.size() == 1 else MEETINGS.ask()
 
   def check_together(self) -> None:
     """Raises Preempted where `should_stop` says so, on every process."""
@@ -129,7 +129,7 @@ class Preemption:
     self._thread = threading.Thread(
       target=self._listen, args=(self._reader,), name='preemption', daemon=True)
     self._thread.start()
-    if cluster.size() > 1:
+    if distributed.size() > 1:
       self._tell_group = _take_handler(signal.SIGTERM)
     for signum in self._signals:
       self._old_handlers[signum] = signal.signal(signum, self._on_signal)

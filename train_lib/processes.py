@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 
 from errors import UserError
-from train_lib import cluster, records
+from train_lib import distributed, records
 from train_lib.preemption import MEETINGS, Preempted
 
 LOOK_SEC = 5.0                    # between two looks at whether to wait on
@@ -37,7 +37,7 @@ def agree(find: Callable):
   if acts_alone():
     return find()
   key = _next_key()
-  if cluster.index() != 0:
+  if distributed.index() != 0:
     word = json.loads(_get(f'{key}/word'))
     MEETINGS.count = word['meetings']
     _raise_word(word, 'process 0')
@@ -51,7 +51,7 @@ def agree(find: Callable):
     word, error = _describe(found), found
   _set(f'{key}/word', {**word, 'meetings': MEETINGS.count})
   if error is not None:
-    cluster.part_together()
+    distributed.part_together()
     raise error
   return answer
 
@@ -71,10 +71,10 @@ def everywhere(action: Callable):
     answer = action()
   except (Exception, Preempted) as found:
     word, error = _describe(found), found
-  _set(f'{key}/{cluster.index()}', word)
-  words = [json.loads(_get(f'{key}/{number}')) for number in range(cluster.size())]
+  _set(f'{key}/{distributed.index()}', word)
+  words = [json.loads(_get(f'{key}/{number}')) for number in range(distributed.size())]
   if any(word['kind'] != 'answer' for word in words):
-    cluster.part_together()
+    distributed.part_together()
   if error is not None:
     raise error
   for number, word in enumerate(words):
@@ -102,7 +102,7 @@ def check_alike(what: str, value: str) -> None:
   values = gather(value)
   for number, other in enumerate(values):
     if other != values[0]:
-      cluster.part_together()
+      distributed.part_together()
       raise UserError(f'{what} of process {number} is not that of process 0 ({other[:80]!r}, not '
                       f'{values[0][:80]!r}); give every process the same')
 
@@ -112,18 +112,18 @@ def gather(value) -> list:
   if acts_alone():
     return [value]
   key = _next_key()
-  _set(f'{key}/{cluster.index()}', value)
-  return [json.loads(_get(f'{key}/{number}')) for number in range(cluster.size())]
+  _set(f'{key}/{distributed.index()}', value)
+  return [json.loads(_get(f'{key}/{number}')) for number in range(distributed.size())]
 
 
 def acts_alone() -> bool:
   """True where there is no other process, or the others wait for what this one does."""
-  return cluster.size() == 1 or MEETINGS.is_alone
+  return distributed.size() == 1 or MEETINGS.is_alone
 
 
 def is_first() -> bool:
   """True on the process that writes what a run leaves."""
-  return cluster.index() == 0
+  return distributed.index() == 0
 
 
 def _describe(error) -> dict:
@@ -136,7 +136,7 @@ def _describe(error) -> dict:
 def _raise_word(word, who):
   if word['kind'] == 'answer':
     return
-  cluster.part_together()
+  distributed.part_together()
   if word['kind'] == 'preempted':
     raise Preempted
   raise UserError(f'{who} refused: {word["text"]}')
@@ -148,7 +148,7 @@ def _next_key():
 
 
 def _set(key, value):
-  cluster.client().key_value_set(key, json.dumps(value))
+  distributed.client().key_value_set(key, json.dumps(value))
 
 
 def _get(key) -> str:
@@ -156,7 +156,7 @@ def _get(key) -> str:
   while True:
     _waiting[0]()
     try:
-      return cluster.client().blocking_key_value_get(key, int(1000 * LOOK_SEC))
+      return distributed.client().blocking_key_value_get(key, int(1000 * LOOK_SEC))
     except RuntimeError as error:                         # JAX's own is one
       if 'DEADLINE_EXCEEDED' not in str(error):
         raise

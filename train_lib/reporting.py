@@ -3,7 +3,7 @@
 import json
 import sys
 
-from train_lib import cluster, records
+from train_lib import distributed, records
 
 
 def say(text: str) -> None:
@@ -11,7 +11,7 @@ def say(text: str) -> None:
 
   The first of several processes speaks for all.
   """
-  if cluster.index():
+  if distributed.index():
     return
   if sys.stderr.isatty():
     from tqdm import tqdm
@@ -60,7 +60,7 @@ class Progress:
   def __init__(self, total_steps: int, start_step: int, batch_size: int):
     self._total, self._batch_size = total_steps, batch_size
     self._bar = None
-    if sys.stderr.isatty() and not cluster.index():
+    if sys.stderr.isatty() and not distributed.index():
       from tqdm import tqdm
       self._bar = tqdm(total=total_steps, initial=start_step, unit='step', dynamic_ncols=True,
                        bar_format='{l_bar}{bar}| {n_fmt}/{total_fmt} {postfix}')

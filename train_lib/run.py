@@ -13,8 +13,8 @@ from errors import UserError
 from train_lib import (
   build_data,
   check,
-  cluster,
   data_record,
+  distributed,
   evaluation,
   freezing,
   group,
@@ -120,7 +120,7 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
   started, poll = time.monotonic(), watchdog.beating(preemption.check)
   pixels = processes.agree(lambda: _begun_pixels(folder))
   source = given
-  if cluster.size() > 1:
+  if distributed.size() > 1:
     source = processes.in_turn(lambda: build_data.build_source(config, 'train', poll))
     processes.check_alike('the training data', source.fingerprint)
   training = processes.everywhere(
@@ -142,7 +142,7 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
   with Goodput(folder, checkpoints.cost, started) as goodput, checkpoints:
     find_state = functools.partial(_find_state, training, checkpoints, folder)
     # other processes may compile for longer than this one
-    with watchdog.allow(COMPILE_SEC if cluster.size() > 1 else 0):
+    with watchdog.allow(COMPILE_SEC if distributed.size() > 1 else 0):
       state = jax.block_until_ready(find_state())
     training = with_features(training, state, loaders['valid'], poll)
     if training.head:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from train_lib import cluster, records
+from train_lib import distributed, records
 
 EXIT_STUCK = 70                   # EX_SOFTWARE: no progress; the same command goes on
 COMPILE_SEC = 7200.0              # without a beat, while a program is compiled
@@ -105,7 +105,7 @@ class Watchdog:
       teller.start()
     for teller in tellers:
       teller.join(TELL_SEC / len(tellers))
-    if cluster.size() > 1 and cluster.index() == 0:
+    if distributed.size() > 1 and distributed.index() == 0:
       time.sleep(OTHERS_SEC)
     os._exit(EXIT_STUCK)
 

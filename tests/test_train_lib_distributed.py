@@ -7,22 +7,22 @@ import types
 import pytest
 
 from errors import UserError
-from train_lib import cluster
+from train_lib import distributed
 
 
 def test_a_process_by_itself_is_the_first_of_one():
-  assert (cluster.size(), cluster.index()) == (1, 0)
-  cluster.join()
-  assert cluster.size() == 1
+  assert (distributed.size(), distributed.index()) == (1, 0)
+  distributed.join()
+  assert distributed.size() == 1
 
 
 def test_what_jax_knows_of_the_group_is_asked_without_asking_for_devices(monkeypatch):
   state = types.SimpleNamespace(client=object(), num_processes=8, process_id=3)
   monkeypatch.setitem(sys.modules, 'jax._src.distributed',
                       types.SimpleNamespace(global_state=state))
-  assert (cluster.size(), cluster.index(), cluster.client()) == (8, 3, state.client)
+  assert (distributed.size(), distributed.index(), distributed.client()) == (8, 3, state.client)
   monkeypatch.delitem(sys.modules, 'jax._src.distributed')
-  assert cluster.size() == 1
+  assert distributed.size() == 1
 
 
 @pytest.mark.parametrize('flags, message', [
@@ -38,16 +38,16 @@ def test_what_jax_knows_of_the_group_is_asked_without_asking_for_devices(monkeyp
 ])
 def test_flags_that_make_no_sense_together_are_refused_before_jax_is_asked(flags, message):
   with pytest.raises(UserError) as error:
-    cluster.join(**flags)
+    distributed.join(**flags)
   assert message in str(error.value)
 
 
 def test_a_proxy_of_the_environment_is_not_used_for_the_coordinator(monkeypatch):
   monkeypatch.delenv('no_grpc_proxy', raising=False)
   monkeypatch.setenv('no_proxy', 'intern')
-  cluster._bypass_proxy('[fd00::2]:80')
+  distributed._bypass_proxy('[fd00::2]:80')
   assert os.environ['no_grpc_proxy'] == 'intern,fd00::2'
-  cluster._bypass_proxy('10.0.0.1:80')
+  distributed._bypass_proxy('10.0.0.1:80')
   assert os.environ['no_grpc_proxy'] == 'intern,fd00::2,10.0.0.1'
   monkeypatch.delenv('no_grpc_proxy')
 
@@ -55,8 +55,8 @@ def test_a_proxy_of_the_environment_is_not_used_for_the_coordinator(monkeypatch)
 @pytest.fixture
 def one_of_two(monkeypatch):
   state = types.SimpleNamespace(client=object(), num_processes=2, process_id=1)
-  monkeypatch.setattr(cluster, '_state', lambda: state)
-  monkeypatch.setattr(cluster, '_parting', {'together': False})
+  monkeypatch.setattr(distributed, '_state', lambda: state)
+  monkeypatch.setattr(distributed, '_parting', {'together': False})
   left = []
   monkeypatch.setattr(os, '_exit', left.append)
   return left
@@ -64,25 +64,26 @@ def one_of_two(monkeypatch):
 
 def test_a_process_that_fails_alone_does_not_wait_for_the_others(one_of_two):
   with pytest.raises(SystemExit):                       # beyond what would have ended it
-    cluster.leave(2)
+    distributed.leave(2)
   assert one_of_two == [2]
 
 
 def test_processes_that_end_together_may_wait_for_each_other(one_of_two):
-  cluster.part_together()
+  distributed.part_together()
   for code in (0, 75):
     with pytest.raises(SystemExit) as leaving:
-      cluster.leave(code)
+      distributed.leave(code)
     assert leaving.value.code == code
   assert one_of_two == []
 
 
 def test_the_loss_of_another_process_is_told_in_a_sentence(one_of_two):
-  lost = cluster.describe_loss(ValueError('Gloo all-reduce failed:\n Connection closed by peer'))
+  error = ValueError('Gloo all-reduce failed:\n Connection closed by peer')
+  lost = distributed.describe_loss(error)
   assert lost.startswith('process 1 of 2 lost the connection to another one')
   assert 'the same command goes on' in lost and '\n' not in lost
-  assert cluster.describe_loss(ValueError('shapes differ')) == ''
+  assert distributed.describe_loss(ValueError('shapes differ')) == ''
 
 
 def test_a_process_by_itself_has_lost_nobody():
-  assert cluster.describe_loss(ValueError('Gloo all-reduce failed')) == ''
+  assert distributed.describe_loss(ValueError('Gloo all-reduce failed')) == ''
