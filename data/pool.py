@@ -5,6 +5,7 @@ Ctrl-C, so that a run that is told to stop can still finish its step, and it end
 however that ends.
 """
 
+import atexit
 import collections
 import concurrent.futures
 import multiprocessing.connection
@@ -25,6 +26,7 @@ from errors import UserError
 
 _AHEAD = 2  # tasks that each worker has been given, the one in work among them
 _LOOK_SEC = 0.5  # between two looks at whether all workers are alive
+_LAST_SEC = 5.0  # that threads get for what they have begun, when the program ends
 # A shell that ignores the two signals hands that down to the interpreter it turns into.
 _COMMAND = ('/bin/sh', '-c', 'trap "" TERM INT; exec "$@"', 'sh', sys.executable, '-c',
             'import sys; sys.path[:] = sys.argv[3:]; from data import pool; '
@@ -70,11 +72,15 @@ def _run_threads(function, numbers, workers, deadline_sec):
   def work():
     while (task := tasks.get()) is not None:
       future, number = task
+      _BUSY.add(future)
+      if _ENDING.is_set():
+        future.cancel()
       if future.set_running_or_notify_cancel():
         try:
           future.set_result(function(number))
         except BaseException as error:
           future.set_exception(error)
+      _BUSY.discard(future)
 
   for worker in range(workers):
     threading.Thread(target=work, name=f'loader {worker}', daemon=True).start()
@@ -91,6 +97,16 @@ def _run_threads(function, numbers, workers, deadline_sec):
       future.cancel()
     for _ in range(workers):
       tasks.put(None)
+
+
+_BUSY, _ENDING = set(), threading.Event()
+
+
+@atexit.register
+def _finish_begun():
+  """A thread that comes back from C++ to an interpreter that is gone would abort the program."""
+  _ENDING.set()
+  concurrent.futures.wait(list(_BUSY), _LAST_SEC)
 
 
 def _wait(future, deadline_sec):

@@ -11,6 +11,8 @@ import pytest
 from data.pool import WorkerError, WorkerLost, run_ahead
 from errors import UserError
 
+ROOT = Path(__file__).parent.parent
+
 
 class Faulty:
   """number -> (number, process id), but for one number at which something happens."""
@@ -153,9 +155,8 @@ time.sleep(60)
 
 
 def test_workers_end_when_their_parent_is_killed():
-  root = Path(__file__).parents[1]
-  parent = subprocess.Popen([sys.executable, '-c', PARENT], cwd=root, text=True,
-                            stdout=subprocess.PIPE, env={**os.environ, 'PYTHONPATH': str(root)})
+  parent = subprocess.Popen([sys.executable, '-c', PARENT], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, env={**os.environ, 'PYTHONPATH': str(ROOT)})
   try:
     pids = [int(word) for word in parent.stdout.readline().split()]
     assert len(set(pids)) == 2 and all(is_alive(pid) for pid in pids)
@@ -165,3 +166,23 @@ def test_workers_end_when_their_parent_is_killed():
   finally:
     parent.kill()
     parent.stdout.close()
+
+
+ENDS_AMID_WORK = """
+import sys
+import cv2, numpy as np
+from data.pool import run_ahead
+picture = np.zeros((300, 300, 3), np.float32)
+def work(number):
+  for _ in range(number and 1000):
+    cv2.blur(picture, (9, 9))
+results = run_ahead(work, range(9), workers=2, processes=False, deadline_sec=60)
+next(results)
+sys.exit(3)
+"""
+
+
+def test_the_program_ends_with_its_own_code_while_threads_are_inside_of_opencv():
+  code = subprocess.run([sys.executable, '-c', ENDS_AMID_WORK], cwd=ROOT,
+                        timeout=60).returncode
+  assert code == 3
