@@ -1,5 +1,9 @@
 """Runs a job: `python main.py --config=configs/tagger.py` trains; `--job=...` does the rest."""
 
+if __name__ == '__main__':        # before the other imports, which take a while
+  from train_lib import signals
+  signals.stop_early()
+
 import sys
 
 from absl import app, flags
@@ -48,6 +52,9 @@ def _join(config, workdir: str) -> None:
   """Makes this process one of many where flags say so, or starts them and ends when they have."""
   local_processes.follow_launcher()
   if PROCESSES.value:
+    if COORDINATOR.value or NUM_PROCESSES.value or PROCESS_ID.present or DISTRIBUTED.value:
+      raise UserError('--processes starts all of them on this machine; leave out --coordinator, '
+                      '--num_processes, --process_id and --distributed, or leave it out')
     sys.exit(local_processes.run(sys.argv, PROCESSES.value, DEVICES.value, workdir))
   distributed.join(coordinator=COORDINATOR.value, num_processes=NUM_PROCESSES.value,
                process_id=PROCESS_ID.value, found_by_jax=DISTRIBUTED.value, devices=DEVICES.value,

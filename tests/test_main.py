@@ -36,6 +36,16 @@ def test_the_page_says_what_it_is_for_and_the_flag_has_the_last_word(
   assert asked == [wanted]
 
 
+@pytest.mark.parametrize('flag, value', [
+    ('COORDINATOR', 'host:1'), ('NUM_PROCESSES', 2), ('PROCESS_ID', 0), ('DISTRIBUTED', True)])
+def test_processes_of_this_machine_are_no_group_of_hosts(monkeypatch, flag, value):
+  for name in ('PROCESSES', 'COORDINATOR', 'NUM_PROCESSES', 'PROCESS_ID', 'DISTRIBUTED'):
+    given = 2 if name == 'PROCESSES' else value if name == flag else 0
+    monkeypatch.setattr(main, name, types.SimpleNamespace(value=given, present=name == flag))
+  with pytest.raises(UserError, match='--processes starts all of them on this machine; leave out'):
+    main._join(base.get_config(), 'runs/x')
+
+
 def test_a_dry_run_is_of_training_alone(monkeypatch):
   config = optimizers.get_config()
   config.runtime.dry_run = True

@@ -21,6 +21,11 @@ def test_what_jax_knows_of_the_group_is_asked_without_asking_for_devices(monkeyp
   monkeypatch.setitem(sys.modules, 'jax._src.distributed',
                       types.SimpleNamespace(global_state=state))
   assert (distributed.size(), distributed.index(), distributed.client()) == (8, 3, state.client)
+  assert not distributed.stops_together()
+  state.preemption_sync_manager = object()
+  assert distributed.stops_together()
+  monkeypatch.setitem(sys.modules, 'jax._src.distributed', types.SimpleNamespace())
+  assert distributed.size() == 1 and not distributed.stops_together()   # it is being imported
   monkeypatch.delitem(sys.modules, 'jax._src.distributed')
   assert distributed.size() == 1
 
@@ -32,9 +37,13 @@ def test_what_jax_knows_of_the_group_is_asked_without_asking_for_devices(monkeyp
     ({'coordinator': 'host:1', 'num_processes': 2, 'process_id': 2}, 'K from 0 to N - 1'),
     ({'coordinator': 'host', 'num_processes': 2, 'process_id': 1}, 'it is HOST:PORT'),
     ({'found_by_jax': True, 'num_processes': 2}, '--distributed lets JAX find the other'),
+    ({'process_id': -2}, 'go with --coordinator'),
     ({'heartbeat_sec': 0}, '--heartbeat_sec is 0'),
+    ({'heartbeat_sec': 10**12}, 'from 1 to 86400'),
     ({'connect_sec': -1}, '--connect_sec -1'),
     ({'device_ids': ['a']}, "--device_ids is 'a'; it is numbers"),
+    ({'device_ids': ['\u00b2']}, '--device_ids is'),
+    ({'devices': -1}, '--devices_per_process is -1; it is the number of devices of each'),
 ])
 def test_flags_that_make_no_sense_together_are_refused_before_jax_is_asked(flags, message):
   with pytest.raises(UserError) as error:

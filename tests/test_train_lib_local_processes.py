@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 SCRIPT = '''
 import json, os, pathlib, signal, sys, time
 sys.path.insert(0, os.environ['OKO_ROOT'])
-from train_lib import local_processes
+from train_lib import local_processes, signals
+signals.stop_early()
 local_processes.follow_launcher()
 flags = dict(argument[2:].split('=') for argument in sys.argv[2:])
 number, folder = int(flags['process_id']), pathlib.Path(sys.argv[1])
@@ -168,3 +169,24 @@ def test_more_gpus_than_there_are_is_told(monkeypatch):
 def test_no_process_at_all_is_refused(launch):
   with pytest.raises(UserError, match='--processes is -1'):
     launch('', count=-1)
+
+
+def test_a_negative_number_of_devices_is_refused_before_anything_starts(launch, tmp_path):
+  with pytest.raises(UserError, match='--devices_per_process is -1; it is the number of devices'):
+    launch('', devices=-1)
+  assert os.listdir(tmp_path / 'seen') == []
+
+
+def test_a_signal_while_the_processes_begin_reaches_them_when_they_listen(launch, monkeypatch,
+                                                                          capfd):
+  popen, started = local_processes.subprocess.Popen, []
+
+  def start(*arguments, **options):
+    started.append(popen(*arguments, **options))
+    os.kill(os.getpid(), signal.SIGTERM)        # none of them has read a line yet
+    return started[-1]
+
+  monkeypatch.setattr(local_processes.subprocess, 'Popen', start)
+  assert launch('time.sleep(60)') == EXIT_PREEMPTED
+  assert [process.returncode for process in started] == [EXIT_PREEMPTED] * 2
+  assert 'stopped before anything began' in capfd.readouterr().err

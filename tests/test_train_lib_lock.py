@@ -1,4 +1,5 @@
 import datetime
+import errno
 import json
 import os
 import signal
@@ -13,9 +14,10 @@ from errors import UserError
 from tests import fake_store
 from tests.small_runs import make_state, open_checkpoints
 from train_lib import lock as lock_lib
-from train_lib import records, remote, workdir
+from train_lib import lock_holder, records, remote, workdir
 from train_lib.checkpoints import SaveError
 from train_lib.lock import Lock
+from train_lib.preemption import Preempted, Preemption
 
 
 def test_a_second_run_is_refused_with_host_pid_and_age(tmp_path):
@@ -62,7 +64,8 @@ def test_the_lock_is_released_when_the_program_ends_without_doing_so(tmp_path):
 def test_a_number_given_out_to_another_process_does_not_keep_the_lock(tmp_path):
   with Lock(tmp_path):
     holder = records.read_json(tmp_path / 'lock.json')
-  records.write_json(tmp_path / 'lock.json', {**holder, 'process_start': 'earlier'})
+  boot = holder['process_start'].split()[0]
+  records.write_json(tmp_path / 'lock.json', {**holder, 'process_start': f'{boot} 1'})
   with Lock(tmp_path):
     assert records.read_json(tmp_path / 'lock.json')['process_start'] == holder['process_start']
 
@@ -104,17 +107,82 @@ def test_the_lock_of_another_host_is_taken_over_when_its_lease_ran_out(folder, c
   assert lock_lib.find_holder(folder) is None
   with Lock(folder):
     assert records.read_json(folder / 'lock.json')['pid'] == os.getpid()
-  assert 'took over the lock of process 1, on elsewhere, of which nothing was heard for 0:05:1' in (
+  assert 'took over the lock of process 1 on elsewhere, of which nothing was heard for 0:05:1' in (
     caplog.text)
   assert not (folder / 'lock.json').exists()
 
 
-def test_the_lock_of_another_host_is_respected_while_its_lease_lasts(folder):
-  records.write_json(folder / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 60))
+@pytest.fixture
+def looks(monkeypatch):
+  """What happens at each look at a lock of which no sign came yet: functions, called in turn."""
+  actions, look = [], lock_holder.read
+  monkeypatch.setattr(lock_lib, 'WATCH_SEC', 0.01)
+
+  def read(path):
+    if reads and actions:
+      actions.pop(0)()
+    reads.append(1)
+    return look(path)
+
+  reads = []
+  monkeypatch.setattr(lock_holder, 'read', read)
+  return actions
+
+
+def test_the_rest_of_the_lease_of_another_host_is_waited_for(folder, capsys, caplog, looks):
+  records.write_json(folder / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 0.3))
   assert lock_lib.find_holder(folder)['host'] == 'elsewhere'
-  with pytest.raises(UserError, match=r'process 1 on elsewhere, started 0:04:0.*last heard of '
-                                      r'0:04:0\d ago, and void 0:00:5\d from now'):
+  with Lock(folder):
+    assert records.read_json(folder / 'lock.json')['pid'] == os.getpid()
+  told, = capsys.readouterr().out.splitlines()
+  assert (f'{folder} is held by process 1 on elsewhere, last heard of 0:04:59 ago: waiting for a '
+          'sign of it, 0:00:01 at most, and going on if there is none') == told
+  assert 'took over the lock of process 1 on elsewhere, of which nothing was heard for 0:05:0' in (
+      caplog.text)
+
+
+def test_a_sign_of_life_from_another_host_ends_the_wait_with_a_refusal(folder, looks):
+  records.write_json(folder / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 60))
+  theirs = elsewhere(0)
+  looks += [lambda: None, lambda: records.write_json(folder / 'lock.json', theirs)]
+  with pytest.raises(UserError, match=r'process 1 on elsewhere, started 0:00:0.*last heard of '
+                                      r'0:00:0\d ago, and void 0:0[45]:\d\d from now'):
     Lock(folder)
+  assert records.read_json(folder / 'lock.json') == theirs and not looks
+
+
+def test_a_lock_that_another_host_releases_is_free(folder, looks, caplog):
+  records.write_json(folder / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 60))
+  looks.append((folder / 'lock.json').unlink)
+  with Lock(folder):
+    assert records.read_json(folder / 'lock.json')['pid'] == os.getpid()
+  assert not caplog.text
+
+
+def test_a_signal_ends_the_wait_and_nothing_is_left_of_it(folder, looks):
+  theirs = elsewhere(lock_lib.LEASE_SEC - 60)
+  records.write_json(folder / 'lock.json', theirs)
+  with pytest.raises(Preempted), Preemption():
+    os.kill(os.getpid(), signal.SIGTERM)
+    Lock(folder)
+  assert records.read_json(folder / 'lock.json') == theirs
+  assert [path.name for path in folder.iterdir()] == ['lock.json']
+
+
+def test_a_folder_that_cannot_be_written_into_is_told_before_all_else(tmp_path, monkeypatch, caplog,
+                                                                      capsys):
+  records.write_json(tmp_path / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 60))
+
+  def refuse(**_):
+    raise OSError(errno.EROFS, 'Read-only file system', f'{tmp_path}/.lock.json.tmp-1')
+
+  monkeypatch.setattr(records.tempfile, 'mkstemp', refuse)
+  with pytest.raises(UserError) as refusal:
+    Lock(tmp_path)
+  assert str(refusal.value).startswith(
+      f'{tmp_path} cannot be written into (Read-only file system); see to')
+  assert 'tmp-1' not in str(refusal.value)
+  assert not caplog.text and not capsys.readouterr().out
 
 
 def test_a_second_run_on_a_store_is_refused_too(folder):

@@ -231,11 +231,11 @@ def test_the_handler_of_jax_hears_of_the_first_signal_whichever_it_is_and_is_put
     os._exit(0)
     ''', before='''
     import ctypes
-    from train_lib import distributed, preemption as lib
+    from train_lib import distributed, signals
     distributed.size = lambda: 2
     heard = []
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(heard.append)   # as JAX's, unknown to Python
-    lib._set_handler(signal.SIGTERM, ctypes.cast(handler, ctypes.c_void_p))
+    signals.set_c_handler(signal.SIGTERM, ctypes.cast(handler, ctypes.c_void_p))
     ''')
   code, out, error = child.end()
   assert (code, out) == (0, '[15]\n[15, 15]\n'), error

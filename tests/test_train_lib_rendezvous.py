@@ -76,7 +76,7 @@ def test_strangers_at_the_port_are_passed_over(content):
 
 
 @pytest.mark.parametrize('address', [
-    '', 'host', 'host:', ':80', 'host:port', 'host:0', 'host:99999'])
+    '', 'host', 'host:', ':80', 'host:port', 'host:0', 'host:99999', 'host:-1', 'host:\u00b2'])
 def test_an_address_without_host_or_port_is_refused(address):
   with pytest.raises(UserError, match='it is HOST:PORT of process 0, such as'):
     rendezvous.parse(address)

@@ -10,6 +10,8 @@ from errors import UserError
 EXIT_LOST_PEER = 69               # EX_UNAVAILABLE: another process is gone or never came
 HEARTBEAT_SEC = 60
 CONNECT_SEC = 300
+LONGEST_SEC = 86_400
+NO_PROCESS_ID = -1                # of a process that is not numbered
 GRACE_SEC = 30.0                  # that JAX gets beyond `connect_sec`, all processes being there
 # In what an error says where the connection to another process broke.
 LOSSES = ('gloo', 'nccl', 'connection closed by peer', 'connection reset by peer', 'socket closed',
@@ -30,6 +32,12 @@ def index() -> int:
   return state.process_id if state else 0
 
 
+def stops_together() -> bool:
+  """Whether JAX has connected the group and hears a SIGTERM, which then stops all; asks nothing."""
+  state = _state()
+  return state is not None and getattr(state, 'preemption_sync_manager', None) is not None
+
+
 def client():
   """JAX's connection to the process that coordinates the others, which keeps words by name."""
   return _state().client
@@ -38,11 +46,11 @@ def client():
 def _state():
   """What JAX knows of the group; None in a process by itself, whether or not it has jax."""
   distributed = sys.modules.get('jax._src.distributed')
-  state = distributed and distributed.global_state
+  state = getattr(distributed, 'global_state', None)     # none yet while it is being imported
   return state if state and state.client is not None else None
 
 
-def join(*, coordinator: str = '', num_processes: int = 0, process_id: int = -1,
+def join(*, coordinator: str = '', num_processes: int = 0, process_id: int = NO_PROCESS_ID,
          found_by_jax: bool = False, devices: int = 0, device_ids: Sequence[str] = (),
          cache_dir: str = '', heartbeat_sec: int = HEARTBEAT_SEC,
          connect_sec: int = CONNECT_SEC) -> None:
@@ -64,7 +72,8 @@ def join(*, coordinator: str = '', num_processes: int = 0, process_id: int = -1,
     UserError: flags that make no sense together, a port in use, or processes that do not come.
   """
   check_flags(coordinator, num_processes, process_id, found_by_jax, heartbeat_sec, connect_sec)
-  if not all(str(number).isdigit() for number in device_ids):
+  check_devices(devices)
+  if not all(str(number).isdecimal() for number in device_ids):
     raise UserError(f"--device_ids is '{','.join(device_ids)}'; it is numbers, such as 0,1")
   if devices:
     _set_virtual_devices(devices)
@@ -91,17 +100,24 @@ def join(*, coordinator: str = '', num_processes: int = 0, process_id: int = -1,
 def check_flags(coordinator, num_processes, process_id, found_by_jax, heartbeat_sec,
                 connect_sec) -> None:
   """Raises UserError for values of `join` that make no sense together."""
-  if heartbeat_sec < 1 or connect_sec < 1:
+  if not all(1 <= seconds <= LONGEST_SEC for seconds in (heartbeat_sec, connect_sec)):
     raise UserError(f'--heartbeat_sec is {heartbeat_sec} and --connect_sec {connect_sec}; both '
-                    'are whole seconds, at least 1')
-  if found_by_jax and (coordinator or num_processes or process_id >= 0):
+                    f'are whole seconds, from 1 to {LONGEST_SEC}')
+  if found_by_jax and (coordinator or num_processes or process_id != NO_PROCESS_ID):
     raise UserError('--distributed lets JAX find the other processes; leave out --coordinator, '
                     '--num_processes and --process_id, or leave it out and give these three')
-  if not coordinator and (num_processes or process_id >= 0):
+  if not coordinator and (num_processes or process_id != NO_PROCESS_ID):
     raise UserError('--num_processes and --process_id go with --coordinator=HOST:PORT')
   if coordinator and (num_processes < 1 or not 0 <= process_id < num_processes):
     raise UserError(f'--coordinator goes with --num_processes=N and --process_id=K, K from 0 to '
                     f'N - 1; they are {num_processes} and {process_id}')
+
+
+def check_devices(devices: int) -> None:
+  """Raises UserError for a number of devices of a process that is none; 0: as they are."""
+  if devices < 0:
+    raise UserError(f'--devices_per_process is {devices}; it is the number of devices of each '
+                    'process, or 0 for those that are there')
 
 
 def leave(code: int) -> None:

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from absl import flags
 
 from errors import UserError
-from train_lib import distributed, remote
+from train_lib import distributed, remote, signals
 
 EXIT_USER_ERROR = 2
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of writes that tell no file
-EXIT_INTERRUPTED = 130           # Ctrl-C before there is anything to save
+EXIT_INTERRUPTED = 130            # Ctrl-C where nothing else looks after it
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TUNED = 'OKO_TUNED'               # set in the process that was started again
 # XLA takes fresh memory for every call; in huge pages it is faulted in far sooner
@@ -153,6 +153,7 @@ def restart_tuned(argv: list[str]) -> None:
   print('oko: started again with allocator settings for training on a CPU (--notune: as it comes)',
         file=sys.stderr)
   sys.stderr.flush()
+  signals.hold()
   os.execve(sys.executable, [sys.executable, *argv], environment)
 
 

@@ -17,14 +17,14 @@ import threading
 import time
 
 from errors import UserError
-from train_lib.preemption import EXIT_PREEMPTED
+from train_lib import distributed, signals
+from train_lib.signals import EXIT_PREEMPTED
 
 GRACE_SEC = 15.0                  # for the others to end by themselves when one has failed
 END_SEC = 600.0                   # ... when one has ended well: it may wait for nobody
 TAIL_LINES = 20                   # of a failed process's output that are shown
 MANY_DEVICES = '8'                # threads of XLA: a virtual device that waits holds one
 LAUNCHER = 'OKO_LAUNCHER'         # set in the processes: the number of the one that started them
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,7 +32,7 @@ def run(argv: list[str], count: int, devices: int, workdir: str) -> int:
   """Runs a command as a group of processes until all have ended.
 
   Args:
-    argv: of this program.
+    argv: of this program, which calls `signals.stop_early`.
     count: of processes.
     devices: of each: virtual ones on a CPU, or as many of the machine's GPUs; 0: on a CPU as they
       are, and equal shares of the GPUs.
@@ -44,9 +44,10 @@ def run(argv: list[str], count: int, devices: int, workdir: str) -> int:
   """
   if count < 1:
     raise UserError(f'--processes is {count}; it is the number of processes to start, at least 1')
+  distributed.check_devices(devices)
   shares = _gpu_shares(count, devices)
   group = _Group(_Logs(workdir, count))
-  before = {signum: signal.signal(signum, group.pass_on) for signum in _SIGNALS}
+  before = {signum: signal.signal(signum, group.pass_on) for signum in signals.STOPS}
   try:
     address = f'127.0.0.1:{_free_port()}'
     for number in range(count):
@@ -73,9 +74,10 @@ class _Group:
     """Starts the next one, in a session of its own: signals of the terminal come by way of us."""
     number = len(self._processes)
     output = self._logs.open(number)
-    process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-        stderr=output and subprocess.STDOUT, start_new_session=True)
+    with signals.held():
+      process = subprocess.Popen(
+          command, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+          stderr=output and subprocess.STDOUT, start_new_session=True)
     self._processes.append(process)
     threading.Thread(target=lambda: self._ended.put((number, process.wait())), daemon=True).start()
     if self._asked:
@@ -227,4 +229,4 @@ def follow_launcher() -> None:
   if launcher and sys.platform == 'linux':
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(launcher):
-      sys.exit(128 + signal.SIGTERM)
+      sys.exit(EXIT_PREEMPTED)

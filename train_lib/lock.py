@@ -2,28 +2,29 @@
 
 The lock is a lease: its holder writes the time into it every minute. So a run whose machine is gone
 (a TPU VM that was taken away, and comes back under another name) gives way to the next one once its
-lease has run out; of this machine the process itself is asked.
+lease has run out, which that one waits for. Where the holder is a process of this machine, and of
+this container and this start of it, it is asked itself.
 """
 
 import atexit
 import contextlib
-import datetime
 import json
 import logging
 import os
 import secrets
-import socket
 import threading
 import time
 
 from errors import UserError
-from train_lib import records, remote
+from train_lib import lock_holder, preemption, records, remote
+from train_lib.reporting import say
 from train_lib.workdir import now
 
 NAME = 'lock.json'
 LEASE_SEC = 300.0                 # without a sign of life, until a lock of another machine is void
 REFRESH_SEC = 60.0                # between two signs; clocks may differ by the rest
 SETTLE_SEC = 2.0                  # after which a store shows who of two wrote last
+WATCH_SEC = 1.0                   # between two looks at a lock whose lease may run out
 
 _log = logging.getLogger(__name__)
 
@@ -34,22 +35,28 @@ class Lock:
   A thread renews the lease. Once another run has taken the lock, whatever would be written into the
   folder by way of `records` raises a UserError instead.
 
+  A lock whose process is gone, or whose lease has run out, is taken over with a warning. While the
+  lease of one on another machine may still run out, that is waited for.
+
   Raises:
-    UserError: when another run holds it. A lock whose process is gone from this machine, or whose
-      lease has run out on another, is taken over with a warning.
+    UserError: another run holds it, or the folder cannot be written into.
+    Preempted: a signal came while it waited.
   """
 
   def __init__(self, workdir):
     self._path = records.absolute(workdir) / NAME
-    self._content = {'host': socket.gethostname(), 'pid': os.getpid(),
-                     'process_start': _process_start(os.getpid()), 'time': now(),
-                     'refreshed': now(), 'lease_sec': LEASE_SEC, 'token': secrets.token_hex(8)}
+    self._content = {**lock_holder.describe_self(), 'time': now(), 'refreshed': now(),
+                     'lease_sec': LEASE_SEC, 'token': secrets.token_hex(8)}
     self._ended, self._turn = threading.Event(), threading.RLock()
     self._taker, self._warned, self._released = None, False, False
-    holder = _read(self._path)
+    with self._writing():
+      self._try_to_write()
+    holder, why = self._wait_for_turn()
+    with self._writing():
+      self._take(holder)
     if holder is not None:
-      self._check_gone(holder)
-    self._take(holder)
+      _log.warning('%s: took over the lock of %s, %s', self._path.parent, lock_holder.who(holder),
+                   why)
     self._seen = time.time()                    # when the lock was surely ours
     records.guard(self._path.parent, self.check)
     atexit.register(self.release)
@@ -62,9 +69,8 @@ class Lock:
       self._renew()                             # this machine may have been asleep
     if self._taker is not None:
       raise UserError(
-          f'{self._path.parent} was taken over by process {self._taker.get("pid", "?")} on '
-          f'{self._taker.get("host", "?")} while this run could not renew its lock; it stops here '
-          'and writes nothing more')
+          f'{self._path.parent} was taken over by {lock_holder.who(self._taker)} while this run '
+          'could not renew its lock; it stops here and writes nothing more')
 
   def release(self) -> None:
     """Lets the workdir go; does nothing when it is no longer held."""
@@ -80,7 +86,7 @@ class Lock:
     self._thread.join()
     records.guard(self._path.parent, None)
     with contextlib.suppress(OSError):
-      if self._is_ours(_read(self._path)):
+      if self._is_ours(lock_holder.read(self._path)):
         self._path.unlink()
 
   def __enter__(self):
@@ -91,24 +97,61 @@ class Lock:
 
   # Taking
 
-  def _check_gone(self, holder):
-    if holder.get('host') == self._content['host']:
-      gone, why = not _is_alive(holder), 'which ended without releasing it'
-    else:
-      gone = _lease_left_sec(holder) < 0
-      why = f'on {holder.get("host")}, of which nothing was heard for {_age(holder["refreshed"])}' \
-          if gone else ''
-    if not gone:
+  @contextlib.contextmanager
+  def _writing(self):
+    """What fails here is told of the folder, not of a file that nobody knows."""
+    try:
+      yield
+    except OSError as error:
+      raise UserError(f'{self._path.parent} cannot be written into '
+                      f'({error.strerror or error}); see to its disk and its permissions, or name '
+                      'another folder') from error
+
+  def _try_to_write(self):
+    """Finds out now, not after a wait. A store tells when the lock is put there."""
+    if not remote.is_remote(self._path):
+      self._write(self._aside('try'))
+      self._aside('try').unlink()
+
+  def _wait_for_turn(self):
+    """(The lock of a run that is gone, why it is), or (None, '') where there is no lock."""
+    holder = lock_holder.read(self._path)
+    if holder is None:
+      return None, ''
+    if lock_holder.is_here(holder):
+      if lock_holder.is_alive(holder):
+        raise UserError(self._taken(holder))
+      return holder, 'which ended without releasing it'
+    left_sec = lock_holder.left_sec(holder)
+    if left_sec == float('inf'):
       raise UserError(self._taken(holder))
-    _log.warning('%s: took over the lock of process %s, %s', self._path.parent, holder.get('pid'),
-                 why)
+    if left_sec >= 0 and not self._stays_silent(holder, left_sec):
+      return None, ''
+    return holder, f'of which nothing was heard for {lock_holder.age(holder["refreshed"])}'
+
+  def _stays_silent(self, holder, seconds):
+    """Waits until a lease has run out; False where the lock is released meanwhile."""
+    say(f'{self._path.parent} is held by {lock_holder.who(holder)}, last heard of '
+        f'{lock_holder.age(holder["refreshed"])} ago: waiting for a sign of it, '
+        f'{lock_holder.words(seconds + 1)} at most, and going on if there is none')
+    end = time.monotonic() + seconds
+    while (left_sec := end - time.monotonic()) > 0:
+      preemption.check_active()
+      time.sleep(min(WATCH_SEC, left_sec))
+      found = lock_holder.read(self._path)
+      if found is None:
+        return False
+      if found != holder:
+        raise UserError(self._taken(found))
+    return True
 
   def _take(self, holder):
+    self._content['refreshed'] = now()
     if remote.is_remote(self._path):
       self._put_and_wait()
     else:
       self._link(holder)
-    winner = _read(self._path)
+    winner = lock_holder.read(self._path)
     if not self._is_ours(winner):
       raise UserError(self._taken(winner or {}))
 
@@ -119,7 +162,7 @@ class Lock:
 
   def _link(self, holder):
     """A link appears whole or not at all, and only one of two runs can make it."""
-    mine = self._path.parent / f'.{NAME}.{self._content["token"]}'
+    mine = self._aside('mine')
     self._write(mine)
     try:
       if holder is not None:
@@ -134,22 +177,25 @@ class Lock:
 
   def _remove(self, holder):
     """Removes the lock of a run that is gone. It is moved first, which one of two runs can do."""
-    aside = self._path.parent / f'.{NAME}.gone-{self._content["token"]}'
+    aside = self._aside('gone')
     with contextlib.suppress(FileNotFoundError):
       os.rename(self._path, aside)
-      if _read(aside) != holder:                # another run was quicker: it is its lock
+      if lock_holder.read(aside) != holder:     # another run was quicker: it is its lock
         with contextlib.suppress(FileExistsError):
           os.link(aside, self._path)
       aside.unlink()
 
+  def _aside(self, what):
+    return self._path.parent / f'.{NAME}.{what}-{self._content["token"]}'
+
   def _taken(self, holder):
-    left_sec = _lease_left_sec(holder)
-    lease = (f'last heard of {_age(holder["refreshed"])} ago, and void '
-             f'{_words(max(left_sec, 0))} from now if it stays silent; '
-             if holder.get('host') != self._content['host'] and left_sec < float('inf') else '')
-    return (f'{self._path.parent} is in use by process {holder.get("pid", "?")} on '
-            f'{holder.get("host", "?")}, started {_age(holder.get("time"))} ago; {lease}wait for '
-            f'it or use another folder (if that run is certainly gone, delete {self._path}).')
+    left_sec = lock_holder.left_sec(holder)
+    lease = (f'last heard of {lock_holder.age(holder["refreshed"])} ago, and void '
+             f'{lock_holder.words(left_sec)} from now if it stays silent; '
+             if not lock_holder.is_here(holder) and left_sec < float('inf') else '')
+    return (f'{self._path.parent} is in use by {lock_holder.who(holder)}, started '
+            f'{lock_holder.age(holder.get("time"))} ago; {lease}wait for it or use another folder '
+            f'(if that run is certainly gone, delete {self._path}).')
 
   # Keeping
 
@@ -161,11 +207,10 @@ class Lock:
     """Writes the time into the lock while it is ours; notes who has it instead."""
     with self._turn:
       try:
-        holder = _read(self._path)
+        holder = lock_holder.read(self._path)
         if holder and not self._is_ours(holder):
           self._taker = holder
-          _log.error('%s was taken over by process %s on %s', self._path.parent,
-                     holder.get('pid'), holder.get('host'))
+          _log.error('%s was taken over by %s', self._path.parent, lock_holder.who(holder))
           self._ended.set()
         elif self._path.parent.exists():        # it was perhaps deleted by a person
           self._content['refreshed'] = now()
@@ -186,66 +231,9 @@ class Lock:
 
 def find_holder(workdir) -> dict | None:
   """What is known of the run that holds a workdir now: host, pid, time; None where none does."""
-  holder = _read(records.absolute(workdir) / NAME)
+  holder = lock_holder.read(records.absolute(workdir) / NAME)
   if not holder:
     return None
-  if holder.get('host') == socket.gethostname():
-    return holder if _is_alive(holder) else None  # it may have ended without releasing it
-  return holder if _lease_left_sec(holder) >= 0 else None
-
-
-def _read(path):
-  try:
-    content = json.loads(records.read_bytes(path))
-  except FileNotFoundError:
-    return None
-  except ValueError:
-    content = None
-  return content if isinstance(content, dict) else {}
-
-
-def _lease_left_sec(holder) -> float:
-  """Seconds until a lock is void; infinity where it tells no time, as one of a former version."""
-  try:
-    refreshed = datetime.datetime.fromisoformat(holder['refreshed'])
-    passed = datetime.datetime.now(datetime.UTC) - refreshed
-    return float(holder['lease_sec']) - passed.total_seconds()
-  except (KeyError, TypeError, ValueError):
-    return float('inf')
-
-
-def _is_alive(holder):
-  pid, start = holder.get('pid'), holder.get('process_start', '')
-  if not isinstance(pid, int):
-    return True
-  try:
-    os.kill(pid, 0)
-  except ProcessLookupError:
-    return False
-  except PermissionError:
-    pass
-  return not start or _process_start(pid) == start  # else the number was given out again
-
-
-def _process_start(pid):
-  """When a process began, in clock ticks since this boot; '' where the system does not say."""
-  try:
-    with open(f'/proc/{pid}/stat', encoding='utf-8') as file:
-      ticks = file.read().rpartition(')')[2].split()[19]
-    with open('/proc/sys/kernel/random/boot_id', encoding='utf-8') as file:
-      return f'{file.read().strip()} {ticks}'
-  except (OSError, IndexError):
-    return ''
-
-
-def _age(moment):
-  try:
-    then = datetime.datetime.fromisoformat(moment)
-    passed = datetime.datetime.now(datetime.UTC) - then
-  except (TypeError, ValueError):
-    return 'an unknown time'
-  return _words(passed.total_seconds())
-
-
-def _words(seconds: float) -> str:
-  return str(datetime.timedelta(seconds=int(seconds)))
+  if lock_holder.is_here(holder):
+    return holder if lock_holder.is_alive(holder) else None  # it may not have released it
+  return holder if lock_holder.left_sec(holder) >= 0 else None

@@ -21,7 +21,7 @@ RETRY_SEC = 0.2
 def parse(address: str) -> tuple[str, int]:
   """(host, port) of HOST:PORT or [IPv6]:PORT. Raises UserError."""
   host, _, port = address.rpartition(':')
-  if not host or not port.isdigit() or not 0 < int(port) < 65536:
+  if not host or not port.isdecimal() or not 0 < int(port) < 65536:
     raise UserError(f"--coordinator is '{address}'; it is HOST:PORT of process 0, such as "
                     '10.0.0.1:8476')
   return host.strip('[]'), int(port)
