@@ -318,8 +318,9 @@ def train_section() -> ConfigDict:
       cache_features=False,       # where the head alone learns at first or for good: the rest is
                                   # computed once for each picture, without augmentation
       parallel='jit',             # jit (sharded arrays) or pmap
-      on_divergence='abort',      # a step whose loss or gradient is not finite: ends the run; skip:
-                                  # is left out; rollback: so too, going back to a checkpoint first
+      on_divergence='abort',      # a step with loss, gradient or update not finite: ends the run;
+                                  # skip: is left out; rollback: so too, going back to a checkpoint
+                                  # first; this and the next may change between starts of a run
       divergence_limit=10,        # of steps that are left out; one more ends the run
   ))
 

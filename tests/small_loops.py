@@ -125,7 +125,8 @@ def run_loop(folder, config, bad=(), *, stop_at=None, go_back=None):
   training = Training(config, bad)
   folder = records.absolute(folder)
   folder.mkdir(parents=True, exist_ok=True)
-  checkpoints = open_checkpoints(folder, config_digest=workdir_lib.config_digest(config))
+  checkpoints = open_checkpoints(folder, config_digest=workdir_lib.config_digest(config),
+                                 on_failure=config.runtime.on_failed_save)
   with Goodput(folder, checkpoints.cost, time.monotonic()) as goodput, checkpoints:
 
     def find_state():

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from tests.small_runs import (
   open_checkpoints,
   save_steps,
 )
+from train_lib import array_files
 from train_lib.checkpoints import NonFiniteStateError, SaveError, params_digest, state_digest
 
 # What comes back
@@ -224,6 +226,39 @@ def test_a_manifest_that_cannot_be_written_leaves_no_step(tmp_path, monkeypatch)
   with pytest.raises(SaveError, match='No space left'):
     checkpoints.wait()
   assert sorted(os.listdir(tmp_path / 'checkpoints')) == ['1', 'last.json']
+
+
+def test_all_of_a_step_is_on_disk_before_its_manifest_and_that_before_an_older_one_goes(
+    tmp_path, monkeypatch):
+  folder, synced, fsync = tmp_path / 'checkpoints', [], os.fsync
+
+  def note(handle):
+    synced.append((os.readlink(f'/proc/self/fd/{handle}'), sorted(folder.glob('*/manifest.json'))))
+    fsync(handle)
+
+  save_steps(tmp_path, [1], keep_last=1)
+  old, new = folder / '1' / 'manifest.json', folder / '2' / 'manifest.json'
+  monkeypatch.setattr(os, 'fsync', note)
+  save_steps(tmp_path, [2], keep_last=1)
+  parts = {str(path) for path in (folder / '2').rglob('*')} - {str(new)} | {str(folder / '2')}
+  assert parts == {path for path, there in synced if there == [old]
+                   and path.startswith(str(folder / '2')) and '.tmp-' not in path}
+  assert {path for path, there in synced if there == [old, new]} >= {
+    str(folder / '2'), str(folder), str(tmp_path)}
+  assert sorted(folder.glob('*/manifest.json')) == [new]
+
+
+def test_a_file_system_that_knows_no_waiting_is_let_pass_and_a_failing_disk_is_not(
+    tmp_path, monkeypatch):
+  codes = [errno.EIO, errno.EINVAL]
+
+  def fail(_):
+    raise OSError(codes.pop(), 'why')
+
+  monkeypatch.setattr(os, 'fsync', fail)
+  array_files.to_disk(tmp_path)
+  with pytest.raises(OSError, match='why'):
+    array_files.to_disk(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

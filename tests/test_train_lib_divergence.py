@@ -14,7 +14,7 @@ from train_lib.checkpoints import state_digest
 from train_lib.optimizers import build_optimizer
 from train_lib.preemption import Preempted
 from train_lib.state import create_state
-from train_lib.step import make_train_step
+from train_lib.step import JUDGED, make_train_step
 
 WAYS = {'jit': {}, 'parts': dict(parts=2), 'sam': dict(sam_rho=0.3), 'pmap': dict(how='pmap'),
         'gsam in parts': dict(parts=2, sam_rho=0.3, gsam_alpha=0.2),
@@ -101,11 +101,12 @@ def test_only_the_policy_skip_puts_a_choice_into_the_program(drop):
 
 
 def test_abort_ends_the_run_before_a_diverged_step_is_saved(tmp_path):
-  with pytest.raises(Diverged, match='the loss of step 7 is nan .* train.on_divergence'):
+  with pytest.raises(Diverged, match='the loss of step 7 is nan .* --config.train.on_divergence'):
     run_loop(tmp_path / 'run', make_config(), bad=[6])
   assert saved_steps(tmp_path / 'run') == [4]
   row, = rows_of(tmp_path / 'run')
-  assert row['step'] == 7 and row['policy'] == 'abort' and row['loss'] == 'nan'
+  assert row['step'] == 7 and row['policy'] == 'abort'
+  assert row['loss'] == row['gradient_norm'] == row['update_ratio'] == 'nan'
   assert row['ids'] == make_batch(6)['id']
   assert record_of(tmp_path / 'run')['diverged'] == {'abort': 1, 'skip': 0, 'rollback': 0}
 
@@ -147,11 +148,49 @@ def test_figures_of_a_run_with_diverged_steps_stand_once_and_are_finite(policy, 
 @pytest.mark.parametrize('policy', ['skip', 'rollback'])
 def test_one_diverged_step_more_than_the_limit_ends_the_run(policy, tmp_path):
   config = make_config(on_divergence=policy, divergence_limit=2)
-  with pytest.raises(Diverged, match='for good, after 2 steps'):
+  with pytest.raises(Diverged, match='for good, after 2 steps') as refusal:
     run_loop(tmp_path / 'run', config, bad=[1, 5, 10])
+  assert 'on_divergence' not in str(refusal.value)      # it is set already
   assert [row['policy'] for row in rows_of(tmp_path / 'run')] == [policy, policy, 'abort']
   assert max(saved_steps(tmp_path / 'run')) < 11
-  run_loop(tmp_path / 'other', make_config(on_divergence=policy, divergence_limit=3), [1, 5, 10])
+  config.train.divergence_limit = 3                     # and the same run goes on
+  final = run_loop(tmp_path / 'run', config, bad=[1, 5, 10])
+  assert state_digest(final) == state_digest(expected(config, [1, 5, 10]))
+
+
+@pytest.mark.parametrize('policy', ['skip', 'rollback'])
+def test_a_run_that_was_aborted_goes_on_with_another_policy(policy, tmp_path):
+  with pytest.raises(Diverged):
+    run_loop(tmp_path / 'run', make_config(), bad=[6])
+  config = make_config(on_divergence=policy)
+  final = run_loop(tmp_path / 'run', config, bad=[6])
+  assert state_digest(final) == state_digest(expected(config, [6]))
+  assert [row['policy'] for row in rows_of(tmp_path / 'run')] == [policy]
+
+
+def test_what_one_policy_passed_over_another_passes_over_too(tmp_path):
+  with pytest.raises(Preempted):
+    run_loop(tmp_path / 'run', make_config(on_divergence='rollback'), bad=[6], stop_at=7)
+  config = make_config()
+  assert state_digest(run_loop(tmp_path / 'run', config, bad=[6])) == state_digest(
+      expected(config, [6]))
+
+
+@pytest.mark.parametrize('key', JUDGED)
+def test_the_value_that_is_not_finite_is_the_one_that_is_named(key, tmp_path):
+  known = divergence.Divergence(tmp_path, make_config(), 0)
+  known.note(3, ['a'], {**dict.fromkeys(JUDGED, np.float32(0.5)), key: np.float32(np.inf)})
+  with pytest.raises(Diverged, match=f'^the {key} of step 3 is inf ') as refusal:
+    known.look()
+  assert str(refusal.value).count('0.5') == 2
+  row, = rows_of(tmp_path)
+  assert {name: row[name] for name in JUDGED} == {**dict.fromkeys(JUDGED, 0.5), key: 'inf'}
+
+
+def test_rows_that_no_run_wrote_are_passed_over(tmp_path):
+  (tmp_path / 'diverged.jsonl').write_text('{}\n{"step": "x", "policy": "skip"}\n')
+  known = divergence.Divergence(tmp_path, make_config(), 0)
+  assert not known.passes_over(1)
 
 
 @pytest.mark.parametrize('bad', [(2,), (6, 13)], ids=str)

@@ -1,5 +1,6 @@
 """Arrays by name to and from a folder; the one module that knows Orbax."""
 
+import errno
 import logging
 import os
 import pathlib
@@ -16,19 +17,40 @@ from train_lib import remote, trees
 def write(folder, tree) -> dict | None:
   """Writes a tree of numpy arrays; the folder appears when all of it is there.
 
-  Stored by name and not by class: to read it, nobody needs the optimizer's tuples. What goes to a
-  store is written into a temporary folder and copied from there, file by file.
+  Stored by name and not by class: to read it, nobody needs the optimizer's tuples. On this machine
+  all of it has reached the disk then. What goes to a store is written into a temporary folder and
+  copied from there, file by file.
 
   Returns:
     {name: {'bytes', 'blake2b'}} of the files in a store; None of a folder of this machine.
   """
   if not remote.is_remote(folder):
     _write(folder, tree)
+    for path, _, names in os.walk(folder):
+      to_disk(*(os.path.join(path, name) for name in names), path)
     return None
   with tempfile.TemporaryDirectory(prefix='oko-checkpoint-') as scratch:
     local = pathlib.Path(scratch) / 'arrays'
     _write(local, tree)
     return remote.put_folder(local, folder)
+
+
+def to_disk(*paths) -> None:
+  """Waits until files and the lists of names of folders are where a power cut does not take them.
+
+  A store has all that it took, and some file systems cannot do it with a folder.
+  """
+  for path in paths:
+    if remote.is_remote(path):
+      continue
+    handle = os.open(path, os.O_RDONLY)
+    try:
+      os.fsync(handle)
+    except OSError as error:
+      if error.errno not in (errno.EINVAL, errno.EBADF):
+        raise
+    finally:
+      os.close(handle)
 
 
 def _write(folder, tree):

@@ -9,12 +9,13 @@ import jax
 
 from errors import UserError
 from train_lib import array_files, records, remote, trees
+from train_lib.code_versions import versions
 from train_lib.goodput import Cost
 from train_lib.manifest import change_manifest, read_manifest, write_manifest
 from train_lib.processes import agree
 from train_lib.step_folder import NONE, StepFolder
 from train_lib.trees import params_digest, state_digest
-from train_lib.workdir import now, versions
+from train_lib.workdir import now
 
 __all__ = ('Checkpoints', 'NonFiniteStateError', 'SaveError', 'params_digest', 'state_digest')
 
@@ -57,6 +58,7 @@ class Checkpoints:
     self._thread = None
     self._failure = None   # (step, exception) of the save, until it is told
     self.cost = Cost()     # of all saves so far
+    self.last_failure = '' # why the newest save failed; '': it did not
     self._current = set()  # steps whose content is this run's: restored or saved by it
 
   def __enter__(self):
@@ -219,7 +221,9 @@ class Checkpoints:
       files = array_files.write(folder / step, state)
       records.flush(folder.path.parent)         # figures up to here must not come later
       write_manifest(folder / step, fields, files)
+      array_files.to_disk(folder / step, folder.path, folder.path.parent)  # before any is deleted
       self._current.add(step)
+      self.cost.newest, self.last_failure = step, ''
       folder.settle(step)
       self.cost.saves += 1
     except BaseException as error:  # Orbax raises bare exceptions too
@@ -236,8 +240,8 @@ class Checkpoints:
         self._folder.remove_unfinished(step)
         break
       time.sleep(TRY_AGAIN_SEC)
-    newest, reason = self.steps()[-1:] or ['none'], array_files.reason(error)
-    message = (f'checkpoint {step} could not be saved in {self._folder.path}: {reason} '
+    newest, self.last_failure = self.steps()[-1:] or ['none'], array_files.reason(error)
+    message = (f'checkpoint {step} could not be saved in {self._folder.path}: {self.last_failure} '
                f'(newest good step: {newest[0]})')
     if self._on_failure == 'fail':
       raise SaveError(f'{message}; make room or mend the folder and start again.') from error
@@ -253,6 +257,7 @@ class Checkpoints:
     with self._folder.local(step) as folder:
       leaves = array_files.read(folder, stored, wanted)
     self._current = {known for known in self._current if known < step} | {step}
+    self.cost.newest = step
     return jax.tree.unflatten(jax.tree.structure(abstract_state), leaves.values())
 
 

@@ -5,6 +5,9 @@ step has changed nothing but its number, and the run goes on. `rollback`: the ru
 newest checkpoint before the step, or to the start, and passes over the step when it comes to it
 again. Every such step is a row of `<workdir>/diverged.jsonl`, and run.json counts them.
 
+A run may go on with another policy. `abort` and `rollback` compile the same program; that of `skip`
+has a choice in it, and may round the last bit otherwise where nothing diverges.
+
 What a step computed stays on the devices until somebody looks, so that nobody waits for it.
 """
 
@@ -21,10 +24,10 @@ from train_lib.step import JUDGED
 
 POLICIES = ('abort', 'skip', 'rollback')
 NAME = 'diverged.jsonl'
+ROW = {'step': int, 'policy': str, 'config': str}  # what is read of a row
 FATES = {'skip': 'it was left out',
          'rollback': 'the run goes back to the last checkpoint before it and leaves it out'}
-ADVICE = ('lower optimizer.learning_rate or set optimizer.clip_norm and start afresh; '
-          "train.on_divergence='skip' or 'rollback' leaves out single steps that diverge")
+ADVICE = 'lower optimizer.learning_rate or set optimizer.clip_norm and start afresh'
 
 
 def check_policy(policy: str) -> None:
@@ -52,10 +55,10 @@ class Divergence:
   def __init__(self, workdir, config, start: int):
     self._workdir, self._path = workdir, workdir / NAME
     self._policy, self._limit = config.train.on_divergence, config.train.divergence_limit
-    self._config = workdir_lib.config_digest(config)[:12]
+    self._config = workdir_lib.run_digest(workdir, config)[:12]
     self._noted = []                                    # (step, ids, metrics on the devices)
-    found = records.read_jsonl(self._path)
-    self._rows = [row for row in found if row.get('config') == self._config
+    found = records.read_jsonl(self._path, ROW, needs=ROW)
+    self._rows = [row for row in found if row['config'] == self._config
                   and (row['step'] <= start or row['policy'] == 'rollback')]
     if self._rows != found and processes.is_first():
       records.write_text(self._path, ''.join(json.dumps(row) + '\n' for row in self._rows))
@@ -99,17 +102,17 @@ class Divergence:
   def _deal_with(self, step, ids, values):
     over = self._policy != 'abort' and len(self._rows) >= self._limit
     policy = 'abort' if over else self._policy
-    self._write({'step': step, 'policy': policy, 'loss': _number(values['loss']),
-                 'gradient_norm': _number(values['gradient_norm']), 'ids': _of_all(ids),
+    self._write({'step': step, 'policy': policy,
+                 **{key: _number(values[key]) for key in JUDGED}, 'ids': _of_all(ids),
                  'config': self._config})
-    what = (f'the loss of step {step} is {values["loss"]:g} and the norm of its gradient '
-            f'{values["gradient_norm"]:g}')
+    what = _describe(step, values)
     if over:
       raise Diverged(f'{what}: training has diverged for good, after '
                      f'{counted(self._limit, "step")} before it that train.divergence_limit '
-                     f'allows; {ADVICE}')
+                     f'allows; {ADVICE}, or raise that limit to go on')
     if policy == 'abort':
-      raise Diverged(f'{what}: training has diverged; {ADVICE}')
+      raise Diverged(f'{what}: training has diverged; with --config.train.on_divergence=rollback '
+                     f'the same command goes on and leaves such steps out, or {ADVICE}')
     say(f'{what}; {FATES[policy]} ({len(self._rows)} of at most {self._limit})')
 
   def _write(self, row):
@@ -122,6 +125,13 @@ class Divergence:
     policies = [row['policy'] for row in self._rows]
     workdir_lib.update_run(self._workdir, diverged={
         policy: policies.count(policy) for policy in POLICIES})
+
+
+def _describe(step, values) -> str:
+  """The first value that is not finite, and the others."""
+  bad = next(key for key in JUDGED if not np.isfinite(values[key]))
+  others = ', '.join(f'{key} {values[key]:g}' for key in JUDGED if key != bad)
+  return f'the {bad} of step {step} is {values[bad]:g} ({others})'
 
 
 def _number(value) -> float | str:

@@ -19,6 +19,7 @@ from train_lib.tracing import Trace
 from train_lib.watchdog import COMPILE_SEC
 
 TIMED_STEPS = 3                   # after the first, for the estimate at the start
+BAD = {'id': (str, int), 'reason': str}  # form of a row of bad_images.jsonl
 EVALUATIONS = 10                  # in a run whose config does not say
 
 
@@ -52,13 +53,13 @@ class Loop:
     """Returns the final state.
 
     Raises:
-      Preempted: it was asked to stop; the current step is saved.
+      Preempted: it was asked to stop; the current step is saved, or why it is not was said.
       Diverged: training gave values that are not finite, and the config has no way on.
     """
     divergence = Divergence(self.workdir, self.training.config, int(state.step))
     while (final := self._run(state, divergence)) is None:
-      self.goodput.drop()
       state = self.go_back()
+      self.goodput.drop()
     return final
 
   def _run(self, state, divergence):
@@ -98,18 +99,18 @@ class Loop:
         logs = metrics and is_time(step, runtime.log_every_steps, total)
         stops, saves = self.preemption.should_stop(), self._saves(step)
         if (logs or stops or saves) and divergence.look():
-          return self._leave(step) if stops else None
+          return self._leave(step, 'a step diverged') if stops else None
         if logs:
           self._log(step, metrics, clock, progress, log)
         if stops or saves:
           jax.block_until_ready(metrics)
-          self.goodput.add(clock.restart(step))
+          self.goodput.add(step, clock.restart(step))
         if stops:
           self._stop(state, step)
         if saves:
           measured = self._evaluate(state, step, log) if self._evaluates(step) else None
           self.checkpoints.save(step, state, metrics=measured)
-          self.goodput.keep()
+          self.goodput.poll()
           clock.restart(step)
         if trace.end(step, metrics) or compiled:
           clock.restart(step)                           # of no use for the times of later steps
@@ -119,12 +120,13 @@ class Loop:
   def _log(self, step, metrics, clock, progress, log):
     values = {f'train/{key}': float(value) for key, value in metrics.items()}
     step_sec = clock.step_sec(step)
-    self.goodput.add(clock.restart(step))
+    self.goodput.add(step, clock.restart(step))
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
     left_sec = step_sec * self.training.cost_left(step, step)
     progress.show(step, values['train/loss'], step_sec, left_sec)
     log.write(step, {key: value for key, value in values.items() if math.isfinite(value)})
     self.checkpoints.poll()
+    self.goodput.poll()
     note_bad_images(self.workdir, self.training.loader)
 
   def _evaluate(self, state, step, log) -> dict[str, float]:
@@ -147,17 +149,18 @@ class Loop:
     return self.watchdog.allow(COMPILE_SEC if compiled and distributed.size() > 1 else 0)
 
   def _stop(self, state, step):
-    self.checkpoints.wait()
-    if step not in self.checkpoints.steps():
-      self.checkpoints.save(step, state)
-    self.goodput.keep()
+    self.checkpoints.save(step, state)
     self._leave(step)
 
-  def _leave(self, step):
+  def _leave(self, step, why=''):
+    """Ends this start at a step. Args: why: it is not saved; '': for the reason of the save."""
     self.checkpoints.wait()
     saved = max(self.checkpoints.steps(), default=0)
-    say(f'stopped at step {step} of {self.training.num_steps}; the same command goes on from step '
-        f'{saved}, the newest in {self.workdir}')
+    start = f'step {saved}, the newest in {self.workdir}' if saved else 'the beginning'
+    lost = '' if saved == step else (
+        f': the steps since are not saved ({why or self.checkpoints.last_failure})')
+    say(f'stopped at step {step} of {self.training.num_steps}; the same command goes on from '
+        f'{start}{lost}')
     raise Preempted
 
   def _evaluates(self, step: int) -> bool:
@@ -198,7 +201,8 @@ def note_bad_images(workdir, loader) -> None:
   """
   number = f'-{distributed.index()}' if distributed.index() else ''
   path = workdir / f'bad_images{number}.jsonl'
-  known = {row['id'] for row in records.read_jsonl(path)} if len(loader.bad_images) else set()
+  rows = records.read_jsonl(path, BAD, ['id']) if len(loader.bad_images) else []
+  known = {row['id'] for row in rows}
   fresh = [row for row in loader.bad_images.drain() if row['id'] not in known]
   if fresh:
     records.append_jsonl(path, fresh)

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 
-from errors import UserError
 from train_lib import (
   build_data,
   check,
@@ -78,7 +77,7 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
 
   Raises:
     UserError: a mistake in the config or the data, told in a sentence.
-    Preempted: a signal came; the current step is saved.
+    Preempted: a signal came; the current step is saved, or why it is not was said.
   """
   group.check(config, workdir)
   folder = records.absolute(workdir)
@@ -129,7 +128,7 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
   say(source.description)
   processes.agree(lambda: _note_data(folder, training))
   checkpoints = Checkpoints(
-      folder / 'checkpoints', config_digest=workdir_lib.config_digest(config),
+      folder / 'checkpoints', config_digest=workdir_lib.run_digest(folder, config),
       keep_last=config.runtime.keep_last, keep_best_metric=training.task.best_metric,
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
@@ -219,9 +218,11 @@ def _saved_state(training, checkpoints):
     return None
   state, step = restored
   if step > training.num_steps:
-    raise UserError(f'the newest checkpoint is step {step}, beyond the last of this config, '
-                    f'{training.num_steps}')
-  say(f'going on from step {step} of {training.num_steps}')
+    say(f'step {step}, the newest, is beyond the last of this config, {training.num_steps}, since '
+        'the same epochs of fewer pictures are fewer steps: the run ends with it, without the end '
+        'of its schedule; to train on these pictures from the start, name another --workdir')
+  else:
+    say(f'going on from step {step} of {training.num_steps}')
   return state
 
 

@@ -2,7 +2,8 @@
 
 A collective whose peer is gone, a loader, a file system: Python cannot interrupt them, and nothing
 in JAX times out. The thread of a `Watchdog` looks on from the side. Compilation may take longer
-than other things; time in which the whole process stood still, as after Ctrl-Z, is not counted.
+than other things. Time in which the whole process stood still, as after Ctrl-Z, is not counted, but
+for four times the limit: the alarm that needs no thread of Python goes off on waking then.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ class Watchdog:
   """Context manager: ends the process with code 70 when it is not told of progress in time.
 
   The stacks go to stderr and to `<folder>/stuck-<host>-<pid>.txt`. Where C code does not let other
-  threads of Python run, they go to stderr alone, after four times the time, and the code is 1.
+  threads of Python run, they go to stderr alone, after four times the time, and the code is 1; so
+  too on waking, where the process stood still for as long.
 
   Args:
     folder: of the run, local or remote.
