@@ -1,8 +1,11 @@
 """The config that a workdir was trained with: `configs/saved.py:runs/tagger`.
 
-`main.py` names this page by itself when a job is given a workdir and no config. Keys that are newer
-than the workdir have their default. An exported folder, which may come from anyone, decides what
-its net is and how pictures are read, and nothing of how and where this program runs.
+`main.py` names this page by itself when a job is given a workdir and no config. A workdir or an
+exported folder may come from anyone. It decides what it is: its net, how pictures are read, how it
+trains, what is grouped or compared in it, and how training in it goes on (GOING_ON). All else, how
+and where this program runs and what it does with the net (caches, hosts, ports, workers, where
+figures are sent, captions), comes from configs/base.py and the flags of the command alone. So do
+keys that are newer than the workdir.
 """
 
 import json
@@ -14,21 +17,32 @@ from configs import base
 from errors import UserError, shortened
 
 EXPORTED = 'oko'                  # section of an exported folder's config.json
-OF_THE_NET = ('seed', 'task', 'checkpoint', 'data', 'net', 'loss', 'pose', 'autoencoder',
-              'optimizer', 'train', 'eval', 'crop')
+MOST_BYTES = 1 << 26
+BELIEVED = ('seed', 'job', 'task', 'small_page', 'checkpoint', 'data', 'net', 'loss', 'pose',
+            'autoencoder', 'optimizer', 'train', 'eval', 'crop', 'cluster', 'neighbours', 'audit',
+            'study')
+# Keys of `runtime` that only training in the workdir reads, and that name no place or machine.
+GOING_ON = ('log_every_steps', 'checkpoint_every_steps', 'keep_last', 'keep_every_steps',
+            'on_failed_save', 'tensorboard', 'stuck_sec')
 
 
 def get_config(arg: str):
   """Reads `<arg>/config.json` over the defaults. Args: arg: path of the workdir."""
   path = epath.Path(os.path.expanduser(arg)) / 'config.json'
   try:
-    saved = json.loads(path.read_text())
+    with path.open('rb') as file:
+      text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+      raise UserError(f'{path} has more than {MOST_BYTES:,} bytes, which no config has')
+    saved = json.loads(text)
   except (FileNotFoundError, NotADirectoryError):
     raise UserError(f"no trained workdir at '{arg}': {path} does not exist; "
                     'train first, or name the folder with --workdir') from None
   except OSError as error:
     raise UserError(f'{path} cannot be read ({error.strerror or error}); restore it or train again'
                     ) from None
+  except UserError:
+    raise
   except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is not JSON ({error}); restore it or train again') from None
   except Exception as error:                                  # noqa: BLE001
@@ -41,14 +55,28 @@ def get_config(arg: str):
   if EXPORTED in saved:
     saved = _of_exported(path, saved[EXPORTED])
   config = base.get_config()
+  take(config, saved, path)
+  return config
+
+
+def take(config, saved: dict, path) -> None:
+  """Sets what a saved config decides in a config that has every key, and leaves the rest.
+
+  Args: saved: nested dicts, with lists or tuples; path: of its file, for the message.
+
+  Raises: UserError: no config of this program is so.
+  """
+  believed = {key: value for key, value in saved.items() if key in BELIEVED}
   try:
-    config.update(_tuples(saved))
+    config.update(_tuples(believed))
+    if 'runtime' in saved:
+      config.update({'runtime': {key: value for key, value in saved['runtime'].items()
+                                 if key in GOING_ON}})
   except (TypeError, ValueError, AttributeError, KeyError, OverflowError,
           RecursionError) as error:
     reason = shortened(' '.join(str(error).split()))
     raise UserError(f'{path} holds no config that this program knows ({reason}); restore it, train '
                     'or export again') from error
-  return config
 
 
 def _of_exported(path, about):
@@ -56,11 +84,13 @@ def _of_exported(path, about):
   if not isinstance(inner, dict):
     raise UserError(f'{path} is damaged: it lacks the config that --job=export writes; export '
                     'again')
-  return {key: value for key, value in inner.items() if key in OF_THE_NET}
+  return inner
 
 
 def _tuples(value):
-  """JSON has lists only; a config holds tuples."""
+  """JSON has lists only; a config holds tuples, and nothing that is null."""
+  if value is None:
+    raise TypeError('null is no value of a config')
   if isinstance(value, dict):
     return {key: _tuples(item) for key, item in value.items()}
   return tuple(map(_tuples, value)) if isinstance(value, list) else value

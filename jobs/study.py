@@ -92,6 +92,7 @@ def _finished_results(runs, folder) -> dict:
     workdir_lib.open_workdir(one.workdir, one.config, named=folder)
     record = workdir_lib.read_run(one.workdir)
     if record.get('finished'):
+      workdir_lib.check_judged(record, one.config, one.workdir)
       data = str(one.config.data)
       if fingerprints.setdefault(data, record['fingerprint']) != record['fingerprint']:
         raise UserError(f'{one.workdir} was trained on other data than the runs before it, though '

@@ -5,6 +5,7 @@ import time
 
 from train_lib import devices, dry_run, group, loop, processes, reports, wandb_run
 from train_lib import run as run_lib
+from train_lib import workdir as workdir_lib
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
 
@@ -40,8 +41,9 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     record = run_lib.train(config, workdir, preemption, config_path=config_path,
                            finish=_report)
   if record['was_finished']:
+    workdir_lib.check_judged(record, config, workdir)
     say(f'{workdir} is trained to its last step; its test table:')
-    say(reports.of(config.task).format_table(record['test']))
+    say(reports.of(config.task).format_table(record.get('test', {})))
     return
   say(f'done in {human_time(time.monotonic() - started)}; everything is in {workdir}. '
       f'To {PURPOSES[config.task]}:\n'

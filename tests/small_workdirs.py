@@ -67,7 +67,8 @@ def write_checkpoint(folder, step, **metrics):
   (folder / str(step)).mkdir(parents=True)
   (folder / str(step) / 'arrays').write_bytes(b'x' * 150_000)
   manifest.write_manifest(folder / str(step), {
-      'step': step, 'time': '2025-03-04T05:45:00+00:00', 'metrics': metrics})
+      'step': step, 'time': '2025-03-04T05:45:00+00:00', 'metrics': metrics,
+      'config_digest': '', 'tree': {}})
 
 
 def write_run(folder, config, record=None, names=HOSTILE, steps=(10, 20, 30)):

@@ -242,7 +242,7 @@ def test_records_of_a_run_are_not_trusted(tmp_path, content):
   (tmp_path / 'run.json').write_text(content)
   if not content.startswith('{'):
     refusal(workdir.read_run, tmp_path)
-  refusal(lambda: records.read_fields(tmp_path / 'run.json', step=int))
+  refusal(lambda: records.read_fields(tmp_path / 'run.json', {'step': int}, ['step']))
   (tmp_path / 'metrics.jsonl').write_text(f'{content}\n{{"step": NaN}}\n{{"step": [1]}}\n'
                                           '{"step": 7}\n')
   assert records.drop_rows_after(tmp_path / 'metrics.jsonl', 3) == 1
@@ -267,7 +267,7 @@ def test_notes_of_steps_are_not_trusted(tmp_path, note):
   step = tmp_path / 'checkpoints/5'
   step.mkdir(parents=True)
   (step / 'weights').write_bytes(b'1')
-  manifest.write_manifest(step, {'step': 5, 'metrics': {}})
+  manifest.write_manifest(step, {'step': 5, 'metrics': {}, 'config_digest': '', 'tree': {}})
   steps = StepFolder(step.parent, keep_last=1, best_metric='', best_is='max', keep_every=0)
   (tmp_path / 'best.json').write_text(note)
   refusal(steps.find, 'best')

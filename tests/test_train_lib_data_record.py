@@ -59,7 +59,7 @@ def test_other_tags_are_told_and_never_accepted(tmp_path, tags, phrases):
 
 def test_a_run_begun_before_pictures_were_noted_still_tells_of_its_tags(tmp_path):
   workdir.update_run(tmp_path, fingerprint='aaa')
-  records.write_json(tmp_path / 'tags.json', {'names': TAGS, 'categories': []})
+  records.write_json(tmp_path / 'tags.json', {'names': TAGS, 'categories': ['general'] * 3})
   with pytest.raises(UserError, match='1 tag removed .green.'):
     data_record.check_data(tmp_path, Given('bbb', TAGS[:2]))
 

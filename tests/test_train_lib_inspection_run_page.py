@@ -12,7 +12,7 @@ from etils import epath
 from configs import base, fashion, pose, vae
 from errors import UserError
 from tests.small_workdirs import HOSTILE, make_record, make_start, write_picture, write_run
-from train_lib import lock, records
+from train_lib import lock, lock_holder, records
 from train_lib.inspection import page, run_page
 
 
@@ -117,7 +117,7 @@ def test_a_run_that_trains_now_is_told_with_who_trains_it(tmp_path):
 
 def test_a_lock_whose_process_is_gone_does_not_count(tmp_path):
   workdir = write_run(tmp_path / 'run', fashion.get_config('small'), make_record(finished=False))
-  records.write_json(workdir / 'lock.json', {'host': socket.gethostname(), 'pid': 2 ** 22 + 1})
+  records.write_json(workdir / 'lock.json', {**lock_holder.describe_self(), 'pid': 2 ** 22 + 1})
   assert lock.find_holder(workdir) is None
   run, _, text = page_of(workdir)
   assert run.state == 'stopped' and 'the same command goes on' in text

@@ -3,10 +3,11 @@ import os
 import ml_collections
 import pytest
 
+from configs import base
 from errors import UserError
 from tests import fake_store
 from tests.small_workdirs import Given
-from train_lib import data_record, workdir
+from train_lib import data_record, records, workdir
 
 
 def make_config(**changes):
@@ -14,6 +15,7 @@ def make_config(**changes):
     'seed': 0,
     'net': {'name': 'se_resnet', 'stages': (3, 4, 6, 3), 'rates': ((0.5, 1), ())},
     'optimizer': {'learning_rate': 0.001, 'decay': 1.0, 'nesterov': False},
+    'train': {'on_divergence': 'abort', 'divergence_limit': 10, 'batch_size': 8},
     'runtime': {'workers': 2, 'log_every_steps': 50},
     'empty': {},
   })
@@ -123,13 +125,26 @@ def test_added_and_removed_keys_are_differences(tmp_path):
     'net.width: (no such key) -> 8', 'seed: (no such key) -> 0']
 
 
-def test_runtime_may_change_and_is_said_and_kept(tmp_path, caplog):
-  caplog.set_level('INFO')
+def test_runtime_may_change_and_is_said_and_kept(tmp_path, capsys):
   open_run(tmp_path / 'demo')
   save_a_step(tmp_path / 'demo')
   open_run(tmp_path / 'demo', **{'runtime.workers': 0})
-  assert 'runtime.workers: 2 -> 0' in caplog.text
+  assert 'runtime.workers: 2 -> 0' in capsys.readouterr().out
   assert workdir.load_config(tmp_path / 'demo' / 'config.json').runtime.workers == 0
+
+
+def test_what_becomes_of_diverged_steps_may_change_and_every_start_notes_it(tmp_path):
+  open_run(tmp_path / 'demo')
+  save_a_step(tmp_path / 'demo')
+  changes = {'train.on_divergence': 'rollback', 'train.divergence_limit': 3}
+  open_run(tmp_path / 'demo', **changes)
+  assert [start['train'] for start in workdir.read_run(tmp_path / 'demo')['starts']] == [
+    {'on_divergence': 'abort', 'divergence_limit': 10},
+    {'on_divergence': 'rollback', 'divergence_limit': 3}]
+  assert workdir.config_digest(make_config(**changes)) == workdir.config_digest(make_config())
+  with pytest.raises(UserError, match='train.batch_size: 8 -> 4') as refusal:
+    open_run(tmp_path / 'demo', **{'train.batch_size': 4})
+  assert 'divergence' not in str(refusal.value)
 
 
 def test_foreign_folders_and_files_are_left_alone(tmp_path):
@@ -171,3 +186,86 @@ def test_every_start_is_described_with_code_versions_and_devices(tmp_path):
   assert start['versions'].keys() >= {'python', 'jax', 'flax', 'numpy', 'orbax-checkpoint'}
   assert start['devices']['count'] >= 1 and start['time'] and 'xla_flags' in start
   assert isinstance(start['commit'], str)
+
+
+# Keys that are newer than a run
+
+
+def write_older(path, *lacking, **changes):
+  """A run with a checkpoint that was begun before keys of the real config were there."""
+  config = base.get_config()
+  config.update_from_flattened_dict(changes)
+  values = config.to_dict()
+  for name in lacking:
+    section, key = name.split('.')
+    del values[section][key]
+  records.write_json(path / 'config.json', values)
+  save_a_step(path)
+  return workdir.config_digest(values)
+
+
+NEWER = ('train.on_divergence', 'train.divergence_limit', 'train.shrink', 'runtime.stuck_sec')
+
+
+def test_a_run_older_than_a_key_goes_on_and_its_checkpoints_are_its_own(tmp_path):
+  digest = write_older(tmp_path, *NEWER)
+  config = base.get_config()
+  assert workdir.config_digest(config) != digest
+  for _ in range(2):                                     # begun, killed, and begun again
+    folder = workdir.open_workdir(tmp_path, config)
+    workdir.begin_run(folder, config, config_name='x')
+    assert workdir.run_digest(folder, config) == digest
+  config.runtime.stuck_sec = 60.0
+  workdir.begin_run(workdir.open_workdir(tmp_path, config), config, config_name='x')
+  assert workdir.load_config(tmp_path / 'config.json') == config
+
+
+def test_another_value_than_the_default_of_a_newer_key_is_a_difference(tmp_path):
+  write_older(tmp_path, *NEWER)
+  config = base.get_config()
+  config.train.shrink = 2
+  with pytest.raises(UserError, match=r'train.shrink: absent \(default 1\) -> 2') as refusal:
+    workdir.open_workdir(tmp_path, config)
+  assert str(refusal.value).count('absent') == 1
+
+
+def test_a_config_that_was_changed_by_hand_does_not_own_the_checkpoints(tmp_path):
+  digest = write_older(tmp_path, *NEWER)
+  config = base.get_config()
+  workdir.begin_run(workdir.open_workdir(tmp_path, config), config, config_name='x')
+  config.seed = 1
+  workdir.save_config(tmp_path / 'config.json', config)
+  workdir.begin_run(workdir.open_workdir(tmp_path, config), config, config_name='x')
+  assert workdir.run_digest(tmp_path, config) != digest
+
+
+def test_the_digest_of_a_run_is_that_of_its_config_where_nothing_is_newer(tmp_path):
+  config = base.get_config()
+  digest = workdir.config_digest(config)
+  assert workdir.run_digest(tmp_path, config) == digest
+  workdir.begin_run(workdir.open_workdir(tmp_path, config), config, config_name='x')
+  save_a_step(tmp_path)
+  assert workdir.run_digest(tmp_path, config) == digest
+  config.seed = 1
+  assert workdir.run_digest(tmp_path, config) != digest
+
+
+def test_until_a_step_is_saved_newer_keys_are_kept(tmp_path):
+  write_older(tmp_path, *NEWER)
+  (tmp_path / 'checkpoints' / '1').rmdir()
+  config = base.get_config()
+  workdir.begin_run(workdir.open_workdir(tmp_path, config), config, config_name='x')
+  assert workdir.load_config(tmp_path / 'config.json') == config
+
+
+# A finished run
+
+
+def test_a_finished_run_is_not_taken_for_one_judged_by_another_checkpoint(tmp_path):
+  config = base.get_config()
+  record = {'finished': True, 'chosen': {'checkpoint': 'latest', 'step': 8}}
+  workdir.check_judged(record, config, tmp_path)
+  workdir.check_judged({'finished': True}, config, tmp_path)
+  config.checkpoint = 'best'
+  with pytest.raises(UserError, match=r"'latest'.*--job=evaluate.*--config.checkpoint=best"):
+    workdir.check_judged(record, config, tmp_path)

@@ -56,13 +56,12 @@ def read_record(config, workdir, trained) -> Record:
       (evaluation, evaluation.get('step')), (run, chosen.get('step'))) if of_step == step]
   found = measured[0] if measured else {}
   table_step = evaluation.get('step', chosen.get('step'))  # of evaluation/, written last
-  rows = _read_tags(folder / 'evaluation' / 'tags.csv')
+  counts, own_thresholds = _read_tags(folder / 'evaluation' / 'tags.csv')
   start = (run.get('starts') or [{}])[-1]
   test, valid = found.get('test', {}), found.get('valid', {})
   return Record(
       page=_page(run.get('config_name', '')), test=test, valid=valid,
-      counts={row['tag']: int(row['train_pictures']) for row in rows},
-      own_thresholds=_own_thresholds(rows) if table_step == step else {},
+      counts=counts, own_thresholds=own_thresholds if table_step == step else {},
       pictures=_count_pictures(config, run, test, valid), commit=start.get('commit', ''),
       versions=start.get('versions', {}), device=start.get('devices', {}).get('kind', ''),
       epoch=chosen.get('epoch', 0.0) if chosen.get('step') == step else 0.0)
@@ -77,29 +76,31 @@ def _page(config_name: str) -> str:
 
 
 def _read(path) -> dict:
-  return records.read_json(path) if path.exists() else {}
+  return records.read_fields(path, workdir_lib.RUN) if path.exists() else {}
 
 
-def _read_tags(path) -> list[dict]:
-  """The rows of evaluation/tags.csv; none before there is one, and of other tasks."""
+def _read_tags(path) -> tuple[dict[str, int], dict[str, float]]:
+  """(Training pictures, own threshold) by tag, of evaluation/tags.csv; nothing where there is none
+  yet, of other tasks, and where another program has changed it."""
   if not path.exists():
-    return []
-  return list(csv.DictReader(io.StringIO(path.read_text(encoding='utf-8'))))
-
-
-def _own_thresholds(rows) -> dict[str, float]:
-  values = {row['tag']: float(row['own_threshold']) for row in rows if row.get('own_threshold')}
-  return {tag: value for tag, value in values.items() if math.isfinite(value)}
+    return {}, {}
+  try:
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding='utf-8'))))
+    own = {row['tag']: float(row['own_threshold']) for row in rows if row.get('own_threshold')}
+    return ({row['tag']: int(row['train_pictures']) for row in rows},
+            {tag: value for tag, value in own.items() if math.isfinite(value)})
+  except (csv.Error, KeyError, TypeError, ValueError):
+    return {}, {}
 
 
 def _count_pictures(config, run, test, valid) -> dict:
   """Of drawn data the config tells; else the splits' figures, and the epoch of the step."""
   counts = {split: int(figures['examples']) for split, figures in (
-      ('validation', valid), ('test', test.get(NET, {}))) if 'examples' in figures}
+      ('validation', valid), ('test', test.get(NET, {}))) if figures.get('examples')}
   chosen = run.get('chosen', {})
   if config.data.source in ('toon', 'phantom') and config.task != 'pose':
     return {'training': config.data.num_train, **counts}
-  if chosen.get('epoch'):
+  if chosen.get('epoch') and 'step' in chosen:
     rows = chosen['step'] * config.train.batch_size / chosen['epoch']
     digits = 10 ** max(0, math.floor(math.log10(max(rows, 1))) - 2)
     return {'training': f'about {round(rows / digits) * digits:,}', **counts}

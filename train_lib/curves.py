@@ -3,6 +3,7 @@
 import numpy as np
 
 from train_lib import plots, records, remote
+from train_lib.metrics_log import read_metrics
 from train_lib.study_panels import COLOURS, GREY, MARKS, new_figure, title
 
 SMOOTHED = 9                      # logged training losses, of whose median the line is, at most ...
@@ -21,8 +22,7 @@ def write_curves(workdir, path, metrics: dict[str, str], step: int,
     steps_per_epoch: 0: not known, and epochs are not told.
   """
   path = records.absolute(path)
-  rows = [row for row in records.read_jsonl(records.absolute(workdir) / 'metrics.jsonl')
-          if 'step' in row]
+  rows = read_metrics(records.absolute(workdir))
   if not rows:
     path.unlink(missing_ok=True)
     return

@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import logging
+import zlib
 from typing import NamedTuple
 
 from errors import UserError
@@ -18,6 +19,8 @@ from train_lib.reporting import counted
 SIZES, FILES = 'data.json', 'data_files.csv.gz'
 FEW = 3                           # names that stand for many
 DIGITS = 12                       # of a digest that are kept
+_TAGS_FORM = {'names': [str], 'categories': [str], 'pixels': {'mean': [float], 'std': [float]}}
+_SIZES_FORM = {'training_pictures': int, 'pictures': (int, None), 'tags': [str]}
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +61,26 @@ def check_data(workdir, source, *, accept_changed: bool = False) -> None:
   workdir_lib.update_run(workdir, fingerprint=source.fingerprint)
 
 
+def read_tags(folder) -> dict:
+  """tags.json of a run: 'names', 'categories' and perhaps 'pixels', its 'mean' and 'std'.
+
+  Raises: UserError: there is none, or it is damaged.
+  """
+  path = folder / 'tags.json'
+  tags = records.read_fields(path, _TAGS_FORM, needs=('names', 'categories'))
+  pixels = tags.get('pixels', {'mean': [0.0], 'std': [1.0]})
+  sizes = {len(pixels.get(key, ())) for key in ('mean', 'std')}
+  if (len(tags['names']) != len(tags['categories']) or sizes not in ({1}, {3})
+      or min(pixels['std']) <= 0):
+    raise UserError(f'{path} is damaged: its lists do not fit each other; bring the file back as '
+                    'it was.')
+  return tags
+
+
 def _note(workdir, source):
   contents = _contents(source)
   records.write_json(workdir / SIZES, {
-      'training_pictures': len(source), 'pictures': contents and len(contents),
+      'training_pictures': len(source), 'pictures': None if contents is None else len(contents),
       'tags': list(source.tag_names)})
   if contents is None:
     (workdir / FILES).unlink(missing_ok=True)
@@ -147,9 +166,8 @@ def _phrase(names, noun, what):
 def _read_sizes(workdir) -> dict:
   """data.json; of a run that was begun without one, the tags alone."""
   if (workdir / SIZES).exists():
-    return records.read_json(workdir / SIZES)
-  tags = workdir / 'tags.json'
-  return {'tags': records.read_json(tags)['names']} if tags.exists() else {}
+    return records.read_fields(workdir / SIZES, _SIZES_FORM)
+  return {'tags': read_tags(workdir)['names']} if (workdir / 'tags.json').exists() else {}
 
 
 def _read_files(workdir) -> dict[str, Noted] | None:
@@ -160,6 +178,6 @@ def _read_files(workdir) -> dict[str, Noted] | None:
     text = gzip.decompress(records.read_bytes(path)).decode(errors='surrogateescape')
     return {name: Noted(digest, told, split)
             for name, digest, told, split in csv.reader(io.StringIO(text, newline=''))}
-  except (OSError, EOFError, ValueError) as error:
+  except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
     _log.warning('%s is damaged and not compared: %s', path, error)
     return None

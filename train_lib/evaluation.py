@@ -115,6 +115,5 @@ def _gather_rows(array):
 
 def thresholds_of(metrics: dict) -> dict[str, float]:
   """The thresholds that a validation split's metrics carry; {} when it was not measured."""
-  if 'micro_threshold' not in metrics:
-    return {}
-  return {'micro': metrics['micro_threshold'], 'macro': metrics['macro_threshold']}
+  found = {name: metrics.get(f'{name}_threshold') for name in ('micro', 'macro')}
+  return {} if None in found.values() else found

@@ -79,7 +79,7 @@ def load_features(directory: str, task, mesh, variables: dict, loader, reading: 
   arrays = {name.removesuffix('.npy'): np.load(
       folder / name, mmap_mode='r' if name == 'features.npy' else None, allow_pickle=False)
       for name in found['files'] if name.endswith('.npy')}
-  return {**arrays, 'id': np.array(records.read_json(folder / 'id.json'), object)}
+  return {**arrays, 'id': np.array(json.loads(records.read_bytes(folder / 'id.json')), object)}
 
 
 def tap_widths(task, variables: dict, loader, taps: tuple[str, ...]) -> list[int]:

@@ -6,15 +6,20 @@ without a word. The manifest is written last, so its presence also says that a s
 
 import hashlib
 import json
-import math
 import pathlib
 
 from etils import epath
 
 from train_lib import records, remote
+from train_lib.forms import find_misfit
 
 NAME = 'manifest.json'
+MOST_BYTES = 1 << 26
+OF_CHECKPOINTS = ('step', 'config_digest', 'metrics', 'tree')  # fields that `Checkpoints` reads
 _CHUNK_BYTES = 1 << 22
+_FORM = {'files': {str: {'bytes': int, 'blake2b': str}}, 'metrics': {str: (float, None)},
+         'step': int, 'time': str, 'config_digest': str, 'versions': {str: str},
+         'tree': {str: [(str, [int])]}}
 
 
 class Damaged(Exception):
@@ -45,7 +50,7 @@ def read_manifest(folder) -> dict:
   """Returns the manifest; Damaged when it is missing, torn or was changed."""
   path = epath.Path(folder) / NAME
   try:
-    manifest = json.loads(records.read_bytes(path))
+    manifest = json.loads(records.read_bytes(path, MOST_BYTES))
     sealed = isinstance(manifest, dict) and manifest.get('seal') == _seal(manifest)
   except FileNotFoundError as error:
     raise Damaged(f'{NAME} is missing') from error
@@ -59,12 +64,9 @@ def read_manifest(folder) -> dict:
 
 def _check_form(manifest):
   """Raises Damaged where fields are not those of a manifest: its seal is no secret."""
-  files, metrics = manifest.get('files'), manifest.get('metrics', {})
-  if not (isinstance(files, dict) and isinstance(metrics, dict)
-          and all(isinstance(entry, dict) and {'bytes', 'blake2b'} <= entry.keys()
-                  for entry in files.values())
-          and all(value is None or isinstance(value, (int, float))
-                  and -math.inf < value < math.inf for value in metrics.values())):
+  if (find_misfit(manifest, _FORM, ('files',)) is not None
+      or any(entry.keys() != {'bytes', 'blake2b'} for entry in manifest['files'].values())
+      or any(list(map(type, entry)) != [str, list] for entry in manifest.get('tree', {}).values())):
     raise Damaged(f'{NAME} has fields that no save writes')
 
 

@@ -10,7 +10,14 @@ from train_lib import processes, records, remote, wandb_run
 
 SEND_SEC = 60.0                   # between two copies of TensorBoard's events to a store
 
+ROW = {'step': int, str: (float, None)}  # form of a row of metrics.jsonl
+
 _log = logging.getLogger(__name__)
+
+
+def read_metrics(workdir) -> list[dict]:
+  """The rows of metrics.jsonl of a run, each with its 'step'; none before there is one."""
+  return records.read_jsonl(workdir / 'metrics.jsonl', ROW, needs=['step'])
 
 
 class MetricsLog:
@@ -45,7 +52,7 @@ class MetricsLog:
   def has(self, step: int, key: str) -> bool:
     """True when a row of this step holds the key; the same on every process, which all ask."""
     return processes.agree(lambda: any(row.get('step') == step and key in row
-                                       for row in records.read_jsonl(self._path)))
+                                       for row in read_metrics(self._path.parent)))
 
   def write(self, step: int, metrics: dict[str, float]) -> None:
     """Args: metrics: 'split/name' -> number."""

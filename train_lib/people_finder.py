@@ -4,7 +4,6 @@ Without a box the net first sees the whole picture. Where it is sure of some joi
 at the box around them, which is what it was trained on.
 """
 
-import copy
 import dataclasses
 import hashlib
 import json
@@ -160,11 +159,8 @@ def open_cutter(config) -> PeopleFinder:
     raise UserError(f"the persons are cut out of pictures by the pose net of '{workdir}', which is "
                     'not there; name the folder of its run or of its export with '
                     '--config.data.persons.cut_by=') from error
-  saved = workdir_lib.load_config(folder / 'config.json')
-  config = copy.deepcopy(config)
-  with config.unlocked():
-    config.update(saved)          # keys that are newer than the run have their default
-    config.predict.batch_size = 0  # the devices may be others than those of that run
+  config = workdir_lib.config_of_run(folder, config)
+  config.predict.batch_size = 0   # that of the command is of another net
   return PeopleFinder(config, workdir)
 
 

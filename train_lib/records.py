@@ -9,18 +9,18 @@ import csv
 import io
 import json
 import logging
-import math
 import os
 import pathlib
 import tempfile
 from collections.abc import Callable
 
-import numpy as np
 from etils import epath
 
-from errors import UserError
+from errors import UserError, shortened
 from train_lib import remote
+from train_lib.forms import find_misfit, plain
 
+MOST_JSON_BYTES = 1 << 28         # of a JSON file: the names of some million pictures
 _CHUNK_BYTES = 1 << 22
 
 _log = logging.getLogger(__name__)
@@ -166,29 +166,43 @@ def copy_file(source, path) -> None:
       writer.write(chunk)
 
 
-def read_bytes(path) -> bytes:
-  """Returns the content of a file; of a store, after a broken connection it is tried again."""
-  return remote.get(path) if remote.is_remote(path) else epath.Path(path).read_bytes()
+def read_bytes(path, most: int = 0) -> bytes:
+  """Returns the content of a file; of a store, after a broken connection it is tried again.
+
+  Args: most: of bytes; ValueError where there are more. 0: as many as there are.
+  """
+  count = most + 1 if most else -1
+  if remote.is_remote(path):
+    content = remote.get(path, count)
+  else:
+    with open(os.fspath(path), 'rb') as file:
+      content = file.read(count)
+  if 0 < most < len(content):
+    raise ValueError(f'it has more than {most >> 20} MiB')
+  return content
 
 
 def read_json(path):
-  """Returns the content of a JSON file; UserError when it is missing or is no JSON."""
+  """Returns the content of a JSON file; UserError when it is missing, too large or no JSON."""
   try:
-    return json.loads(read_bytes(path))
+    return json.loads(read_bytes(path, MOST_JSON_BYTES))
   except FileNotFoundError as error:
     raise UserError(f'{path} does not exist.') from error
   except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is not valid JSON ({error}).') from error
 
 
-def read_fields(path, **kinds: type) -> dict:
-  """Returns a JSON object that has fields of these types; UserError when it is none."""
+def read_fields(path, form=dict, needs=()) -> dict:
+  """Returns a JSON object; UserError, with what is wrong, when it is none or of another form.
+
+  Args: form: of `forms`; needs: keys that must be there.
+  """
   values = read_json(path)
-  wrong = [key for key, kind in kinds.items()
-           if not isinstance(values, dict) or not isinstance(values.get(key), kind)]
-  if wrong or not isinstance(values, dict):
-    raise UserError(f'{path} is damaged: expected a JSON object with '
-                    f'{", ".join(wrong or ["fields"])}.')
+  wrong = find_misfit(values, form, needs)
+  if wrong is not None:
+    raise UserError(f'{path} is damaged: ' + (
+        f'{shortened(wrong)} is missing or not what this program writes' if wrong else
+        'expected a JSON object') + '; bring the file back as it was.')
   return values
 
 
@@ -232,26 +246,28 @@ def flush(path) -> None:
     _growing[name].flush()
 
 
-def read_jsonl(path) -> list[dict]:
-  """Returns the rows of a JSON Lines file; lines torn by a crash are left out with a warning."""
+def read_jsonl(path, form=dict, needs=()) -> list[dict]:
+  """Returns the rows of a JSON Lines file, but for lines torn by a crash or of another form.
+
+  Args: as those of `read_fields`.
+  """
   path = epath.Path(path)
   flush(path)
   if not path.exists():
     return []
-  rows, torn = [], 0
+  rows, left_out = [], 0
   for line in read_bytes(path).split(b'\n'):
     if not line.strip():
       continue
-    try:
+    row = None
+    with contextlib.suppress(ValueError, RecursionError):
       row = json.loads(line)
-    except (ValueError, RecursionError):
-      row = None
-    if isinstance(row, dict):
+    if find_misfit(row, form, needs) is None:
       rows.append(row)
     else:
-      torn += 1
-  if torn:
-    _log.warning('%s: left out %d unreadable line(s), torn by an earlier crash', path, torn)
+      left_out += 1
+  if left_out:
+    _log.warning('%s: left out %d unreadable line(s), torn by an earlier crash', path, left_out)
   return rows
 
 
@@ -260,8 +276,7 @@ def drop_rows_after(path, step: int) -> int:
 
   A run that goes on from `step` writes those rows again; no step may stand twice.
 
-  Returns:
-    How many rows were dropped.
+  Returns: how many rows were dropped.
   """
   rows = read_jsonl(path)
   kept = [row for row in rows if not _is_after(row, step)]
@@ -283,18 +298,3 @@ def _umask():
   mask = os.umask(0)
   os.umask(mask)
   return mask
-
-
-def plain(value):
-  """Returns what strict JSON can hold: numbers that are not finite become None, arrays lists."""
-  if isinstance(value, dict):
-    return {str(key): plain(item) for key, item in value.items()}
-  if isinstance(value, (list, tuple)):
-    return [plain(item) for item in value]
-  if isinstance(value, os.PathLike):
-    return os.fspath(value)
-  if value is None or isinstance(value, (str, bool, int)):
-    return value
-  if isinstance(value, float):
-    return float(value) if math.isfinite(value) else None
-  return plain(np.asarray(value).tolist())

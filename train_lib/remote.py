@@ -108,9 +108,15 @@ def put_file(source: pathlib.Path, path) -> dict:
     return with_tries(action, path)
 
 
-def get(path) -> bytes:
-  """Returns the content of an object; FileNotFoundError where there is none."""
-  return with_tries(epath.Path(path).read_bytes, path)
+def get(path, count: int = -1) -> bytes:
+  """Returns the first bytes of an object; FileNotFoundError where there is none.
+
+  Args: count: of them; -1: all.
+  """
+  def action():
+    with epath.Path(path).open('rb') as file:
+      return file.read(count)
+  return with_tries(action, path)
 
 
 def get_file(path, target: pathlib.Path) -> dict:

@@ -1,6 +1,5 @@
 """How much drawn scans look like real ones: Frechet distances of a net's features."""
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -94,10 +93,7 @@ def open_judge(config, trained: Trained) -> Judge:
   folder, rows = config.synthesize.judge, config.synthesize.batch_size
   if not folder:
     return Judge("the autoencoder's own encoder", config, trained, rows)
-  saved = workdir_lib.load_config(workdir_lib.existing_workdir(folder) / 'config.json')
-  config = copy.deepcopy(config)
-  with config.unlocked():
-    config.update(saved)          # keys that are newer than the run have their default
+  config = workdir_lib.config_of_run(folder, config)
   if config.task not in JUDGES:
     raise UserError(f"synthesize.judge: '{folder}' is a run of the task '{config.task}'; name one "
                     f'of {", ".join(JUDGES)}')

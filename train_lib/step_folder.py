@@ -18,13 +18,14 @@ from collections.abc import Iterator
 
 from etils import epath
 
-from errors import UserError
+from errors import UserError, shortened
 from train_lib import records, remote
 from train_lib.manifest import NAME as MANIFEST
-from train_lib.manifest import Damaged, list_files, read_manifest, verify
+from train_lib.manifest import OF_CHECKPOINTS, Damaged, list_files, read_manifest, verify
 
 LEFTOVER = re.compile(r'\d+\.(orbax-checkpoint-tmp.*|deleting)')
 NONE = -1  # no step was ever finished here
+BEST = {'step': int, 'metric': str, 'value': (float, None)}  # form of best.json
 
 _log = logging.getLogger(__name__)
 
@@ -77,17 +78,18 @@ class StepFolder:
     """The folder of a step to read arrays from: of a remote one a copy, which is verified.
 
     Raises:
-      UserError: when that is damaged.
+      UserError: when that is damaged, or what is read of it is not there.
     """
-    if not self._remote:
-      yield self / step
-      return
     try:
-      if self._copy is None or self._copy[0] != step:
+      if self._remote and (self._copy is None or self._copy[0] != step):
         self._verify(step)
-      yield pathlib.Path(self._copy[1].name)
+      yield pathlib.Path(self._copy[1].name) if self._remote else self / step
     except Damaged as error:
       raise UserError(f'checkpoint {step} of {self.path} is damaged: {error}.') from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+      reason = shortened(' '.join(str(error).split()))
+      raise UserError(f'checkpoint {step} of {self.path} does not hold the arrays that its '
+                      f'{MANIFEST} tells of: {reason}.') from error
     finally:
       self.drop_copy()
 
@@ -99,12 +101,12 @@ class StepFolder:
 
   def _verify(self, step):
     if not self._remote:
-      verify(self / step)
+      _check_fields(verify(self / step))
       return
     self.drop_copy()
     scratch = tempfile.TemporaryDirectory(prefix='oko-checkpoint-')
     try:
-      verify(self / step, pathlib.Path(scratch.name))
+      _check_fields(verify(self / step, pathlib.Path(scratch.name)))
     except BaseException:
       scratch.cleanup()
       raise
@@ -163,7 +165,7 @@ class StepFolder:
   def _find_best(self):
     if not self._metric:  # a reader that was not told the metric asks what the run noted
       note = self.path.parent / 'best.json'
-      best = records.read_fields(note, step=int)['step'] if note.exists() else None
+      best = records.read_fields(note, BEST, ['step'])['step'] if note.exists() else None
     else:
       best = self.best()
     if best is None:
@@ -176,8 +178,8 @@ class StepFolder:
     if not note.exists():
       return max(self.finished(), default=NONE)
     try:
-      return int(records.read_json(note)['step'])
-    except (UserError, KeyError, TypeError, ValueError, OverflowError):
+      return records.read_fields(note, {'step': int}, ['step'])['step']
+    except UserError:
       return 0  # unreadable, but there was one
 
   def _corrupt_names(self):
@@ -245,3 +247,9 @@ class StepFolder:
     self.remove_leftovers(step)
     if (self / step).exists() and not (self / step / MANIFEST).exists():
       self.delete(step)
+
+
+def _check_fields(manifest):
+  lacking = [name for name in OF_CHECKPOINTS if name not in manifest]
+  if lacking:
+    raise Damaged(f'{MANIFEST} lacks {", ".join(lacking)}')

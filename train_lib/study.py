@@ -109,6 +109,9 @@ def _with_values(config, name, values):
   for path, value in values.items():
     if path == 'seed' or path.startswith('study.'):
       raise UserError(f"the study's row '{name}' sets {path}, which is the study's own to set")
+    if path.startswith(('runtime.', 'serve.')):
+      raise UserError(f"the study's row '{name}' sets {path}, which changes no result: give it as "
+                      f'a flag, --config.{path}=')
     section, *parents, key = row, *path.split('.')
     for parent in parents:
       section = section[parent] if hasattr(section, 'keys') and parent in section else {}

@@ -7,7 +7,16 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build, build_data, evaluation, exported, parallel, records, remote, weights
+from train_lib import (
+  build,
+  build_data,
+  data_record,
+  evaluation,
+  exported,
+  parallel,
+  remote,
+  weights,
+)
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints
 from train_lib.tasks import get_task
@@ -52,7 +61,7 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
   if not (folder / 'tags.json').exists():
     raise UserError(f'{folder} holds no trained net of its own; name the folder of a run that '
                     '--job=train began, or of one run of a study')
-  tags = records.read_fields(folder / 'tags.json', names=list, categories=list)
+  tags = data_record.read_tags(folder)
   names, categories = tuple(tags['names']), tuple(tags['categories'])
   checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
                             keep_best_metric=get_task(config.task).best_metric)
@@ -96,8 +105,8 @@ def stored_pixels(folder) -> tuple:
 
   Args: folder: the workdir.
   """
-  path = folder / 'tags.json'
-  pixels = records.read_json(path).get('pixels') if path.exists() else None
+  known = (folder / 'tags.json').exists()
+  pixels = data_record.read_tags(folder).get('pixels') if known else None
   return (tuple(pixels['mean']), tuple(pixels['std'])) if pixels else ()
 
 

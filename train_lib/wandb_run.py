@@ -107,6 +107,6 @@ def _open(config, workdir):
 def run_id(config, workdir) -> str:
   """The same in every start of a run, another in every other run: its first start is in it."""
   first = workdir_lib.read_run(workdir)['starts'][0]
-  text = json.dumps([first, workdir_lib.config_digest(config)], sort_keys=True)
+  text = json.dumps([first, workdir_lib.run_digest(workdir, config)], sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from errors import UserError
-from train_lib import exported, records, remote, weight_files, workdir
+from train_lib import data_record, exported, records, remote, weight_files, workdir
 from train_lib.checkpoints import Checkpoints
 from train_lib.tasks import get_task
 from train_lib.trees import flatten_names
@@ -61,4 +61,4 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
       RUN, {name: StoredArray(leaf.shape, str(leaf.dtype), lambda leaf=leaf: leaf)
             for name, leaf in flatten_names(variables).items()},
       net=config.net.name,
-      outputs=tuple(records.read_fields(tags, names=list)['names']) if tags.exists() else ())
+      outputs=tuple(data_record.read_tags(folder)['names']) if tags.exists() else ())

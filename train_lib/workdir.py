@@ -4,35 +4,43 @@ Paths may be local or anything that `etils.epath` opens (gs:// and the like); wh
 place of an older file is written whole or not at all.
 """
 
-import contextlib
+import copy
 import datetime
 import hashlib
-import importlib.metadata
 import json
-import logging
 import os
 import platform
-import re
 import socket
-import subprocess
 import sys
 
 import ml_collections
 from etils import epath
 
+from configs import base, saved
 from errors import UserError
 from train_lib import exported
+from train_lib.code_versions import commit, versions
 from train_lib.records import absolute, read_fields, read_json, write_json, write_text
 from train_lib.remote import make_folder
+from train_lib.reporting import say
 
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'opencv-python-headless',
-            'tensorflow-datasets')
 # What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
 FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'cluster', 'neighbours',
         'export', 'serve', 'audit', 'study')
+# Keys of `train` that may change too: what becomes of a step that diverges. Every start notes them;
+# for the digest all of their values are these.
+FREE_IN_TRAIN = {'on_divergence': 'abort', 'divergence_limit': 10}
+FIGURES = {str: {str: (float, None)}}
+RUN = {                           # form of run.json
+    'config_name': str, 'step': (int, None), 'end': str, 'finished': bool,
+    'fingerprint': (str, None), 'config_digests': [str], 'accepted_changes': [dict],
+    'starts': [{'time': str, 'commit': str, 'command': [str], 'host': str, 'cpus': (int, None),
+                'devices': {'kind': str, 'platform': str, 'count': int}, 'versions': {str: str}}],
+    'goodput': {str: float}, 'checkpointing': {str: float}, 'diverged': {str: int},
+    'chosen': {'checkpoint': str, 'step': int, 'epoch': float, 'metric': str,
+               'value': (float, None)},
+    'test': FIGURES, 'valid': {str: (float, None)}, 'thresholds': {str: (float, None)}}
 OURS = ('lock.json', 'run.json', 'logs')  # may stand in a workdir before its config does
-
-_log = logging.getLogger(__name__)
 
 
 # Config -----------------------------------------------------------------------------------------
@@ -54,20 +62,65 @@ def load_config(path) -> ml_collections.ConfigDict:
   return exported.to_config(values)
 
 
+def config_of_run(folder, config) -> ml_collections.ConfigDict:
+  """A copy of a config with all that the run in a folder decides; the rest is as in `config`.
+
+  Raises: UserError: it holds no run or exported net, or no config that this program knows.
+  """
+  path = existing_workdir(folder) / 'config.json'
+  values, config = load_config(path), copy.deepcopy(config)
+  with config.unlocked():
+    saved.take(config, values.to_dict(), path)
+  return config
+
+
 def config_digest(config) -> str:
-  """SHA-256 (hex) of everything in a config that can change what is learned."""
-  values = {key: value for key, value in _config_json(config).items() if key not in FREE}
-  text = json.dumps(values, sort_keys=True, separators=(',', ':'), allow_nan=False)
+  """SHA-256 (hex) of everything in a config that cannot change within a run."""
+  values = _config_json(config)
+  if isinstance(values.get('train'), dict):
+    values['train'] = {key: FREE_IN_TRAIN.get(key, value) for key, value in values['train'].items()}
+  return _digest(values)
+
+
+def _digest(values: dict) -> str:
+  text = json.dumps({key: value for key, value in values.items() if key not in FREE},
+                    sort_keys=True, separators=(',', ':'), allow_nan=False)
   return hashlib.sha256(text.encode()).hexdigest()
 
 
-def diff_configs(old, new) -> list[str]:
-  """Returns one line for each key that differs, such as `optimizer.lr: 0.001 -> 0.01`."""
+def run_digest(workdir, config) -> str:
+  """The digest of the config that a run began with, if it goes on with this one; else this one's.
+
+  They differ where keys are newer than the run and have their default; `begin_run` notes that.
+  """
+  digest, known = config_digest(config), read_run(workdir).get('config_digests', ())
+  return known[0] if digest in known else digest
+
+
+def _known_digests(before: dict, old: dict, digest: str) -> list[str]:
+  """Digests of the configs of a run, which count as one; the first is of that which it began with.
+
+  Args: before: run.json; old: config.json; digest: of the config that fits it.
+  """
+  known = before.get('config_digests') or [_digest(old)]
+  is_own = _digest(old) in known or config_digest(old) in known  # else it was changed by hand
+  return [*known, digest] if is_own and digest not in known else known
+
+
+def diff_configs(old, new, defaults=None) -> list[str]:
+  """Returns one line for each key that differs, such as `optimizer.lr: 0.001 -> 0.01`.
+
+  Args: defaults: a config; keys of it that `old` lacks count as having the value that it has.
+  """
+  defaults = _flat(_config_json(defaults or {}))
   old, new = _flat(_config_json(old)), _flat(_config_json(new))
   lines = []
   for path in sorted(old.keys() | new.keys()):
     if path not in new:
       lines.append(f'{path}: {old[path]} -> (no such key)')
+    elif path not in old and path in defaults:
+      if new[path] != defaults[path]:
+        lines.append(f'{path}: absent (default {defaults[path]}) -> {new[path]}')
     elif path not in old:
       lines.append(f'{path}: (no such key) -> {new[path]}')
     elif old[path] != new[path]:
@@ -90,7 +143,7 @@ def open_workdir(path, config, named=None) -> epath.Path:
     The folder, as an absolute path.
 
   Raises:
-    UserError: when the folder belongs to a run with another config (outside `FREE`) or to
+    UserError: when the folder belongs to a run with another config (outside of what is free) or to
       something else. Until a checkpoint is saved, nothing can be mixed and any config may follow.
   """
   path = absolute(path)
@@ -119,11 +172,15 @@ def begin_run(path, config, *, config_name: str) -> None:
     config: the resolved config of this command.
     config_name: what the config is called.
   """
-  save_config(path / 'config.json', config)
   before = read_run(path)
   fresh = not any((path / 'checkpoints').glob('*'))
-  update_run(path, config_name=config_name, starts=[*before.get('starts', []), describe_start()],
-             fingerprint=None if fresh else before.get('fingerprint'))
+  digest = config_digest(config)
+  digests = [digest] if fresh else _known_digests(
+      before, _config_json(load_config(path / 'config.json')), digest)
+  start = {**describe_start(), 'train': {key: config.train[key] for key in FREE_IN_TRAIN}}
+  update_run(path, config_name=config_name, starts=[*before.get('starts', []), start],
+             fingerprint=None if fresh else before.get('fingerprint'), config_digests=digests)
+  save_config(path / 'config.json', config)
 
 
 def check_is_run(path) -> None:
@@ -153,9 +210,22 @@ def free_name(path) -> str:
 
 
 def read_run(workdir) -> dict:
-  """Returns run.json as a dict; empty when there is none yet."""
+  """Returns run.json as a dict; empty when there is none yet. Raises: UserError: see RUN."""
   path = epath.Path(workdir) / 'run.json'
-  return read_fields(path) if path.exists() else {}
+  return read_fields(path, RUN) if path.exists() else {}
+
+
+def check_judged(record: dict, config, workdir) -> None:
+  """Raises UserError where a finished run was judged by another checkpoint than is asked for.
+
+  Args: record: run.json of that run.
+  """
+  judged = record.get('chosen', {}).get('checkpoint', config.checkpoint)
+  if judged != config.checkpoint:
+    raise UserError(
+        f"{workdir} is trained to its last step, and its test table is that of the checkpoint "
+        f"'{judged}'; to measure '{config.checkpoint}' too: python main.py --job=evaluate "
+        f'--workdir={workdir} --config.checkpoint={config.checkpoint}')
 
 
 def update_run(workdir, **fields) -> None:
@@ -173,7 +243,7 @@ def describe_start() -> dict:
   devices = jax.devices()
   return {
     'time': now(),
-    'commit': _commit(),
+    'commit': commit(),
     'command': sys.argv,
     'host': socket.gethostname(),
     'platform': platform.platform(),
@@ -186,15 +256,6 @@ def describe_start() -> dict:
   }
 
 
-def versions() -> dict[str, str]:
-  """Returns the versions of Python and of the packages that can change results."""
-  found = {'python': platform.python_version()}
-  for name in PACKAGES:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-      found[name] = importlib.metadata.version(name)
-  return found
-
-
 def now() -> str:
   """Returns the time as ISO 8601, UTC, whole seconds."""
   return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
@@ -202,27 +263,17 @@ def now() -> str:
 
 def _check_config(path, old, new, named):
   results, free = [], []
-  for line in diff_configs(old, new):
-    (free if re.split('[.:]', line)[0] in FREE else results).append(line)
+  for line in diff_configs(old, new, base.get_config()):
+    section, _, key = line.partition(':')[0].partition('.')
+    is_free = section in FREE or (section == 'train' and key in FREE_IN_TRAIN)
+    (free if is_free else results).append(line)
   if results:
     raise UserError(
       f'{path} was begun with another config, and going on would mix the two:\n  '
       + '\n  '.join(results)
       + f'\nTake these changes back to go on, or start afresh with --workdir={free_name(named)}.')
   for line in free:
-    _log.info('%s: changed since the last start: %s', path, line)
-
-
-def _commit():
-  root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-  try:
-    git = [subprocess.run(['git', '-C', root, *args], capture_output=True, text=True, timeout=10)
-           for args in (('rev-parse', 'HEAD'), ('status', '--porcelain'))]
-  except (OSError, subprocess.TimeoutExpired):
-    return ''
-  if git[0].returncode:
-    return ''
-  return git[0].stdout.strip() + (' + changes' if git[1].stdout.strip() else '')
+    say(f'changed since the last start of {path}: {line}')
 
 
 def _config_json(config):

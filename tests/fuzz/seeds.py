@@ -289,7 +289,8 @@ def workdir() -> list[Seed]:
   """Variants: 0 config.json, 1 manifest.json, 2 best.json, 3 last.json, 4 metrics.jsonl."""
   def seal(path):
     path.parent.joinpath('weights').write_bytes(b'12345')
-    manifest.write_manifest(path.parent, {'step': 5, 'metrics': {'valid/loss': 0.5}})
+    manifest.write_manifest(path.parent, {'step': 5, 'metrics': {'valid/loss': 0.5},
+                                          'config_digest': '', 'tree': {}})
 
   return [(0, json.dumps(base.get_config().to_dict()).encode()),
           (1, _written(seal, manifest.NAME)), (3, b'{"step": 5}\n'),

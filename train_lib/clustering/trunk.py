@@ -92,9 +92,8 @@ def _open_run(config, workdir, checkpoint) -> OpenTrunk:
 def _settle(config, source):
   """The config, with net and reading as a run has them."""
   saved = workdir_lib.load_config(workdir_lib.existing_workdir(source) / 'config.json')
-  settled = copy.deepcopy(config)
+  settled = workdir_lib.config_of_run(source, config)
   with settled.unlocked():
-    settled.update(saved)                       # keys newer than the run have their default
     for key in ('cluster', 'neighbours', 'runtime', 'seed', 'data'):
       settled[key] = copy.deepcopy(config[key])
     for key in _READING:

@@ -5,7 +5,7 @@ from train_lib.inspection import markup
 from train_lib.inspection.csv_tables import spoken
 from train_lib.inspection.markup import Details, Section, joined, link, paragraph, tag
 from train_lib.inspection.numbers import megabytes, shown
-from train_lib.step_folder import StepFolder
+from train_lib.step_folder import BEST, StepFolder
 
 MOST_BAD = 200                    # pictures on the page
 # Folder -> what is in it, and the files to open first.
@@ -62,8 +62,7 @@ def _manifest(folder):
 
 def _best(workdir) -> dict:
   path = workdir / 'best.json'
-  best = records.read_json(path) if path.exists() else {}
-  return best if isinstance(best, dict) else {}
+  return records.read_fields(path, BEST) if path.exists() else {}
 
 
 def bad_section(workdir, beside) -> Section | None:

@@ -2,8 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from errors import UserError
-from train_lib import records
+from train_lib import data_record, records
 from train_lib import workdir as workdir_lib
 from train_lib.inspection import (
     run_commands,
@@ -13,6 +12,7 @@ from train_lib.inspection import (
     run_record,
 )
 from train_lib.inspection.markup import Section, command, paragraph
+from train_lib.metrics_log import read_metrics
 
 WORDS = {'finished': 'trained', 'training': 'training now', 'stopped': 'stopped on the way',
          'begun': 'begun'}
@@ -39,12 +39,8 @@ def open_run(workdir: str) -> Run:
   """Reads what a run's folder tells of itself. Raises: UserError: a file of it is damaged."""
   folder = records.absolute(workdir)
   record = workdir_lib.read_run(folder)
-  if not isinstance(record, dict):
-    raise UserError(f'{folder / "run.json"} holds no record of a run: a JSON object was expected')
-  config = run_record.defaults()
-  config.update(workdir_lib.load_config(folder / 'config.json'))
-  rows = [row for row in records.read_jsonl(folder / 'metrics.jsonl')
-          if isinstance(row.get('step'), int)]
+  config = workdir_lib.config_of_run(folder, run_record.defaults())
+  rows = read_metrics(folder)
   return Run(folder, workdir, config, record, rows, run_record.state_of(folder, record)[0])
 
 
@@ -64,7 +60,7 @@ def head_of(run: Run) -> dict:
 def run_sections(run: Run, beside) -> list[Section]:
   """Of a run, finished or not. Args: beside: folder of the page; curves may be drawn there."""
   folder, record, task = run.folder, run.record, run.config.task
-  tags = records.read_json(folder / 'tags.json') if (folder / 'tags.json').exists() else {}
+  tags = data_record.read_tags(folder) if (folder / 'tags.json').exists() else {}
   sections = [
       run_record.about_section(run.config, record, tags),
       run_record.course_section(folder, record, run.rows),

@@ -116,7 +116,7 @@ def _state_words(state, record, step) -> str:
 def _times(record) -> list:
   goodput = record.get('goodput', {})
   total, productive = goodput.get('total_sec'), goodput.get('productive_sec')
-  if not total:
+  if not total or productive is None:
     return []
   return [('duration', f'{human_time(total)} until training ended'),
           ('goodput', f'{percent(productive / total)} of it in steps, the rest in reading, '
