@@ -1,12 +1,13 @@
 # make run    an environment in .venv, and the main job on drawn pictures
 # make test   the fast tests;  make test-all  the slow ones too;  make lint
-# make faults every fault of tests/faults done to the main command (SHORT=--short: the quick ones)
+# make faults every fault of tests/faults done to the main command
 #
 # PYTHON=python3.13       the interpreter that makes the environment
 # ACCELERATOR=cuda13|tpu  the JAX build (cpu by default)
 # CONFIG=configs/...      what `make run` trains
 # CONSTRAINTS=/dev/null   newest versions instead of the measured set
 # PYTEST=...              options of pytest: two files of tests at a time by default
+# FAULTS=...              options of tests.faults, such as --short or names
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
@@ -14,6 +15,7 @@ CONFIG ?= configs/tagger.py:demo
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 PYTEST ?= -n 2 --dist loadfile
+FAULTS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(ACCELERATOR)
@@ -33,7 +35,7 @@ test-all: $(TEST_STAMP)
 	$(BIN)/python -m pytest $(PYTEST)
 
 faults: $(TEST_STAMP)
-	$(BIN)/python -m tests.faults $(SHORT)
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

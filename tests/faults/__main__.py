@@ -1,6 +1,10 @@
-"""`python -m tests.faults [F1 F2 ...] [--short]`: does each fault and prints what came of it."""
+"""`python -m tests.faults [F1 F2 ...] [--short]`: does each fault and prints what came of it.
+
+The times of a table are worth something with --jobs=1 alone, and nothing else running.
+"""
 
 import argparse
+import concurrent.futures
 import pathlib
 import shutil
 import sys
@@ -9,7 +13,7 @@ import textwrap
 import time
 import traceback
 
-from tests.faults.runs import Runs
+from tests.faults.runs import SHORTER, TINY, Runs
 from tests.faults.scenarios import SCENARIOS
 
 WIDTH = 100
@@ -21,6 +25,7 @@ def main(argv: list[str]) -> int:
   parser.add_argument('names', nargs='*', metavar='F1', help='scenarios; none: all')
   parser.add_argument('--short', action='store_true', help='the quick ones, with fewer repetitions')
   parser.add_argument('--folder', default='', help='where the runs are kept; none: a temporary one')
+  parser.add_argument('--jobs', type=int, default=1, help='scenarios at a time')
   options = parser.parse_args(argv)
   unknown = set(options.names) - set(SCENARIOS)
   if unknown:
@@ -30,12 +35,12 @@ def main(argv: list[str]) -> int:
   folder = pathlib.Path(options.folder or tempfile.mkdtemp(prefix='faults-')).absolute()
   began, failed = time.monotonic(), []
   try:
-    runs = Runs(folder)
+    runs = Runs(folder, (*TINY, *SHORTER) if options.short else TINY)
     if any(SCENARIOS[name].compares for name in chosen):
       print(f'reference: {runs.undisturbed["seconds"]:.0f} s without any fault', flush=True)
-    for name in chosen:
-      if not show(name, SCENARIOS[name], runs, options.short):
-        failed.append(name)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as threads:
+      passed = threads.map(lambda name: show(name, SCENARIOS[name], runs, options.short), chosen)
+      failed = [name for name, good in zip(chosen, passed, strict=True) if not good]
   finally:
     if not options.folder and not failed:
       shutil.rmtree(folder, ignore_errors=True)
@@ -55,8 +60,8 @@ def show(name, scenario, runs, short) -> bool:
     outcome, passed = f'{type(error).__name__}: {error}', False
     traceback.print_exc()
   seconds = time.monotonic() - began
-  print(f'{name:4} {"pass" if passed else "FAIL"} {seconds:5.0f} s  {scenario.fault}')
-  print(textwrap.fill(outcome, WIDTH, initial_indent=' ' * 18, subsequent_indent=' ' * 18),
+  row = f'{name:4} {"pass" if passed else "FAIL"} {seconds:5.0f} s  {scenario.fault}\n'
+  print(row + textwrap.fill(outcome, WIDTH, initial_indent=' ' * 18, subsequent_indent=' ' * 18),
         flush=True)
   return passed
 

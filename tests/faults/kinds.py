@@ -32,6 +32,14 @@ def watch(log: str) -> None:
   Loader.batches = watched
 
 
+def no_pictures() -> None:
+  """No fault: a finished run draws no plots and sheets, which takes most of its last seconds."""
+  from train_lib import report_files
+  report_files._write_plots = report_files._write_sheet = lambda *_: None
+  from train_lib.reports import Reports
+  Reports.write_curves = lambda *_: None
+
+
 def cache_of_all() -> None:
   """No fault: every process of a group keeps its compiled programs, which saves a minute a start.
 

@@ -15,7 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).parent.parent.parent
 EXIT_PREEMPTED, EXIT_STUCK, EXIT_LOST_PEER = 75, 70, 69
 KILLED = -signal.SIGKILL
-START_SEC, RUN_SEC = 120.0, 600.0  # longest that a start, a whole run may take
+START_SEC, RUN_SEC = 240.0, 600.0  # longest that a start, a whole run may take
 HEARTBEAT_SEC = 10
 NUM_STEPS = 48
 MANY_THREADS = {'NPROC': '8'}      # of XLA: a virtual device that waits holds one
@@ -28,9 +28,7 @@ TINY = ('--config=configs/tagger.py:smoke', '--config.data.image_size_px=32',
         '--config.train.shrink_frac=0.5', '--config.eval.every_steps=12',
         '--config.eval.baselines=False', '--config.runtime.tensorboard=False',
         '--config.runtime.checkpoint_every_steps=4', '--config.runtime.log_every_steps=1')
-# the same for some minutes, so that a start gets through a part of it only
-LONG = ('--config.train.num_epochs=200', '--config.eval.every_steps=150',
-        '--config.runtime.checkpoint_every_steps=25')
+SHORTER = ('--config.train.shrink_frac=0.0',)      # pictures of one size: one program to compile
 
 
 class Runs:
@@ -56,7 +54,7 @@ class Runs:
           [sys.executable, '-m', 'tests.faults.injected', *self.flags(workdir), *flags], cwd=ROOT,
           stdout=file, stderr=file, start_new_session=own_group,
           env={**os.environ, 'JAX_PLATFORMS': 'cpu', **(env or {}),
-               'OKO_FAULTS': json.dumps([watch, *faults])})
+               'OKO_FAULTS': json.dumps([{'kind': 'no_pictures'}, watch, *faults])})
 
   def flags(self, workdir: str) -> tuple[str, ...]:
     """Those of every run of this folder."""
@@ -79,13 +77,22 @@ class Runs:
     assert code == 0, f'it ended with {code}: {self.said(workdir)[-2000:]}'
     return self.record(workdir)
 
+  def refuse(self, workdir: str, *flags: str, **options) -> None:
+    """Runs until it ends, which must be with a sentence and code 2."""
+    process = self.start(workdir, *flags, **options)
+    with ended(process):
+      code = self.end(process)
+    said = self.said(options.get('log') or workdir)
+    assert code == 2, f'it ended with {code} instead of 2: {said[-2000:]}'
+
   def stop_after(self, workdir: str, step: int, *flags: str, **options) -> None:
     """Starts a run and asks it to stop once a step is done; it must save that and end with 75."""
     process = self.start(workdir, *flags, **options)
     with ended(process):
       self.wait_for_step(workdir, step, process)
       process.send_signal(signal.SIGTERM)
-      assert self.end(process) == EXIT_PREEMPTED
+      code = self.end(process)
+    assert code == EXIT_PREEMPTED, f'it ended with {code}: {self.said(workdir)[-2000:]}'
 
   def group(self, workdir: str, *flags: str, count=2, devices=2, faults=None, env=None,
             **options) -> list[subprocess.Popen]:

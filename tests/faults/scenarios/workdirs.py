@@ -61,9 +61,7 @@ def unreadable_pictures(runs, short):
   assert listed == broken, listed
   for number in range(20, 40):
     (pictures / f'{number}.png').write_bytes(b'')
-  process = theirs.start('many')
-  with ended(process):
-    assert theirs.end(process) == 2
+  theirs.refuse('many')
   last = theirs.said('many').splitlines()[-1]
   assert 'unreadable' in last and 'allowed' in last, last
   return ('two of 60 broken, one misnamed: the two are listed and replaced alike on 0 workers and '
@@ -82,9 +80,7 @@ def changed_data(runs, short):
       (add, '99.png', ()), (remove, '11.png', ()), (edit, '12.png', ()), (retag, 'straight', ()),
       (retag, 'straight', (accept,))):                    # what outputs stand for cannot change
     change(pictures)
-    process = theirs.start('changed', *flags)
-    with ended(process):
-      assert theirs.end(process) == 2, change.__name__
+    theirs.refuse('changed', *flags)
     refusal = theirs.said('changed')[theirs.said('changed').rindex('oko:'):]
     assert words in refusal, refusal
     shutil.rmtree(pictures)
@@ -128,9 +124,7 @@ def changed_config(runs, short):
   changes = {'net.name': 'se_resnet18', 'optimizer.name': 'sgd', 'data.image_size_px': '48',
              'optimizer.learning_rate': '0.5'}
   for key, value in changes.items():
-    process = runs.start('config', f'--config.{key}={value}')
-    with ended(process):
-      assert runs.end(process) == 2, key
+    runs.refuse('config', f'--config.{key}={value}')
     refusal = runs.said('config')[runs.said('config').rindex('oko:'):]
     assert f'{key}: ' in refusal and ' -> ' in refusal, refusal
   runs.finish('config', '--config.runtime.keep_last=5')
@@ -143,9 +137,7 @@ def two_in_one_workdir(runs, short):
   process = runs.start('both')
   with ended(process):
     runs.wait_for_step('both', 3, process)
-    second = runs.start('both', log='both-second')
-    with ended(second):
-      assert runs.end(second) == 2
+    runs.refuse('both', log='both-second')
     process.kill()
     process.wait()
   refusal = runs.said('both-second').splitlines()[-1]

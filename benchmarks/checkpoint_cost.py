@@ -1,0 +1,106 @@
+"""What does saving cost the training that goes on beside it?
+
+    python -m benchmarks.checkpoint_cost
+    python -m benchmarks.checkpoint_cost --page=configs/tagger.py:smoke --steps=50 --turns=2
+
+Turns of so many steps of the main job, its pictures and programs, alternate: one begins with a
+checkpoint, as the loop saves it (arrays copied, files written in the background, the manifest),
+and ends when its steps and that save are done; the other is the same steps alone. Both kinds take
+turns, so that a noisy moment of the machine does not fall on one of them. Printed is the median of
+each (least to most), and what a checkpoint every so many steps adds, of the medians and pair by
+pair. In a process with main.py's settings (--notune: as it comes).
+"""
+
+import argparse
+import importlib.util
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+import jax
+
+from train_lib import launch, loop
+from train_lib.checkpoints import Checkpoints
+from train_lib.training import build_training
+
+
+def main() -> None:
+  """Reads the flags, measures, prints the lines."""
+  flags = read_flags()
+  if flags.tune:
+    launch.restart_tuned(['-m', 'benchmarks.checkpoint_cost', *sys.argv[1:]])
+  training = build_training(read_page(flags.page))
+  with tempfile.TemporaryDirectory(dir=flags.folder) as folder:
+    alone, saving = measure(training, pathlib.Path(folder), flags)
+  report(training, alone, saving, flags)
+
+
+def read_flags() -> argparse.Namespace:
+  """The command line."""
+  parser = argparse.ArgumentParser(
+      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument('--page', default='configs/tagger.py:demo', help='a config')
+  parser.add_argument('--first', type=int, default=1, help='step of the run whose size is taken')
+  parser.add_argument('--steps', type=int, default=100, help='of a turn')
+  parser.add_argument('--turns', type=int, default=5, help='of each kind')
+  parser.add_argument('--folder', default=None, help='on the disk to save on; none: the TMPDIR')
+  parser.add_argument('--notune', dest='tune', action='store_false')
+  return parser.parse_args()
+
+
+def read_page(name: str):
+  """The config of `path.py[:preset]`."""
+  path, _, preset = name.partition(':')
+  spec = importlib.util.spec_from_file_location('page', path)
+  page = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(page)
+  return page.get_config(preset)
+
+
+def measure(training, folder, flags) -> tuple[list[float], list[float]]:
+  """Seconds of the turns without and with a save."""
+  state = training.init_state(training.key)
+  program = training.step_function(flags.first)
+  start = flags.first - 1
+  batches = loop.device_batches(training, start, start + flags.steps * (2 * flags.turns + 1),
+                                training.config.runtime.prefetch_batches)
+
+  def train(state):
+    for _ in range(flags.steps):
+      state, metrics = program(state, next(batches)[1], training.key)
+    return jax.block_until_ready(state), metrics
+
+  state, _ = train(state)                               # compiles
+  alone, saving = [], []
+  with Checkpoints(folder / 'checkpoints', config_digest='', keep_last=1) as checkpoints:
+    for turn in range(2 * flags.turns):
+      began = time.monotonic()
+      if turn % 2:
+        checkpoints.save(int(state.step), state)
+      state, _ = train(state)
+      checkpoints.wait()
+      (saving if turn % 2 else alone).append(time.monotonic() - began)
+      print(f'{"saving" if turn % 2 else "alone "}  {time.monotonic() - began:7.2f} s',
+            file=sys.stderr, flush=True)
+  return alone, saving
+
+
+def report(training, alone, saving, flags) -> None:
+  """Prints what came out."""
+  params = sum(leaf.size for leaf in jax.tree.leaves(training.abstract_state.params))
+  size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(training.abstract_state))
+  print(f'{flags.page}, {params / 1e6:.1f} M parameters, {size / 1e6:.0f} MB a checkpoint; '
+        f'{flags.steps} steps a turn, {flags.turns} turns of each kind, on {jax.device_count()} x '
+        f'{jax.devices()[0].device_kind}')
+  for name, times in (('alone', alone), ('with a save', saving)):
+    print(f'{name:12} {statistics.median(times):7.2f} s ({min(times):.2f} to {max(times):.2f})')
+  pairs = [100 * (one / other - 1) for one, other in zip(saving, alone, strict=True)]
+  medians = 100 * (statistics.median(saving) / statistics.median(alone) - 1)
+  print(f'a checkpoint every {flags.steps} steps adds {medians:+.1f} %; pair by pair '
+        f'{statistics.median(pairs):+.1f} % ({min(pairs):+.1f} to {max(pairs):+.1f})')
+
+
+if __name__ == '__main__':
+  main()
