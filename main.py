@@ -64,4 +64,5 @@ def _join(config, workdir: str) -> None:
 
 if __name__ == '__main__':
   launch.run_and_exit(
-      lambda: app.run(main, argv=launch.complete_arguments(sys.argv, base.get_config())))
+      lambda: app.run(main, argv=launch.complete_arguments(sys.argv, base.get_config()),
+                      flags_parser=flags.FLAGS))

@@ -5,7 +5,7 @@ exported folder may come from anyone. It decides what it is: its net, how pictur
 trains, what is grouped or compared in it, and how training in it goes on (GOING_ON). All else, how
 and where this program runs and what it does with the net (caches, hosts, ports, workers, where
 figures are sent, captions), comes from configs/base.py and the flags of the command alone. So do
-keys that are newer than the workdir.
+keys that are newer than the workdir, and data.dir, unless data were prepared in that folder before.
 """
 
 import json
@@ -21,6 +21,7 @@ MOST_BYTES = 1 << 26
 BELIEVED = ('seed', 'job', 'task', 'small_page', 'checkpoint', 'data', 'net', 'loss', 'pose',
             'autoencoder', 'optimizer', 'train', 'eval', 'crop', 'cluster', 'neighbours', 'audit',
             'study')
+PREPARED = ('toon', 'phantom', 'boards', 'tfds_index')  # folders in data.dir, by what is in them
 # Keys of `runtime` that only training in the workdir reads, and that name no place or machine.
 GOING_ON = ('log_every_steps', 'checkpoint_every_steps', 'keep_last', 'keep_every_steps',
             'on_failed_save', 'tensorboard', 'stuck_sec')
@@ -66,9 +67,12 @@ def take(config, saved: dict, path) -> None:
 
   Raises: UserError: no config of this program is so.
   """
-  believed = {key: value for key, value in saved.items() if key in BELIEVED}
+  believed, given_dir = {key: saved[key] for key in BELIEVED if key in saved}, config.data.dir
   try:
     config.update(_tuples(believed))
+    if not any(os.path.isdir(os.path.join(os.path.expanduser(config.data.dir), name))
+               for name in PREPARED):
+      config.data.dir = given_dir
     if 'runtime' in saved:
       config.update({'runtime': {key: value for key, value in saved['runtime'].items()
                                  if key in GOING_ON}})

@@ -3,7 +3,7 @@
 import sys
 
 from errors import UserError
-from train_lib import devices, exported, pipe, pose_prediction, prediction, restoration
+from train_lib import devices, exported, pipe, pose_prediction, prediction, restoration, signals
 from train_lib.predictor import Predictor
 from train_lib.preemption import Preemption
 
@@ -61,4 +61,6 @@ def _answer_pipe(config, workdir, output) -> None:
     raise UserError('standard input is closed; write a picture or paths into it')
   with pipe.answers_alone() as write:
     devices.set_up_jax(config.runtime.cache_dir)
-    pipe.answer(Predictor(config, workdir), sys.stdin.fileno(), write)
+    predictor = Predictor(config, workdir)
+    signals.job_ended()           # from here on there may be answers: a signal ends it with 128 + n
+    pipe.answer(predictor, sys.stdin.fileno(), write)

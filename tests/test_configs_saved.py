@@ -30,7 +30,8 @@ def other(value):
 
 def is_believed(name):
   section, _, key = name.partition('.')
-  return section in saved.BELIEVED or (section == 'runtime' and key in saved.GOING_ON)
+  return name != 'data.dir' and (section in saved.BELIEVED or (
+      section == 'runtime' and key in saved.GOING_ON))
 
 
 @pytest.fixture
@@ -47,6 +48,16 @@ def test_a_workdir_decides_what_it_is_and_nothing_of_how_this_program_runs(their
   assert found.keys() == defaults.keys()
   for name, value in found.items():
     assert value == (other(defaults[name]) if is_believed(name) else defaults[name]), name
+
+
+@pytest.mark.parametrize('name', saved.PREPARED)
+def test_a_folder_for_data_is_believed_where_data_were_prepared_in_it(tmp_path, name):
+  config = base.get_config()
+  config.data.dir = str(tmp_path / 'data')
+  workdir_lib.save_config(tmp_path / 'config.json', config)
+  assert saved.get_config(str(tmp_path)).data.dir == ''
+  (tmp_path / 'data' / name).mkdir(parents=True)
+  assert saved.get_config(str(tmp_path)).data.dir == config.data.dir
 
 
 def test_a_place_or_a_machine_is_believed_of_data_and_weights_alone():

@@ -232,7 +232,7 @@ def test_weights_are_read_as_they_were_written(folder, weights):
 def test_configs_are_read_as_they_were_written(folder, seed, frac, text, flag):
   config = base.get_config()
   config.seed, config.data.valid_frac, config.data.path = seed, frac, text
-  config.predict.caption_spaces = flag
+  config.eval.baselines = flag
   (folder / 'config.json').write_text(json.dumps(config.to_dict()))
   assert saved.get_config(str(folder)).to_dict() == config.to_dict()
 

@@ -48,12 +48,17 @@ def test_mistakes_are_told_with_the_choices(arguments, message):
   assert message in str(error.value).replace(f'{ROOT}{os.sep}', '')
 
 
-def test_the_real_command_ends_in_one_sentence_and_code_2():
-  done = subprocess.run([sys.executable, 'main.py', '--config=configs/tagger.py:smok'], cwd=ROOT,
-                        capture_output=True, text=True)
-  assert done.returncode == launch.EXIT_USER_ERROR
-  assert done.stderr == ("oko: configs/tagger.py has no preset ':smok'; "
-                         'its presets are :demo, :smoke, :folder, :danbooru, :board\n')
+@pytest.mark.parametrize('flag, sentence', [
+    ('--config=configs/tagger.py:smok',
+     "configs/tagger.py has no preset ':smok'; "
+     'its presets are :demo, :smoke, :folder, :danbooru, :board'),
+    ('--processes=abc',
+     "bad config or flag: flag --processes=abc: invalid literal for int() with base 10: 'abc'"),
+])
+def test_the_real_command_ends_in_one_sentence_and_code_2(flag, sentence):
+  done = subprocess.run([sys.executable, 'main.py', '--config=configs/tagger.py:smoke', flag],
+                        cwd=ROOT, capture_output=True, text=True)
+  assert (done.returncode, done.stderr) == (launch.EXIT_USER_ERROR, f'oko: {sentence}\n')
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():

@@ -270,6 +270,18 @@ def test_of_two_that_take_over_at_once_one_gets_the_lock(tmp_path):
   assert os.listdir(tmp_path) == []
 
 
+def test_a_start_that_was_killed_while_it_took_over_is_no_obstacle(tmp_path):
+  holder = elsewhere(1e6)
+  records.write_json(tmp_path / 'lock.json', holder)
+  turn = tmp_path / f'.lock.json.turn-{lock_lib._digest(holder)}'
+  records.write_json(turn, elsewhere(0.0))
+  with pytest.raises(UserError, match='is in use'):
+    Lock(tmp_path)                # another start is at it
+  records.write_json(turn, elsewhere(1e6))
+  with Lock(tmp_path):
+    assert os.listdir(tmp_path) == ['lock.json']
+
+
 def test_a_file_system_without_links_is_locked_too(tmp_path, monkeypatch):
   def refuse(*_, **__):
     raise PermissionError('no links here')

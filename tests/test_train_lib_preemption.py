@@ -55,7 +55,8 @@ def test_first_signal_asks_and_says_so_and_the_program_ends_with_75(signum):
   child.process.send_signal(signum)
   code, out, error = child.end()
   assert (code, out) == (EXIT_PREEMPTED, 'saved\n')
-  assert error == 'stopping after this step; again to stop at once\n'
+  assert error == ('stopping after this step; again to stop at once\n'
+                   'stopped as asked; the same command goes on\n')
 
 
 @pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGINT])

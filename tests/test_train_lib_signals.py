@@ -97,7 +97,8 @@ def test_a_signal_at_any_moment_of_the_take_over_stops_the_program(place, call, 
       preemption.check()
     ''')
   assert code == EXIT_PREEMPTED, (out, said)
-  assert said in (SENTENCE, 'stopping after this step; again to stop at once\n')
+  assert said in (SENTENCE, 'stopping after this step; again to stop at once\n'
+                            'stopped as asked; the same command goes on\n')
 
 
 def test_a_program_that_starts_itself_again_misses_no_signal_in_between():

@@ -237,8 +237,8 @@ class Checkpoints:
     (step, error), self._failure = self._failure, None
     for _ in range(TRIES):                       # Orbax may still be writing into the folder
       with contextlib.suppress(OSError):
-        self._folder.remove_unfinished(step)
-        break
+        if not self._folder.remove_unfinished(step):
+          break
       time.sleep(TRY_AGAIN_SEC)
     newest, self.last_failure = self.steps()[-1:] or ['none'], array_files.reason(error)
     message = (f'checkpoint {step} could not be saved in {self._folder.path}: {self.last_failure} '

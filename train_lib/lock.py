@@ -8,6 +8,7 @@ this container and this start of it, it is asked itself.
 
 import atexit
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -51,7 +52,7 @@ class Lock:
     self._taker, self._warned, self._released = None, False, False
     with self._writing():
       self._try_to_write()
-    holder, why = self._wait_for_turn()
+      holder, why = self._wait_for_turn()
     with self._writing():
       self._take(holder)
     if holder is not None:
@@ -165,25 +166,29 @@ class Lock:
     mine = self._aside('mine')
     self._write(mine)
     try:
-      if holder is not None:
-        self._remove(holder)
-      os.link(os.fspath(mine), os.fspath(self._path))
+      if holder is None:
+        os.link(os.fspath(mine), os.fspath(self._path))
+      else:
+        self._replace(holder, mine)
     except FileExistsError:
       pass
     except OSError:                             # a file system without links
       self._put_and_wait()
     finally:
-      mine.unlink()
+      mine.unlink(missing_ok=True)
 
-  def _remove(self, holder):
-    """Removes the lock of a run that is gone. It is moved first, which one of two runs can do."""
-    aside = self._aside('gone')
-    with contextlib.suppress(FileNotFoundError):
-      os.rename(self._path, aside)
-      if lock_holder.read(aside) != holder:     # another run was quicker: it is its lock
-        with contextlib.suppress(FileExistsError):
-          os.link(aside, self._path)
-      aside.unlink()
+  def _replace(self, holder, mine):
+    """Puts this lock in the place of one that is void; whoever makes the file `turn` may do so."""
+    turn = self._path.parent / f'.{NAME}.turn-{_digest(holder)}'
+    other = lock_holder.read(turn)
+    if other and lock_holder.is_gone(other):    # it was killed at this very place
+      turn.unlink(missing_ok=True)
+    os.link(os.fspath(mine), os.fspath(turn))
+    try:
+      if lock_holder.read(self._path) == holder:  # else another start was quicker
+        os.replace(os.fspath(mine), os.fspath(self._path))
+    finally:
+      turn.unlink()
 
   def _aside(self, what):
     return self._path.parent / f'.{NAME}.{what}-{self._content["token"]}'
@@ -232,8 +237,8 @@ class Lock:
 def find_holder(workdir) -> dict | None:
   """What is known of the run that holds a workdir now: host, pid, time; None where none does."""
   holder = lock_holder.read(records.absolute(workdir) / NAME)
-  if not holder:
-    return None
-  if lock_holder.is_here(holder):
-    return holder if lock_holder.is_alive(holder) else None  # it may not have released it
-  return holder if lock_holder.left_sec(holder) >= 0 else None
+  return holder if holder and not lock_holder.is_gone(holder) else None
+
+
+def _digest(holder: dict) -> str:
+  return hashlib.sha256(json.dumps(holder, sort_keys=True).encode()).hexdigest()[:16]

@@ -66,6 +66,11 @@ def is_alive(holder: dict) -> bool:
   return state not in _DEAD and start in ('', holder.get('process_start', ''))
 
 
+def is_gone(holder: dict) -> bool:
+  """Whether its process has ended, or the lease of one that cannot be asked has run out."""
+  return not is_alive(holder) if is_here(holder) else left_sec(holder) < 0
+
+
 def left_sec(holder: dict) -> float:
   """Seconds until a lock is void, at most its lease; infinity where it tells no time."""
   try:

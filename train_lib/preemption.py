@@ -90,7 +90,7 @@ class Preemption:
     all of them may come by as often, and the next `check_together` stops them.
     """
     if self._requested if distributed.size() == 1 else MEETINGS.ask_alone():
-      raise Preempted
+      _stop()
 
   def should_stop(self) -> bool:
     """True when the run is to stop here, such as after a step; the same answer on every process.
@@ -102,7 +102,7 @@ class Preemption:
   def check_together(self) -> None:
     """Raises Preempted where `should_stop` says so, on every process."""
     if self.should_stop():
-      raise Preempted
+      _stop()
 
   def __enter__(self):
     if self._listener is not None:
@@ -136,6 +136,11 @@ class Preemption:
     elif now - self._first > SAME_REQUEST_SEC:
       signals.say('stopped at once')
       os._exit(128 + number)
+
+
+def _stop():
+  signals.say(str(Preempted()))
+  raise Preempted
 
 
 _ACTIVE = []

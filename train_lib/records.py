@@ -189,7 +189,8 @@ def read_json(path):
   except FileNotFoundError as error:
     raise UserError(f'{path} does not exist.') from error
   except (ValueError, RecursionError) as error:
-    raise UserError(f'{path} is not valid JSON ({error}).') from error
+    raise UserError(f'{path} is damaged: it is not valid JSON ({error}); bring the file back as it '
+                    'was.') from error
 
 
 def read_fields(path, form=dict, needs=()) -> dict:

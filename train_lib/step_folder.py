@@ -231,22 +231,26 @@ class StepFolder:
       return
     folder.rename(self.path / f'{step}.deleting').rmtree(missing_ok=True)
 
-  def remove_leftovers(self, step: int | None = None) -> None:
-    """Deletes what killed saves and deletions left behind, of one step or of all."""
-    for entry in self._entries():
-      if LEFTOVER.fullmatch(entry.name) and step in (None, int(entry.name.split('.')[0])):
-        entry.rmtree(missing_ok=True)
+  def remove_leftovers(self, step: int | None = None) -> bool:
+    """Deletes what killed saves and deletions left behind, of one step or of all; if any was."""
+    found = [entry for entry in self._entries() if LEFTOVER.fullmatch(entry.name)
+             and step in (None, int(entry.name.split('.')[0]))]
+    for entry in found:
+      entry.rmtree(missing_ok=True)
+    return bool(found)
 
   def _finish_deletions(self, last):
     for step in self.numbers():
       if step < last and not (self / step / MANIFEST).exists():
         self.delete(step)
 
-  def remove_unfinished(self, step: int) -> None:
-    """Deletes everything of a step whose save failed."""
-    self.remove_leftovers(step)
+  def remove_unfinished(self, step: int) -> bool:
+    """Deletes everything of a step whose save failed; whether there was anything."""
+    found = self.remove_leftovers(step)
     if (self / step).exists() and not (self / step / MANIFEST).exists():
       self.delete(step)
+      found = True
+    return found
 
 
 def _check_fields(manifest):
