@@ -11,6 +11,7 @@ from PIL import Image
 import jobs
 from configs import saved, tagger
 from errors import UserError
+from tests.small_exports import one_block
 
 
 def tiny_config(folder):
@@ -29,6 +30,12 @@ def tiny_config(folder):
 def run(name, config, workdir, **flags):
   jobs.get_job(name)(config, str(workdir), config_path='configs/tagger.py:smoke',
                      **{'input': '', 'output': '', **flags})
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 @pytest.fixture(scope='module')

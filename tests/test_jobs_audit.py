@@ -20,6 +20,7 @@ import jobs
 from configs import saved, tagger
 from errors import UserError
 from jobs import audit
+from tests.small_exports import one_block
 from train_lib import audit_report, build_data, workdir
 from train_lib.audit import find_suspects
 
@@ -40,6 +41,12 @@ def tiny_config(folder, **changes):
 
 def run(name, config, workdir, output=''):
   jobs.get_job(name)(config, str(workdir), config_path='tests', input='', output=str(output))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 @pytest.fixture(scope='module')

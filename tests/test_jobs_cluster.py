@@ -11,8 +11,15 @@ from configs import cluster as cluster_page
 from errors import UserError
 from jobs import cluster, neighbours, train
 from tests.small_collections import write_pictures
+from tests.small_exports import one_block
 from train_lib.clustering.collection import open_collection
 from train_lib.clustering.trunk import open_trunk
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 @pytest.fixture(scope='module')

@@ -18,10 +18,17 @@ from configs import pose, saved, tagger
 from errors import UserError
 from jobs import audit, evaluate, export, predict, train
 from tests.example_runner import first_example, read_values, run_example
+from tests.small_exports import one_block
 from train_lib import build_data, export_folder, exported, trees
 from train_lib.trained import open_trained
 
 ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 @pytest.fixture(scope='module')
@@ -220,8 +227,10 @@ def test_a_workdir_is_no_place_for_an_export(trained):
 
 def test_neither_optimizers_nor_datasets_nor_tests_are_imported(trained, tmp_path):
   code = f"""
-import sys
+import dataclasses, sys
 from configs import saved
+from nets.se_resnet import VARIANTS
+VARIANTS['se_resnet_tiny'] = dataclasses.replace(VARIANTS['se_resnet_tiny'], depths=(1, 0, 0, 0))
 from jobs import get_job
 from train_lib.onnx_export import model
 from train_lib import stablehlo

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ import jobs
 from configs import optimizers
 from errors import UserError
 from tests.fake_replicas import BEST, TOO_HIGH, fake_builder
-from train_lib import replicas, test_functions
+from tests.small_exports import one_block
+from train_lib import plots, replicas, test_functions
 from train_lib.preemption import Preempted
 
 
@@ -39,6 +41,12 @@ def read_rows(path):
   return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
+
+
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   return tmp_path_factory.mktemp('tuned')
@@ -50,6 +58,12 @@ def engine(monkeypatch):
   calls = []
   monkeypatch.setattr(replicas, 'build_replicas', fake_builder(4, calls))
   return calls
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+  """Leaves the pictures of a report out, for tests of its words and tables."""
+  monkeypatch.setattr(plots, 'save', lambda *_: None)
 
 
 @pytest.fixture(scope='module')
@@ -87,6 +101,7 @@ def without_times(rows):
            if not any(word in key for word in ('sec', 'ms a step'))} for row in rows]
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_the_same_command_twice_gives_the_same_table(studied, folder, engine):
   run(make_config(folder), folder / 'again')
   for name in ('table.csv', 'cells.csv', 'curves.csv', 'test_functions.csv'):
@@ -94,6 +109,7 @@ def test_the_same_command_twice_gives_the_same_table(studied, folder, engine):
         read_rows(folder / 'again' / name)), name
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_finished_study_trains_nothing_again(studied, folder, engine, monkeypatch):
   monkeypatch.setattr(test_functions, 'run', lambda *_: pytest.fail('ran again'))
   before = (studied / 'table.csv').read_text()
@@ -101,12 +117,16 @@ def test_a_finished_study_trains_nothing_again(studied, folder, engine, monkeypa
   assert engine == [] and (studied / 'table.csv').read_text() == before
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_stopped_study_keeps_its_finished_groups_and_goes_on(studied, folder, monkeypatch):
   build = fake_builder(4)
 
   def stopping(config, poll, before):
     if config.optimizer.name == 'momentum':
       os.kill(os.getpid(), signal.SIGTERM)
+      for _ in range(500):        # until the thread that hears signals has heard it
+        poll()
+        time.sleep(0.01)
     return build(config, poll, before)
 
   with monkeypatch.context() as patch, pytest.raises(Preempted):
@@ -123,6 +143,7 @@ def test_a_stopped_study_keeps_its_finished_groups_and_goes_on(studied, folder, 
       read_rows(studied / 'table.csv'))
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_damaged_record_is_told_with_what_to_do(studied, folder, engine):
   record = next((studied / 'cells').rglob('*.json'))
   before = record.read_text()
@@ -153,6 +174,7 @@ def off_centre(folder, factor, most_grown):
   return config
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize('factor', [1 / 9, 9.0])
 def test_a_grid_grows_until_the_best_rate_lies_inside(folder, engine, factor):
   workdir = folder / f'grown-{factor:.2f}'
@@ -163,6 +185,7 @@ def test_a_grid_grows_until_the_best_rate_lies_inside(folder, engine, factor):
   assert '## To be told' not in (workdir / 'report.md').read_text()
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_best_rate_at_the_edge_of_a_grid_that_may_not_grow_is_told(folder, engine):
   run(off_centre(folder, 1 / 9, 1), folder / 'edge')
   text = (folder / 'edge' / 'report.md').read_text()
@@ -253,6 +276,7 @@ def test_cells_of_another_config_are_not_mixed_in(studied, folder, engine):
   assert engine == [] and (studied / 'config.json').read_text() == before
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_more_seeds_and_another_target_keep_the_cells_that_are_done(folder, engine):
   config, workdir = off_centre(folder, 1.0, 0), folder / 'more'
   run(config, workdir)

@@ -14,16 +14,18 @@ import pytest
 
 import nets
 from nets import layers
-from tests.test_nets_contract import SMALL, abstract
+from tests.test_nets_contract import SHALLOW, SMALL, abstract, build_shallow
 
 # Besides one small net of each family, wirings that the small one does not have.
 WIRINGS = {
   'legacy_se_resnet18': 64, 'legacy_se_resnet50': 64, 'inception_v3_aux': 299,
   'inception_v3_keras': 75, 'vae_efficientnet_b1': 224,
 }
-SLOW = {*WIRINGS, 'inception_v3', 'hrnet_w18_small'}
-CASES = [pytest.param((name, size), id=name, marks=pytest.mark.slow if name in SLOW else ())
-         for name, size in [*SMALL.values(), *WIRINGS.items()]]
+SIZES = {**dict(SMALL.values()), **WIRINGS}
+QUICK = ('se_resnet_tiny', 'vae_conv_64', *SHALLOW)
+CASES = [*(pytest.param((name, build_shallow), id=name) for name in QUICK),
+         *(pytest.param((name, nets.build_net), id=f'{name} whole', marks=pytest.mark.slow)
+           for name in SIZES if name in SHALLOW or name not in QUICK)]
 
 
 def random_variables(net, size):
@@ -53,8 +55,8 @@ class Case:
 
 @pytest.fixture(scope='module', params=CASES)
 def case(request):
-  name, size = request.param
-  net = nets.build_net(name, 5, dropout_rate=0.2, drop_path_rate=0.2)
+  name, build = request.param
+  net, size = build(name, 5, dropout_rate=0.2, drop_path_rate=0.2), SIZES[name]
   image = np.random.default_rng(1).normal(size=(4, size, size, 3)).astype(np.float32)
 
   def infer(variables, image):
@@ -75,7 +77,8 @@ def case(request):
   with layers.conv_form('auto' if name == 'se_resnet_tiny' else 'plain'):  # quicker to compile
     infer = jax.jit(infer).lower(variables, image).compile()
     step = jax.jit(step).lower(variables, image, 0).compile()
-  return Case(net, variables, image, infer, [step(variables, image, seed) for seed in (0, 1)])
+  return Case(net, variables, image, lambda *args: jax.device_get(infer(*args)),
+              jax.device_get([step(variables, image, seed) for seed in (0, 1)]))
 
 
 def equal(one, two):

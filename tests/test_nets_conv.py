@@ -38,8 +38,8 @@ CONVOLUTIONS = {
 def operands(case):
   height, width, channels, size, features, stride, padding = CONVOLUTIONS[case]
   rng = np.random.default_rng(0)
-  x = jnp.float32(rng.normal(size=(2, height, width, channels)))
-  kernel = jnp.float32(rng.normal(size=(*size, channels, features)) / 3)
+  x = np.float32(rng.normal(size=(2, height, width, channels)))
+  kernel = np.float32(rng.normal(size=(*size, channels, features)) / 3)
   return x, kernel, dict(stride=stride, padding=padding)
 
 

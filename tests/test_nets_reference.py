@@ -71,11 +71,16 @@ def assert_equal(stored, prefix, taps):
       assert error < tolerance, f'{prefix}{name}/{kind} differs by {error:.2e} of its spread'
 
 
-ROWS = [pytest.param(name, marks=pytest.mark.slow if row.slow else ())
-        for name, row in REFERENCES.items()]
+# Of these, the fast tests compare inference alone: another row of the family has the same layers.
+TRAINED_ALIKE = {'se_resnet50', 'legacy_se_resnet18', 'legacy_se_resnet50', 'hrnet_w18_small_pose'}
 
 
-@pytest.fixture(scope='module', params=ROWS)
+def rows(slow=()):
+  return [pytest.param(name, marks=pytest.mark.slow if row.slow or name in slow else ())
+          for name, row in REFERENCES.items()]
+
+
+@pytest.fixture(scope='module', params=rows())
 def case(request):
   """(row, net, variables, image, stored arrays); one row is in memory at a time."""
   row = REFERENCES[request.param]
@@ -101,6 +106,7 @@ def test_outputs_and_taps_equal_the_reference(case):
   assert_equal(stored, '', taps)
 
 
+@pytest.mark.parametrize('case', rows(slow=TRAINED_ALIKE), indirect=True)
 def test_a_training_step_equals_the_reference(case):
   row, net, variables, image, stored = case
   taps, after = run(net, variables, image, train=True)

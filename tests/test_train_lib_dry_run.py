@@ -11,6 +11,7 @@ import pytest
 
 from configs import fashion, pose, tagger, vae
 from errors import UserError
+from tests.small_exports import one_block
 from train_lib import build_data, dry_run, net_table, parallel
 from train_lib.training import build_training
 
@@ -29,6 +30,12 @@ def folder(tmp_path_factory):
     patch.setenv('HOME', str(folder))
     patch.chdir(folder)
     yield folder
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 @pytest.fixture
@@ -104,7 +111,7 @@ def test_a_few_drawn_pictures_stand_for_all_persons_in_all_pictures(folder):
 def test_every_task_is_tried(task, capsys):
   dry_run.run(small_config(task))
   said = capsys.readouterr().out
-  numbers(r'memory of a step on each device: ([\d.,]+) MB', said)
+  numbers(r'memory of a step on each device: ([\d.,]+) [kM]B', said)
   step_sec, = numbers(r'time of a step: (\S+) s', said)
   rate, = numbers(r'expect .* steps, at (\S+) pictures/s on 4 x cpu', said)
   assert rate == pytest.approx(8 / step_sec, rel=0.01)

@@ -11,6 +11,7 @@ import pytest
 
 from configs import fashion
 from errors import UserError
+from tests.small_exports import one_block
 from train_lib import build_data, check, feature_loader, features
 from train_lib.evaluation import Evaluator
 from train_lib.training import build_training, with_features
@@ -18,6 +19,12 @@ from train_lib.trees import flatten_names
 
 TRUNK = ('*', '!head')
 SAME = dict(rtol=2e-5, atol=2e-6)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 def small_config(folder):
@@ -96,7 +103,7 @@ def test_the_cached_path_gives_the_same_head_as_the_uncached_one(pair):
 def test_after_the_head_alone_steps_read_pictures(pair):
   _, cached, _ = pair
   shapes = [batch['image'].shape for batch in cached.batches(2, 5)]
-  assert shapes == [(8, 1, 1, 96), (8, 32, 32, 3), (8, 32, 32, 3)]
+  assert shapes == [(8, 1, 1, 16), (8, 32, 32, 3), (8, 32, 32, 3)]
   steps = {cached.step_function(step) for step in range(1, 7)}
   assert len(steps) == 2
 

@@ -12,6 +12,7 @@ from flax import linen as nn
 from errors import UserError
 from losses import LOSSES
 from nets import build_net
+from tests.small_exports import one_block
 from train_lib import parallel
 from train_lib.evaluation import Evaluator
 from train_lib.state import create_state
@@ -19,6 +20,12 @@ from train_lib.step import make_train_step
 from train_lib.tasks.tagging import Tagging
 
 NUM_TAGS, BATCH, SIZE_PX, STEPS = 5, 16, 32, 20
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_net():
+  with one_block():
+    yield
 
 
 def make_task(axis):
@@ -35,6 +42,12 @@ def make_batch(k):
           'mask': np.ones(BATCH, np.float32)}
 
 
+@functools.cache
+def fresh():
+  """Initial variables."""
+  return jax.device_get(jax.jit(make_task(None).init)(jax.random.key(0), make_batch(0)))
+
+
 def train(devices, how, sync=True, accumulate_steps=1, steps=STEPS):
   mesh = parallel.make_mesh(jax.devices()[:devices])
   task = make_task(parallel.batch_norm_axis(how, sync))
@@ -43,8 +56,7 @@ def train(devices, how, sync=True, accumulate_steps=1, steps=STEPS):
       make_train_step(task, optimizer, lambda step: 0.01,
                       accumulate_steps=accumulate_steps, ema_decay=0.9),
       mesh, parallel=how, batch_norm_sync=sync)
-  variables = make_task(None).init(jax.random.key(0), make_batch(0))
-  state = parallel.put_whole(mesh, create_state(variables, optimizer, use_ema=True))
+  state = parallel.put_whole(mesh, create_state(fresh(), optimizer, use_ema=True))
   for k in range(steps):
     state, metrics = step(state, parallel.put_batch(mesh, make_batch(k)), jax.random.key(0))
     jax.block_until_ready(metrics)
@@ -71,9 +83,8 @@ def test_four_devices_equal_one(how):
 
 
 def test_training_moved_the_parameters():
-  fresh = make_task(None).init(jax.random.key(0), make_batch(0))
   with pytest.raises(AssertionError):
-    assert_close(fresh['params'], trained(1, 'jit')[0].params, 1e-2)
+    assert_close(fresh()['params'], trained(1, 'jit')[0].params, 1e-2)
 
 
 def test_per_device_statistics_under_pmap_equal_shard_map():
@@ -114,18 +125,16 @@ def test_shrunk_pictures_are_means_over_squares():
   task = make_task(None)
   image = np.kron(make_batch(0)['image'][:, ::2, ::2], np.ones((1, 2, 2, 1), np.uint8))
   batch = {**make_batch(0), 'image': image}
-  variables = task.init(jax.random.key(0), batch)
   half = {**batch, 'image': image[:, ::2, ::2]}
   shrunk, expected = (
-      one.predict(variables, pictures)['probabilities'] for one, pictures in
+      jax.jit(one.predict)(fresh(), pictures)['probabilities'] for one, pictures in
       ((dataclasses.replace(task, shrink=2), batch), (task, half)))
   np.testing.assert_allclose(shrunk, expected, rtol=1e-5)
 
 
 def test_averaged_weights_follow_their_formula():
   state, _ = train(1, 'jit', steps=1)
-  fresh = make_task(None).init(jax.random.key(0), make_batch(0))
-  expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, fresh['params'], state.params)
+  expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, fresh()['params'], state.params)
   assert_close(state.ema['params'], expected, 1e-6)
 
 
@@ -147,7 +156,7 @@ class FakeLoader:
 def test_evaluation_counts_each_example_once(devices):
   mesh = parallel.make_mesh(jax.devices()[:devices])
   task = make_task(None)
-  variables = parallel.put_whole(mesh, task.init(jax.random.key(0), make_batch(0)))
+  variables = parallel.put_whole(mesh, fresh())
   outcome = Evaluator(task, mesh).evaluate(variables, FakeLoader())
   assert outcome.metrics['examples'] == outcome.collected.counts['labels'].rows == 37
   one = Evaluator(task, parallel.make_mesh(jax.devices()[:1]))

@@ -48,6 +48,7 @@ def test_a_row_changes_what_it_names_and_nothing_else():
     ((), 'study.rows is empty'),
     ((('a', ('loss.nam', 'focal')),), 'sets loss.nam, which is no key'),
     ((('a', ('los.name', 'focal')),), 'sets los.name, which is no key'),
+    ((('a', ('runtime.cache_dir', 'x')),), 'sets runtime.cache_dir, which changes no result'),
     ((('a', ('loss.focal_gamma', 'much')),), "sets loss.focal_gamma to 'much'"),
     ((('a', ('seed.x', 1)),), 'sets seed.x, which is no key'),
     ((('a', ('seed', 1)),), "sets seed, which is the study's own"),

@@ -278,7 +278,8 @@ def run_folder(tmp_path):
   config = base.get_config()
   config.net.name = NET
   workdir.save_config(tmp_path / 'run' / 'config.json', config)
-  records.write_json(tmp_path / 'run' / 'tags.json', {'names': list('abcde')})
+  records.write_json(tmp_path / 'run' / 'tags.json', {
+      'names': list('abcde'), 'categories': ['general'] * 5})
   state = create_state(jax.tree.map(jnp.asarray, random_variables(seed=1)), optax.sgd(1.0),
                        use_ema=False)
   with Checkpoints(tmp_path / 'run' / 'checkpoints', config_digest='', keep_last=1) as checkpoints:

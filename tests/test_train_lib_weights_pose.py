@@ -62,7 +62,8 @@ def run_of(folder, name, variables, outputs):
   config = base.get_config()
   config.net.name = name
   workdir.save_config(folder / 'config.json', config)
-  records.write_json(folder / 'tags.json', {'names': outputs})
+  records.write_json(folder / 'tags.json', {
+      'names': outputs, 'categories': ['general'] * len(outputs)})
   state = create_state(jax.tree.map(jnp.asarray, variables), optax.sgd(1.0), use_ema=False)
   with Checkpoints(folder / 'checkpoints', config_digest='', keep_last=1) as checkpoints:
     checkpoints.save(1, state)

@@ -106,7 +106,7 @@ REFERENCES = {
     'vit_tiny_patch16', 'vit_tiny_patch16_224', TAPS['vit'], gain=1.0, size_px=96,
     options=dict(dynamic_img_size=True)),  # position embeddings are resized
   'vit_small_patch16': Reference(
-    'vit_small_patch16', 'vit_small_patch16_224', TAPS['vit'], gain=1.0, size_px=224),
+    'vit_small_patch16', 'vit_small_patch16_224', TAPS['vit'], gain=1.0, size_px=224, slow=True),
 }
 
 # By source: our variant -> the model that equals it and its options; sizes and names are counted.
