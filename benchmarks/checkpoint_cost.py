@@ -7,8 +7,9 @@ Turns of so many steps of the main job, its pictures and programs, alternate: on
 checkpoint, as the loop saves it (arrays copied, files written in the background, the manifest),
 and ends when its steps and that save are done; the other is the same steps alone. Both kinds take
 turns, so that a noisy moment of the machine does not fall on one of them. Printed is the median of
-each (least to most), and what a checkpoint every so many steps adds, of the medians and pair by
-pair. In a process with main.py's settings (--notune: as it comes).
+each (least to most), in seconds and in seconds of all processors, which a noisy machine changes
+less; what a checkpoint every so many steps adds; and how long training stood still for a save. In a
+process with main.py's settings (--notune: as it comes).
 """
 
 import argparse
@@ -18,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from typing import Any
 
 import jax
 
@@ -33,8 +35,8 @@ def main() -> None:
     launch.restart_tuned(['-m', 'benchmarks.checkpoint_cost', *sys.argv[1:]])
   training = build_training(read_page(flags.page))
   with tempfile.TemporaryDirectory(dir=flags.folder) as folder:
-    alone, saving = measure(training, pathlib.Path(folder), flags)
-  report(training, alone, saving, flags)
+    turns, cost = measure(training, pathlib.Path(folder), flags)
+  report(training, turns, cost, flags)
 
 
 def read_flags() -> argparse.Namespace:
@@ -59,8 +61,8 @@ def read_page(name: str):
   return page.get_config(preset)
 
 
-def measure(training, folder, flags) -> tuple[list[float], list[float]]:
-  """Seconds of the turns without and with a save."""
+def measure(training, folder, flags) -> tuple[list, Any]:
+  """(seconds, seconds of processors) of each turn, every second with a save; what saving cost."""
   state = training.init_state(training.key)
   program = training.step_function(flags.first)
   start = flags.first - 1
@@ -73,33 +75,40 @@ def measure(training, folder, flags) -> tuple[list[float], list[float]]:
     return jax.block_until_ready(state), metrics
 
   state, _ = train(state)                               # compiles
-  alone, saving = [], []
+  turns = []
   with Checkpoints(folder / 'checkpoints', config_digest='', keep_last=1) as checkpoints:
     for turn in range(2 * flags.turns):
-      began = time.monotonic()
+      began, cpu_began = time.monotonic(), time.process_time()
       if turn % 2:
         checkpoints.save(int(state.step), state)
       state, _ = train(state)
       checkpoints.wait()
-      (saving if turn % 2 else alone).append(time.monotonic() - began)
-      print(f'{"saving" if turn % 2 else "alone "}  {time.monotonic() - began:7.2f} s',
-            file=sys.stderr, flush=True)
-  return alone, saving
+      turns.append((time.monotonic() - began, time.process_time() - cpu_began))
+      print(f'{"saving" if turn % 2 else "alone "}  {turns[-1][0]:7.2f} s', file=sys.stderr,
+            flush=True)
+  return turns, checkpoints.cost
 
 
-def report(training, alone, saving, flags) -> None:
+def report(training, turns, cost, flags) -> None:
   """Prints what came out."""
   params = sum(leaf.size for leaf in jax.tree.leaves(training.abstract_state.params))
   size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(training.abstract_state))
   print(f'{flags.page}, {params / 1e6:.1f} M parameters, {size / 1e6:.0f} MB a checkpoint; '
         f'{flags.steps} steps a turn, {flags.turns} turns of each kind, on {jax.device_count()} x '
         f'{jax.devices()[0].device_kind}')
-  for name, times in (('alone', alone), ('with a save', saving)):
-    print(f'{name:12} {statistics.median(times):7.2f} s ({min(times):.2f} to {max(times):.2f})')
-  pairs = [100 * (one / other - 1) for one, other in zip(saving, alone, strict=True)]
-  medians = 100 * (statistics.median(saving) / statistics.median(alone) - 1)
-  print(f'a checkpoint every {flags.steps} steps adds {medians:+.1f} %; pair by pair '
-        f'{statistics.median(pairs):+.1f} % ({min(pairs):+.1f} to {max(pairs):+.1f})')
+  for name, part in (('time', 0), ('of processors', 1)):
+    alone, saving = ([turn[part] for turn in turns[kind::2]] for kind in (0, 1))
+    added = 100 * (statistics.median(saving) / statistics.median(alone) - 1)
+    print(f'{name:14} alone {spread(alone)}, with a save {spread(saving)}: {added:+.1f} %')
+  waited_sec = cost.blocking_sec / cost.saves
+  print(f'training stood still for {waited_sec:.2f} s a save, '
+        f'{100 * waited_sec / statistics.median(turn[0] for turn in turns[::2]):.1f} % of a turn; '
+        f'{cost.background_sec / cost.saves:.2f} s went on beside it')
+
+
+def spread(values) -> str:
+  """Median (least to most), in seconds."""
+  return f'{statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})'
 
 
 if __name__ == '__main__':
