@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import os
-import sys
 import threading
 import time
 
@@ -22,7 +20,6 @@ from train_lib.workdir import now
 __all__ = ('Checkpoints', 'NonFiniteStateError', 'SaveError', 'params_digest', 'state_digest')
 
 TRIES, TRY_AGAIN_SEC = 20, 0.1    # to clear away what a failed save has left
-NICE = 10                         # of a save beside training: a tenth of a core where none is idle
 
 _log = logging.getLogger(__name__)
 
@@ -214,7 +211,6 @@ class Checkpoints:
   def _write(self, step, state, fields):
     """In a thread: writes the arrays, then the manifest, then lets older steps go."""
     started = time.monotonic()
-    _give_way()
     try:
       folder = self._folder
       records.check_held(folder.path)
@@ -263,13 +259,6 @@ class Checkpoints:
     self._current = {known for known in self._current if known < step} | {step}
     self.cost.newest = step
     return jax.tree.unflatten(jax.tree.structure(abstract_state), leaves.values())
-
-
-def _give_way():
-  """Lets training on the same cores go first; the threads that this one starts do the same."""
-  if sys.platform == 'linux':
-    with contextlib.suppress(OSError):
-      os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _check_finite(step, state):
