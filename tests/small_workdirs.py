@@ -92,3 +92,12 @@ def write_run(folder, config, record=None, names=HOSTILE, steps=(10, 20, 30)):
     for name in ('curves', 'confusion', 'predictions', 'never_heard_of'):
       write_picture(folder / 'pictures' / f'{name}.png')
   return folder
+
+
+def leaves(section, prefix=''):
+  """Yields (name such as 'data.dir', value) of all keys of a config."""
+  for key, value in section.items():
+    if hasattr(value, 'items'):
+      yield from leaves(value, f'{prefix}{key}.')
+    else:
+      yield f'{prefix}{key}', value

@@ -7,16 +7,9 @@ import pytest
 
 from configs import base, fashion, optimizers, pose, saved, tagger, vae
 from errors import UserError
+from tests.small_workdirs import leaves
 from train_lib import exported, people_finder, scan_judge
 from train_lib import workdir as workdir_lib
-
-
-def leaves(section, prefix=''):
-  for key, value in section.items():
-    if hasattr(value, 'items'):
-      yield from leaves(value, f'{prefix}{key}.')
-    else:
-      yield f'{prefix}{key}', value
 
 
 def other(value):

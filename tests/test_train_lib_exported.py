@@ -7,6 +7,7 @@ import pytest
 from configs import base, saved, tagger
 from errors import UserError
 from tests.drawn_nets import PAGES, make_run, write_export
+from tests.small_workdirs import leaves
 from train_lib import exported, people_finder
 from train_lib import workdir as workdir_lib
 
@@ -17,14 +18,6 @@ HARMLESS = {
     'train.freeze', 'train.freeze_first', 'optimizer.decayed', 'optimizer.lr_factors',
     'predict.captions', 'predict.category_thresholds', 'export.license', 'export.as_general',
     'cluster.k_tried', 'study.rate_factors', 'study.metric', 'study.functions'}
-
-
-def leaves(section, prefix=''):
-  for key, value in section.items():
-    if hasattr(value, 'items'):
-      yield from leaves(value, f'{prefix}{key}.')
-    else:
-      yield f'{prefix}{key}', value
 
 
 @pytest.fixture(scope='module')

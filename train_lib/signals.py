@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from train_lib import distributed
 
-EXIT_PREEMPTED = 75  # EX_TEMPFAIL: stopped early with everything saved; the same command goes on
+EXIT_PREEMPTED = 75  # EX_TEMPFAIL: stopped as asked; the same command goes on
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 # One request may arrive as several signals: a launcher that signals both the process and its group
