@@ -43,6 +43,8 @@ setup(
         'onnx': ['onnx>=1.19', 'onnxruntime>=1.24'],
         'scans': ['nibabel>=5', 'pydicom>=3'],
         'serve': ['python-multipart>=0.0.20', 'starlette>=0.47', 'uvicorn>=0.35'],
+        'rivals': ['faiss-cpu>=1.15', 'keras>=3.15', 'tensorflow>=2.20', 'timm>=1.0.31',
+                   'torch>=2.13'],                # of benchmarks alone
         'wandb': ['wandb>=0.31'],
         'test': ['h5py>=3.12', 'httpx>=0.28', 'hypothesis>=6.100', 'nibabel>=5', 'onnx>=1.19',
                  'onnxruntime>=1.24', 'pycocotools>=2.0.8', 'pydicom>=3', 'pytest>=8',

@@ -24,6 +24,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARES = {'general': 0.44, 'character': 0.38, 'copyright': 0.08, 'artist': 0.1}  # of the tags
 BLOCK = 10_000
+METADATA = 'posts.json'
+STARTS = ('first reading', 'second start', 'third start')
 
 
 def main() -> None:
@@ -39,47 +41,66 @@ def main() -> None:
   if arguments.start:
     print(json.dumps(start(folder)))
     return
-  metadata = folder / 'archive' / 'posts.json'
-  if not metadata.exists():
-    began = time.monotonic()
-    write_archive(folder / 'archive', arguments.records, arguments.tags, arguments.tags_each)
-    print(f'written in {time.monotonic() - began:.0f} s', flush=True)
-  print(f'{arguments.records:,} records, {metadata.stat().st_size / 1e9:.2f} GB of metadata')
-  shutil.rmtree(folder / 'prepared', ignore_errors=True)
-  for name in ('first reading', 'second start', 'third start'):
-    command = [sys.executable, __file__, f'--folder={folder}', '--start']
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+  prepare(folder, arguments.records, arguments.tags, arguments.tags_each)
+  size = (folder / 'archive' / METADATA).stat().st_size
+  print(f'{arguments.records:,} records, {size / 1e9:.2f} GB of metadata', flush=True)
+  for name, told in zip(STARTS, starts(folder, len(STARTS)), strict=True):
     print(f'{name}: {told["seconds"]:.1f} s ({told["processor_seconds"]:.1f} s of the '
           f'processor), peak memory {told["peak_gib"]:.2f} GiB '
           f'({told["imports_gib"]:.2f} GiB before); {told["pictures"]:,} pictures, '
           f'{told["tags"]:,} tags; counting them {told["count_seconds"]:.2f} s, an example '
           f'{told["example_microseconds"]:.0f} us, pickled {told["pickled_bytes"]:,} bytes',
           flush=True)
-  size = sum(path.stat().st_size for path in (folder / 'prepared').rglob('*') if path.is_file())
-  print(f'index: {size / 1e6:.0f} MB')
+  print(f'index: {index_bytes(folder) / 1e6:.0f} MB')
+
+
+def prepare(folder: pathlib.Path, records: int, tags: int, tags_each: int) -> None:
+  """Writes the archive unless it is there; what was read of it before is forgotten."""
+  if not (folder / 'archive' / METADATA).exists():
+    began = time.monotonic()
+    write_archive(folder / 'archive', records, tags, tags_each)
+    print(f'written in {time.monotonic() - began:.0f} s', file=sys.stderr, flush=True)
+  shutil.rmtree(folder / 'prepared', ignore_errors=True)
+
+
+def starts(folder: pathlib.Path, count: int):
+  """Yields what each of so many starts told, the first of which reads the metadata."""
+  command = [sys.executable, __file__, f'--folder={folder}', '--start']
+  for _ in range(count):
+    yield json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def index_bytes(folder: pathlib.Path) -> int:
+  """What the index takes on disk."""
+  return sum(path.stat().st_size for path in (folder / 'prepared').rglob('*') if path.is_file())
 
 
 def write_archive(folder: pathlib.Path, records: int, num_tags: int, tags_each: int) -> None:
   """Posts whose tags are drawn by Zipf's law, and an empty file for each."""
   dice = np.random.default_rng(0)
-  names = np.array([f'tag_{number}' for number in range(num_tags)])
-  categories = dice.choice(list(SHARES), num_tags, p=list(SHARES.values()))
+  names = np.array([f'tag_{number}' for number in range(num_tags)], object)
+  categories = dice.choice(len(SHARES), num_tags, p=list(SHARES.values()))
   chances = np.cumsum(1 / (np.arange(num_tags) + 20.0))
   for bucket in range(1000):
     (folder / 'images' / f'{bucket:04d}').mkdir(parents=True, exist_ok=True)
+    (folder / 'images' / f'{bucket:04d}' / 'empty').touch()
+  images = str(folder / 'images')
   with open(folder / 'part', 'w') as file:
     for first in range(1, records + 1, BLOCK):
       ids = range(first, min(first + BLOCK, records + 1))
       drawn = np.searchsorted(chances, dice.random((len(ids), tags_each)) * chances[-1])
       for id, tags in zip(ids, drawn, strict=True):
         file.write(json.dumps(make_post(id, np.unique(tags), names, categories)) + '\n')
-        open(folder / 'images' / f'{id % 1000:04d}' / f'{id}.jpg', 'w').close()
-  os.rename(folder / 'part', folder / 'posts.json')
+        bucket = f'{images}/{id % 1000:04d}'
+        os.link(f'{bucket}/empty', f'{bucket}/{id}.jpg')       # sooner than a million files
+  for bucket in range(1000):
+    os.remove(f'{images}/{bucket:04d}/empty')
+  os.rename(folder / 'part', folder / METADATA)
 
 
 def make_post(id, tags, names, categories):
-  strings = {f'tag_string_{name}': ' '.join(names[tags[categories[tags] == name]])
-             for name in SHARES}
+  strings = {f'tag_string_{name}': ' '.join(names[tags[categories[tags] == number]])
+             for number, name in enumerate(SHARES)}
   return {'id': id, 'created_at': '2023-01-01T00:00:00.000-05:00', 'uploader_id': 1, 'score': 3,
           'source': f'https://example.org/{id}', 'md5': hashlib.md5(str(id).encode()).hexdigest(),
           'rating': 'gsqe'[id % 4], 'image_width': 1000, 'image_height': 1400, 'file_ext': 'jpg',

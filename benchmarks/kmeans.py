@@ -1,18 +1,22 @@
 """What k-means costs: ours beside scikit-learn and faiss, and a million rows of a memory map.
 
     python -m benchmarks.kmeans
+    python -m benchmarks.kmeans --rows=50000 --width=2048 --clusters=100 --stream_rows=0
     PYTHONPATH=folder/of/faiss python -m benchmarks.kmeans --spread=0 --repeats=3
 
 All start from the same centres and make the same number of iterations, in turns, so that a machine
 that others use as well slows all of them; drawing starts is timed apart. Rows lie around as many
 middles as there are clusters, which overlap, or nowhere in particular with --spread=0. Ours is
 compiled before the first turn, and how long that took is told apart. faiss is left out where it is
-not installed (`pip install faiss-cpu`); with others on the machine, OMP_WAIT_POLICY=passive keeps
-its threads from waiting busily. The stream is fitted in a process of its own, whose peak memory is
-told; pages of the map that happen to be in memory count there as well.
+not installed (`pip install faiss-cpu`, or all rivals: `pip install -e '.[rivals]'`). Each library
+has the threads that it takes by itself; how many, and what the environment says of them, stands in
+the second line: with others on the machine, OMP_WAIT_POLICY=passive keeps faiss' threads from
+waiting busily. The stream is fitted in a process of its own, whose peak memory is told; pages of
+the map that happen to be in memory count there as well.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -44,7 +48,7 @@ def main() -> None:
     print(json.dumps(stream(flags)))
     return
   print(f'{flags.rows:,} x {flags.width} float32, {flags.clusters} clusters, {flags.iterations} '
-        f'iterations, {os.cpu_count()} processors', flush=True)
+        f'iterations, {os.cpu_count()} processors\n{told_of_threads()}', flush=True)
   for line in compare(flags):
     print(line, flush=True)
   if flags.stream_rows:
@@ -75,6 +79,26 @@ def blobs(flags, out: np.ndarray) -> np.ndarray:
     part[:] = rng.standard_normal(part.shape, np.float32)
     part += middles[rng.integers(flags.clusters, size=len(part))]
   return out
+
+
+def told_of_threads() -> str:
+  """Versions, threads of each library's pools, and settings of the environment about them."""
+  import importlib.metadata
+
+  import sklearn.cluster  # noqa: F401
+  import threadpoolctl
+  with contextlib.suppress(ImportError):
+    import faiss  # noqa: F401
+  versions = []
+  for name in ('jax', 'scikit-learn', 'faiss-cpu'):
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+      versions.append(f'{name} {importlib.metadata.version(name)}')
+  pools = sorted({f'{pool["internal_api"]} {pool["num_threads"]}'
+                  for pool in threadpoolctl.threadpool_info()})
+  settings = [f'{name}={value}' for name, value in sorted(os.environ.items())
+              if name.startswith(('OMP_', 'OPENBLAS_', 'MKL_', 'XLA_FLAGS', 'GLIBC_TUNABLES'))]
+  return (f'{", ".join(versions)}; threads: {", ".join(pools)}; '
+          f'{" ".join(settings) or "no settings"}')
 
 
 def compare(flags) -> list[str]:

@@ -47,8 +47,8 @@ def main() -> None:
     print('  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
 
 
-def read_flags() -> argparse.Namespace:
-  """The command line."""
+def read_flags(argv: list[str] | None = None) -> argparse.Namespace:
+  """The command line. Args: argv: in place of this program's own."""
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument('--net', default='se_resnet_tagger', help='a variant of nets.NETS')
@@ -62,7 +62,7 @@ def read_flags() -> argparse.Namespace:
   parser.add_argument('--missing', default='absent', help='absent, ignored or present')
   parser.add_argument('--mixup_alpha', type=float, default=0.0)
   parser.add_argument('--dtype', default='auto', help='what the net computes in')
-  return parser.parse_args()
+  return parser.parse_args(argv)
 
 
 class GivenLogits(nn.Module):

@@ -84,6 +84,7 @@ def get_config(arg: str = '') -> ConfigDict:
       together='auto',            # how replicas train: vmap, map, one, or auto, the faster here
       functions=(),               # of train_lib.test_functions.FUNCTIONS
   ))
+  config.benchmark = benchmark_section()
   config.runtime = runtime_section()
   return config
 
@@ -348,6 +349,21 @@ def optimizer_section() -> ConfigDict:
       sam_rho_min=-1.0,           # GSAM: radius at a learning rate of 0; negative: as sam_rho
       gsam_alpha=0.0,             # GSAM: share of the gradient across SAM's that is taken off
       lr_factors=(),              # (pattern of parameters, factor), ...; the last that fits counts
+  ))
+
+
+def benchmark_section() -> ConfigDict:
+  """What --job=benchmark measures: every net with every dtype, batch size and number of devices."""
+  return ConfigDict(dict(
+      nets=(),                    # variants of nets.NETS; (): net.name
+      batch_sizes=(),             # pictures over all devices, 0: found out; (): train.batch_size
+      dtypes=(),                  # as net.dtype; (): that one
+      devices=(),                 # the first so many of them; (): all
+      image_size_px=0,            # 0: data.image_size_px; of `nets` what each was made for
+      parts=('train', 'infer', 'latency', 'input', 'loop', 'conv'),
+      seconds=3.0,                # that each figure is measured, at least ...
+      least_steps=10,             # ... and steps, unless these take ten times as long
+      plots=True,
   ))
 
 

@@ -41,12 +41,16 @@ class BatchMaker:
     first = k * self.batch_size + self.shard_index * local_size
     bad = []
     examples = (self._load_row(k, row, bad) for row in range(first, first + local_size))
+    return self.assemble(examples, local_size, bad), bad
+
+  def assemble(self, examples, num_rows, bad):
+    """The batch of finished examples, one for each row."""
     # a width of 0 could not be told apart from no rows when a batch is cut into parts
     max_ignored = max(1, self.source.max_ignored) if 'ignored_tags' in self.keys else 0
-    batch = collate(examples, local_size, keys=self.keys, max_tags=self.source.max_tags,
+    batch = collate(examples, num_rows, keys=self.keys, max_tags=self.source.max_tags,
                     max_ignored=max_ignored, find_blank=lambda: self._find_blank(bad))
     check_batch(batch)
-    return batch, bad
+    return batch
 
   def _load_row(self, k, row, bad):
     """The example of a global row, a substitute if it is unreadable in training, or None."""
@@ -218,6 +222,10 @@ class Loader:
   def example(self, index: int) -> dict | None:
     """Returns the finished example of an index as evaluation reads it; None: it is unreadable."""
     return self._maker.load(index, [])
+
+  def assemble(self, examples: list) -> dict:
+    """Returns the batch that finished examples make, one for each row."""
+    return self._maker.assemble(examples, len(examples), [])
 
   def substitutes(self, index: int) -> np.ndarray:
     """Returns the examples that training tries in turn where this one is unreadable."""

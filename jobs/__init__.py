@@ -8,7 +8,7 @@ from train_lib import distributed
 # name -> its module, which is imported when it is asked for: predicting needs no optimizer
 JOBS = {name: f'jobs.{name}' for name in (
     'train', 'evaluate', 'predict', 'serve', 'inspect', 'audit', 'crop', 'study', 'synthesize',
-    'cluster', 'neighbours', 'export')}
+    'cluster', 'neighbours', 'export', 'benchmark')}
 IN_GROUPS = ('train', 'evaluate')  # jobs that several processes can do together
 
 

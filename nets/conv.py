@@ -5,10 +5,9 @@ All of them take `[B, H, W, C]` images. A convolution has one set of parameters 
 is traced, by the backend, so a checkpoint never depends on it.
 
   plain      `lax.conv_general_dilated` and JAX's own gradient: accelerators, export, second order.
-  canonical  the same forward pass; the two convolutions of the backward pass are spelled out in the
-             one layout that XLA's CPU backend computes well wherever they stand, loops included;
-             maps of a few pixels are one matrix product, depthwise convolutions are sums of
-             shifted maps (nets/depthwise.py), pools are chains of strided slices.
+  canonical  what XLA's CPU backend computes well wherever it stands, loops included: one layout and
+             matrix products, with gradients spelled out (nets/canonical.py), depthwise convolutions
+             as sums of shifted maps (nets/depthwise.py), pools as chains of strided slices.
 
 `conv_form` overrides the choice for what is traced inside it. A function that `jit` has already
 traced keeps the form it was traced with.
@@ -17,7 +16,6 @@ traced keeps the form it was traced with.
 import contextlib
 import contextvars
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,12 +25,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from nets.canonical import convolve_canonical
 from nets.depthwise import convolve_depthwise
 
 CONV_FORMS = ('auto', 'plain', 'canonical')
 _conv_form = contextvars.ContextVar('conv_form', default='auto')
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_FEW_POSITIONS = 4  # of the output, up to which XLA's CPU convolution is 60 times slower
 
 he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
@@ -78,59 +76,6 @@ def _convolve(x, kernel, stride, padding, **options):
     x, kernel, stride, padding, dimension_numbers=_DIMENSIONS, **options)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _canonical_conv(x, kernel, stride, padding):
-  return _convolve(x, kernel, stride, padding)
-
-
-def _canonical_conv_forward(x, kernel, stride, padding):
-  return _convolve(x, kernel, stride, padding), (x, kernel)
-
-
-def _canonical_conv_backward(stride, padding, residuals, grad):
-  x, kernel = residuals
-  kernel_pads, x_pads = [], []
-  for axis in (0, 1):
-    (low, _), step, size = padding[axis], stride[axis], kernel.shape[axis]
-    last = (grad.shape[1 + axis] - 1) * step  # where the last window begins, before `low`
-    extent = x.shape[1 + axis]
-    kernel_pads.append((low, size + last - extent - low))
-    x_pads.append((size - 1 - low, extent + low - 1 - last))
-  # The picture takes the place of the batch: channels in, channels out, summed over rows.
-  kernel_grad = _convolve(
-    x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), (1, 1), kernel_pads,
-    rhs_dilation=stride).transpose(1, 2, 0, 3)
-  x_grad = _convolve(
-    grad, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), x_pads, lhs_dilation=stride)
-  return x_grad, kernel_grad
-
-
-_canonical_conv.defvjp(_canonical_conv_forward, _canonical_conv_backward)
-
-
-def _output_size(x, size, stride, padding):
-  return tuple((x.shape[1 + axis] + sum(padding[axis]) - size[axis]) // stride[axis] + 1
-               for axis in (0, 1))
-
-
-def _windows(x, size, stride, padding):
-  """Yields (row, column, map): what each place of a kernel sees of the padded picture."""
-  height, width = _output_size(x, size, stride, padding)
-  x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pads, 0) for pads in padding), (0, 0, 0)))
-  for top in range(size[0]):
-    for left in range(size[1]):
-      yield top, left, lax.slice(
-        x, (0, top, left, 0),
-        (x.shape[0], top + (height - 1) * stride[0] + 1, left + (width - 1) * stride[1] + 1,
-         x.shape[3]), (1, *stride, 1))
-
-
-def _product_conv(x, kernel, stride, padding):
-  """A convolution as one matrix product over the windows, laid side by side."""
-  windows = [window for _, _, window in _windows(x, kernel.shape[:2], stride, padding)]
-  return jnp.concatenate(windows, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
-
-
 def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
   """Convolves images with a kernel; every convolution of the project comes through here.
 
@@ -153,8 +98,7 @@ def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
     return _convolve(
       x, kernel, stride, padding, rhs_dilation=dilation, feature_group_count=groups)
   if get_conv_form() == 'canonical':
-    few = math.prod(_output_size(x, kernel.shape, stride, padding)) <= _FEW_POSITIONS
-    return (_product_conv if few else _canonical_conv)(x, kernel, stride, padding)
+    return convolve_canonical(x, kernel, stride, padding)
   return _convolve(x, kernel, stride, padding)
 
 

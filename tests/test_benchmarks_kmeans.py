@@ -31,3 +31,9 @@ def test_a_stream_tells_its_time_and_the_most_memory_it_held(tmp_path):
   assert told['seconds'] > 0 and told['peak'] >= told['before'] > 2**20
   rows = np.load(path)
   assert 0 < told['inertia'] < np.square(rows - rows.mean(axis=0)).sum() / 2
+
+
+def test_versions_and_threads_are_told(monkeypatch):
+  monkeypatch.setenv('OMP_WAIT_POLICY', 'passive')
+  told = kmeans.told_of_threads()
+  assert 'scikit-learn 1.' in told and 'openmp ' in told and 'OMP_WAIT_POLICY=passive' in told

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.pool import WorkerError, WorkerLost, run_ahead
@@ -33,6 +34,20 @@ class Faulty:
       else:
         os.kill(os.getpid(), getattr(signal, self.what))
     return number, os.getpid()
+
+
+class Arrays:
+  """number -> arrays of all sorts, one of them more than a pipe holds; or soon nothing any more."""
+
+  def __init__(self, dies=False):
+    self.dies = dies
+
+  def __call__(self, number):
+    if self.dies:
+      threading.Timer(0.5, os._exit, (3,)).start()
+    large = np.arange(3_000_000, dtype=np.int32) + number
+    return {'large': large, 'part': large[:90:3], 'turned': np.asfortranarray(np.eye(3)),
+            'none': np.zeros((0, 4), np.float32), 'number': np.float32(number), 'id': ['a', 'b']}
 
 
 def run(function, numbers=range(8), *, workers=2, processes=True, deadline_sec=30.0):
@@ -74,6 +89,23 @@ def test_processes_are_gone_when_the_caller_stops_early():
   pids = {next(results)[1], next(results)[1]}
   results.close()
   assert not any(is_alive(pid) for pid in pids)
+
+
+def test_arrays_of_processes_are_equal_and_nobody_elses():
+  results = list(run(Arrays(), range(3)))
+  for number, result in enumerate(results):
+    for key, wanted in Arrays()(number).items():
+      np.testing.assert_array_equal(result[key], wanted)
+    assert result['large'].flags.writeable
+    result['large'][:] = -1                     # and with it nothing of the others
+
+
+def test_a_worker_that_dies_within_an_answer_is_named():
+  results = run(Arrays(dies=True), range(1000), workers=1)
+  next(results)
+  time.sleep(1.5)                               # nobody takes what stands in the pipe meanwhile
+  with pytest.raises(WorkerLost, match='ended with code 3'):
+    list(results)
 
 
 def test_threads_stop_when_the_caller_stops_early():

@@ -17,6 +17,12 @@ from nets import conv, layers
 CONVOLUTIONS = {
   'same 3x3': (9, 8, 3, (3, 3), 4, 1, 1),
   'stem 7x7': (17, 16, 3, (7, 7), 5, 2, 3),
+  'stem of stride 4': (17, 16, 3, (7, 7), 5, 4, 3),
+  'patches': (17, 16, 3, (4, 4), 5, 4, 0),
+  'many channels, stride 2': (9, 8, 6, (3, 3), 4, 2, 1),
+  'many channels, rows': (8, 9, 5, (1, 7), 4, 1, (0, 3)),
+  'many channels, lopsided': (11, 12, 5, (3, 5), 4, (3, 2), ((0, 1), (2, 0))),
+  'padded projection': (5, 6, 5, (1, 1), 3, 2, 1),
   'stride 2 even': (8, 10, 4, (3, 3), 6, 2, 1),
   'stride 2 odd': (9, 7, 4, (3, 3), 6, 2, 1),
   'projection': (8, 9, 4, (1, 1), 6, 2, 0),
@@ -152,7 +158,8 @@ def test_conv_computes_in_dtype_and_stores_in_param_dtype():
 
 def test_convolutions_are_made_in_conv_alone():
   pattern = re.compile(r'nn\.Conv\b|conv_general_dilated|lax\.conv|nn\.max_pool|reduce_window')
-  files = [path for path in Path(conv.__file__).parent.glob('*.py') if path.stem != 'conv']
+  files = [path for path in Path(conv.__file__).parent.glob('*.py')
+           if path.stem not in ('conv', 'canonical')]
   assert files
   assert [path.name for path in files if pattern.search(path.read_text())] == []
 

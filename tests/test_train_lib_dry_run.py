@@ -13,6 +13,7 @@ from configs import fashion, pose, tagger, vae
 from errors import UserError
 from tests.small_exports import one_block
 from train_lib import build_data, dry_run, net_table, parallel
+from train_lib.throughput import costs
 from train_lib.training import build_training
 
 PAGES = {'tagging': tagger, 'classification': fashion, 'pose': pose, 'autoencoding': vae}
@@ -142,9 +143,9 @@ def test_a_step_that_needs_more_memory_than_there_is_is_told_in_a_sentence(monke
   compiled = types.SimpleNamespace(memory_analysis=lambda: types.SimpleNamespace(
       argument_size_in_bytes=3e6, temp_size_in_bytes=8e6, output_size_in_bytes=4e6,
       alias_size_in_bytes=2e6))
-  monkeypatch.setattr(dry_run, 'memory_left', lambda device: 49e6)
+  monkeypatch.setattr(costs, 'memory_left', lambda device: 49e6)
   assert dry_run._say_memory(training, compiled) is None      # 4 devices share 49 + 3 MB
-  monkeypatch.setattr(dry_run, 'memory_left', lambda device: 48e6)
+  monkeypatch.setattr(costs, 'memory_left', lambda device: 48e6)
   with pytest.raises(UserError, match='size 8 needs 13.0 MB of 12.8 MB'):
     dry_run._say_memory(training, compiled)
 

@@ -17,7 +17,8 @@ HARMLESS = {
     'data.tfds_name', 'data.corrupt', 'net.mean', 'net.std', 'net.activation', 'net.remat',
     'train.freeze', 'train.freeze_first', 'optimizer.decayed', 'optimizer.lr_factors',
     'predict.captions', 'predict.category_thresholds', 'export.license', 'export.as_general',
-    'cluster.k_tried', 'study.rate_factors', 'study.metric', 'study.functions'}
+    'cluster.k_tried', 'study.rate_factors', 'study.metric', 'study.functions',
+    'benchmark.nets', 'benchmark.batch_sizes', 'benchmark.dtypes', 'benchmark.devices'}
 
 
 @pytest.fixture(scope='module')

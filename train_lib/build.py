@@ -166,6 +166,16 @@ def _loss_of_pictures(name, loss):
   return total
 
 
+def input_size_px(net: str) -> int:
+  """The side of the pictures that a net was made for. Args: net: a variant's name."""
+  return nets.get_variant(net).input_size_px
+
+
+def convolve(x, kernel, **options):
+  """A convolution as the nets compute it; see `nets.conv.convolve`."""
+  return layers.convolve(x, kernel, **options)
+
+
 def plain_convolutions():
   """A context in which nets are traced with plain convolutions, whatever the backend."""
   return layers.conv_form('plain')

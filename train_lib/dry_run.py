@@ -13,8 +13,8 @@ import numpy as np
 
 from errors import UserError
 from train_lib import build_data, check, duration, freezing, loop, net_table, parallel
-from train_lib.device_data import memory_left
 from train_lib.reporting import counted, human_bytes, human_time, say
+from train_lib.throughput import costs
 from train_lib.training import Training, build_training
 
 TIMED_STEPS, TIMED_SEC = 5, 60.0  # after the first: no more of them, none begun later than that
@@ -48,11 +48,8 @@ def run(config, poll: Callable[[], None] = lambda: None) -> None:
   _say_duration(training, step_sec)
 
 
-def _build(config, folder: str, poll) -> Training:
-  """The run up to its first step; of drawn data with a sample, of other data as it is."""
-  if config.data.persons.cut == 'pose':                     # finding them takes long
-    config = copy.deepcopy(config)
-    config.data.persons.cut = 'none'
+def build_source(config, folder: str, poll: Callable[[], None]):
+  """The training split; of drawn data a sample. Args: folder: that these are drawn into."""
   if config.data.source in check.DRAWN_LABELS:
     source = build_data.build_sample(config, folder, poll)
     say(f'{config.data.source}: {counted(build_data.DRAWN_SAMPLE, "picture")} drawn for this stand '
@@ -60,7 +57,26 @@ def _build(config, folder: str, poll) -> Training:
   else:
     source = build_data.build_source(config, 'train', poll)
     say(source.description)
-  return build_training(config, poll, source, NO_PIXELS if config.data.pixels == 'train' else ())
+  return source
+
+
+def without_finding(config):
+  """The config, or a copy that cuts no people out where finding them would take long."""
+  if config.data.persons.cut == 'pose':
+    config = copy.deepcopy(config)
+    config.data.persons.cut = 'none'
+  return config
+
+
+def pixels_of(config) -> tuple:
+  """What to give `build_training` in place of measuring the pixels."""
+  return NO_PIXELS if config.data.pixels == 'train' else ()
+
+
+def _build(config, folder: str, poll) -> Training:
+  """The run up to its first step; of drawn data with a sample, of other data as it is."""
+  config = without_finding(config)
+  return build_training(config, poll, build_source(config, folder, poll), pixels_of(config))
 
 
 def _blank(config) -> jax.ShapeDtypeStruct:
@@ -103,9 +119,10 @@ def _try_step(training, batch, poll) -> float:
       lambda leaf: np.zeros(leaf.shape, leaf.dtype), training.abstract_state))
   batch, function = parallel.put_batch(training.mesh, batch), training.steps[False, False]
   started = time.monotonic()
-  compiled = function.lower(state, batch, training.key).compile()
+  lowered = function.lower(state, batch, training.key)
+  compiled = lowered.compile()
   say(f'training step: compiled in {human_time(time.monotonic() - started)}'
-      f'{_operations(training, compiled)}')
+      f'{_operations(costs.step_flops(training, lowered, state, batch))}')
   _say_memory(training, compiled)
   poll()
   times = []
@@ -119,45 +136,37 @@ def _try_step(training, batch, poll) -> float:
   return step_sec
 
 
-def _operations(training, compiled) -> str:
+def _operations(flops: float) -> str:
   """The arithmetic of a step in words, where the compiler tells it."""
-  costs = compiled.cost_analysis() or {}
-  if costs.get('flops', 0) <= 0:
+  if not flops:
     return ''
-  # parts of a batch are a loop, whose body is counted once; and each device counts its own
-  flops = costs['flops'] * training.config.train.accumulate_steps * training.mesh.size
   unit, size = ('T', 1e12) if flops >= 1e12 else ('G', 1e9)
   return f', about {flops / size:,.3g} {unit}FLOP'
 
 
 def _say_memory(training, compiled) -> None:
   """Says what a compiled step takes; UserError where a device has less."""
-  stats = compiled.memory_analysis()
-  if stats is None:
+  memory = costs.program_memory(compiled)
+  if memory is None:
     return
-  kept, working = stats.argument_size_in_bytes, stats.temp_size_in_bytes
-  needed = kept + working + stats.output_size_in_bytes - stats.alias_size_in_bytes
-  device, each = training.mesh.devices.flat[0], ''
-  room = memory_left(device) + kept
-  if training.mesh.size > 1:
-    each = ' on each device'
-    room /= training.mesh.size if device.platform == 'cpu' else 1   # these have one memory
+  each = ' on each device' if training.mesh.size > 1 else ''
+  room = costs.memory_room(training.mesh, memory.kept)
   free = f'; {human_bytes(room)} are there' if room < math.inf else ''
-  say(f'memory of a step{each}: {human_bytes(needed)} at its peak, {human_bytes(kept)} for state '
-      f'and batch and {human_bytes(working)} to compute with{free}')
-  if needed > room:
-    raise _too_large(training.config, f'{human_bytes(needed)} of {human_bytes(room)}')
+  say(f'memory of a step{each}: {human_bytes(memory.needed)} at its peak, '
+      f'{human_bytes(memory.kept)} for state and batch and {human_bytes(memory.working)} to '
+      f'compute with{free}')
+  if memory.needed > room:
+    raise _too_large(training.config, f'{human_bytes(memory.needed)} of {human_bytes(room)}')
 
 
 @contextlib.contextmanager
 def _memory_told(config):
   """A context in which memory that runs out is a UserError."""
   try:
-    yield
-  except jax.errors.JaxRuntimeError as error:
-    if 'RESOURCE_EXHAUSTED' not in str(error):
-      raise
-    raise _too_large(config, 'more than there is') from error
+    with costs.memory_told():
+      yield
+  except costs.DoesNotFit as error:
+    raise _too_large(config, str(error)) from error
 
 
 def _too_large(config, needed: str) -> UserError:

@@ -63,7 +63,7 @@ class Training:
   start_from: Any                 # (variables) -> TrainState with them on the devices
   plan: freezing.Plan
   steps: dict                     # (small, first part) -> (state, batch, key) -> (state, metrics)
-  build_step: Callable            # (task, first part) -> such a step
+  build_step: Callable            # (task, first part[, accumulate_steps]) -> such a step
   head: HeadSteps | None = None   # of `with_features`
 
   def on_features(self, step: int) -> bool:
@@ -115,7 +115,7 @@ class Training:
 
 
 def build_training(config, poll: Callable[[], None] = lambda: None, source: Any = None,
-                   pixels: tuple = ()) -> Training:
+                   pixels: tuple = (), devices: list | None = None) -> Training:
   """Prepares everything up to the compiled step.
 
   Args:
@@ -123,8 +123,9 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
     poll: called often while data are prepared; may raise to stop.
     source: what to train on; None: the training split that the config names.
     pixels: (mean, std) that were measured when the run began; () measures where the config says so.
+    devices: None: all of them.
   """
-  mesh = parallel.make_mesh()
+  mesh = parallel.make_mesh(devices)
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)
   source = source or build_data.build_source(config, 'train', poll)
@@ -142,10 +143,10 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
     return optimizers.build_optimizer(
         config.optimizer, num_steps, functools.partial(plan.optimizer, first=first))
 
-  def compiled_step(task, first: bool):
+  def compiled_step(task, first: bool, accumulate_steps=config.train.accumulate_steps):
     function = step.make_train_step(
         dataclasses.replace(task, net=plan.net(task.net, first=first)), *build_optimizer(first),
-        accumulate_steps=config.train.accumulate_steps, ema_decay=config.train.ema_decay,
+        accumulate_steps=accumulate_steps, ema_decay=config.train.ema_decay,
         drop_diverged=config.train.on_divergence == 'skip')
     return parallel.compile_step(function, mesh, parallel=config.train.parallel,
                                  batch_norm_sync=config.net.batch_norm_sync)

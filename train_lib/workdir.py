@@ -26,7 +26,7 @@ from train_lib.reporting import say
 
 # What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
 FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'cluster', 'neighbours',
-        'export', 'serve', 'audit', 'study')
+        'export', 'serve', 'audit', 'study', 'benchmark')
 # Keys of `train` that may change too: what becomes of a step that diverges. Every start notes them;
 # for the digest all of their values are these.
 FREE_IN_TRAIN = {'on_divergence': 'abort', 'divergence_limit': 10}
@@ -41,6 +41,7 @@ RUN = {                           # form of run.json
                'value': (float, None)},
     'test': FIGURES, 'valid': {str: (float, None)}, 'thresholds': {str: (float, None)}}
 OURS = ('lock.json', 'run.json', 'logs')  # may stand in a workdir before its config does
+OTHERS = ('.', 'benchmark')       # how names of others begin that may: those of --job=benchmark
 
 
 # Config -----------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def open_workdir(path, config, named=None) -> epath.Path:
   if saved.exists():
     if any((path / 'checkpoints').glob('*')):
       _check_config(path, load_config(saved), config, named or path)
-  elif path.exists() and any(entry.name not in OURS and not entry.name.startswith('.')
+  elif path.exists() and any(entry.name not in OURS and not entry.name.startswith(OTHERS)
                              for entry in path.iterdir()):
     raise UserError(
       f'{path} holds other files and no config.json, so it is not the folder of a run; name a new '

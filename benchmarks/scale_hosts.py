@@ -1,0 +1,176 @@
+"""Four hosts on one machine: 4 processes of one device each, against 1 process with 4 devices.
+
+Part of `python -m benchmarks.scale_parts`. The processes find each other on the loopback as those
+of `main.py --processes=4` do (`train_lib/local_processes.py`), and train the same small tagger on
+the same drawn pictures. Each notes how long it took to get to its first step, how long steps take,
+whether it read a quarter of every batch and which pictures, and what a checkpoint costs. What makes
+the predictions of one batch over all tags known to every host, as evaluation does, is timed too.
+Four processes share the processors of one machine here, and gloo goes through its loopback: what
+they add is an upper bound of the program's own share, and says nothing of a network.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from benchmarks.scale_figures import duration, figure
+
+HOSTS = 4
+BATCH, SIDE_PX = 64, 64
+STEPS = 24
+DRAWN = ('train', 128), ('valid', 8), ('test', 8)
+COMMAND = ('-m', 'benchmarks.scale_hosts')
+
+
+def measure(flags) -> dict[str, dict]:
+  """Figures by name. Args: flags: of `scale_parts`: tags, repeats, folder."""
+  found = {}
+  with tempfile.TemporaryDirectory(dir=flags.folder) as scratch:
+    folder = pathlib.Path(scratch)
+    for name, processes, devices in (('drawing', 1, 1), ('4 processes', HOSTS, 1),
+                                     ('1 process, 4 devices', 1, HOSTS)):
+      told = _run(folder / name, folder / 'data', processes, devices, flags)
+      if name != 'drawing':                             # which also fills the compilation cache
+        found.update(_figures(name, told))
+        if processes == HOSTS:
+          found.update(_shares(told))
+  return found
+
+
+def _run(folder, data, processes, devices, flags) -> list[dict]:
+  """What each of the processes told."""
+  folder.mkdir()
+  environment = {**os.environ, 'JAX_PLATFORMS': 'cpu'}
+  subprocess.run(
+      [sys.executable, *COMMAND, f'--start={processes}', f'--devices={devices}',
+       f'--folder={folder}', f'--data={data}', f'--tags={flags.tags}',
+       f'--repeats={flags.repeats}', f'--began={time.time()}'],
+      check=True, env=environment, stdout=subprocess.DEVNULL, timeout=900)
+  return [json.loads(path.read_text()) for path in sorted(folder.glob('host-*.json'))]
+
+
+def _figures(name, told):
+  return {
+      f'{name}: start to first step': duration([one['first_step_sec'] for one in told], 's'),
+      f'{name}: step': duration(told[0]['step_sec']),
+      f'{name}: a checkpoint, waiting': duration(told[0]['waiting_sec']),
+      f'{name}: a checkpoint, in all': duration(told[0]['save_sec']),
+      f'{name}: predictions of a batch to every host': duration(told[0]['gather_sec'])}
+
+
+def _shares(told):
+  """Of 4 processes: how much of every batch each reads, and whether together they read all."""
+  batches = list(zip(*(one['ids'] for one in told), strict=True))
+  together = [[id for part in parts for id in part] for parts in batches]
+  parted = all(len(ids) == BATCH and len(set(ids)) == BATCH for ids in together)
+  return {'rows of a batch that a host reads': figure(
+              [len(part) for parts in batches for part in parts], f'of {BATCH}'),
+          'every picture of a batch is read by one host alone': figure(float(parted), '(1: yes)')}
+
+
+def main() -> None:
+  """Starts the processes, or is one of them."""
+  parser = argparse.ArgumentParser()
+  for name, kind in (('start', int), ('devices', int), ('folder', str), ('data', str),
+                     ('tags', int), ('repeats', int), ('began', float), ('coordinator', str),
+                     ('num_processes', int), ('process_id', int), ('processes', int),
+                     ('distributed', str)):
+    parser.add_argument(f'--{name}', type=kind, default=kind())
+  flags = parser.parse_args()
+  if flags.start > 1 and not flags.coordinator:
+    from train_lib import local_processes
+    sys.exit(local_processes.run([*COMMAND, *sys.argv[1:]], flags.start, flags.devices,
+                                 flags.folder))
+  from train_lib import distributed, local_processes
+  local_processes.follow_launcher()
+  distributed.join(coordinator=flags.coordinator, num_processes=flags.num_processes,
+                   process_id=flags.process_id if flags.coordinator else -1,
+                   devices=flags.devices, cache_dir=str(pathlib.Path(flags.data) / 'programs'))
+  told = _host(flags)
+  path = pathlib.Path(flags.folder) / f'host-{distributed.index()}.json'
+  path.write_text(json.dumps(told))
+  distributed.part_together()
+
+
+def _host(flags) -> dict:
+  """One process: some steps, some checkpoints, some batches of predictions brought together."""
+  import jax
+
+  from configs import tagger
+  from train_lib import devices, processes
+  from train_lib.build_data import build_source
+  from train_lib.training import build_training
+  devices.set_up_jax(str(pathlib.Path(flags.data) / 'programs'))
+  config = tagger.get_config('smoke')
+  config.data.dir, config.data.image_size_px = flags.data, SIDE_PX
+  config.train.batch_size, config.train.num_steps = BATCH, STEPS
+  config.runtime.workers = 1
+  for split, count in DRAWN:
+    config.data[f'num_{split}'] = count
+  source = processes.in_turn(lambda: build_source(config, 'train'))
+  training = build_training(config, source=source)
+  state, ids, seconds = training.init_state(training.key), [], []
+  state, seconds, first_sec = _train(training, state, ids, flags.began)
+  return {'first_step_sec': first_sec, 'step_sec': seconds, 'ids': ids,
+          **_save(flags, state), 'gather_sec': _gather(training.mesh, flags)} | {
+              'devices': jax.device_count()}
+
+
+def _train(training, state, ids, began):
+  """(state, seconds of all steps but the first, seconds until that one was done)."""
+  import jax
+
+  from train_lib import parallel
+  seconds, first_sec = [], 0.0
+  batches = training.batches(0, STEPS)
+  while len(ids) < STEPS:
+    batch = next(batches)
+    ids.append(batch['id'])
+    started = time.perf_counter()
+    state, metrics = training.step_function(len(ids))(
+        state, parallel.put_batch(training.mesh, batch), training.key)
+    jax.block_until_ready(metrics)
+    seconds.append(time.perf_counter() - started)
+    first_sec = first_sec or time.time() - began
+  return state, seconds[2:], first_sec
+
+
+def _save(flags, state):
+  from train_lib.checkpoints import Checkpoints
+  waiting, everything = [], []
+  folder = pathlib.Path(flags.folder) / 'checkpoints'
+  with Checkpoints(folder, config_digest='', keep_last=1) as checkpoints:
+    for step in range(1, 1 + flags.repeats):
+      started = time.perf_counter()
+      checkpoints.save(step, state)
+      waiting.append(time.perf_counter() - started)
+      checkpoints.wait()
+      everything.append(time.perf_counter() - started)
+  return {'waiting_sec': waiting, 'save_sec': everything}
+
+
+def _gather(mesh, flags):
+  """Seconds that probabilities and truths of a batch need to reach every host."""
+  import numpy as np
+
+  from train_lib import distributed, evaluation, parallel
+  rows = BATCH // distributed.size()
+  local = {'probabilities': np.zeros((rows, flags.tags), np.float32)}
+  truth, ids = {'labels': np.zeros((rows, flags.tags), bool)}, ['name'] * rows
+  seconds = []
+  for _ in range(1 + flags.repeats):
+    spread = parallel.put_batch(mesh, local)
+    started = time.perf_counter()
+    parallel.to_host(spread)
+    evaluation.gather(truth, np.ones(rows, np.float32), ids)
+    seconds.append(time.perf_counter() - started)
+  return seconds[1:]
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,91 @@
+"""The files of a benchmark: columns, going on, and rows that were measured elsewhere."""
+
+import csv
+import json
+import types
+
+import pytest
+
+from errors import UserError
+from train_lib import records
+from train_lib.throughput import report, rows
+
+HERE = {'commit': 'a', 'versions': {'jax': '1'}, 'devices': {'kind': 'cpu', 'count': 1}}
+
+
+def case(digest='x'):
+  return types.SimpleNamespace(digest=digest)
+
+
+def row(digest='x', **figures):
+  return {'model': 'net', 'img_size': 32, 'dtype': 'float32', 'devices': 1, 'asked_batch_size': 8,
+          'config_digest': digest, **figures}
+
+
+def open_table(folder, environment=HERE):
+  return rows.Table(records.absolute(folder), environment)
+
+
+def test_columns_have_timms_names():
+  for name in ('model', 'infer_samples_per_sec', 'infer_step_time', 'infer_batch_size',
+               'infer_img_size', 'infer_gmacs', 'param_count', 'train_samples_per_sec',
+               'train_step_time', 'train_batch_size', 'train_img_size'):
+    assert name in rows.COLUMNS
+  assert len(set(rows.COLUMNS)) == len(rows.COLUMNS)
+
+
+def test_a_row_is_in_both_files_as_soon_as_it_is_there(tmp_path):
+  open_table(tmp_path).add(row(train_samples_per_sec=12.5, error='does not fit'))
+  found = json.loads((tmp_path / 'benchmark.json').read_text())
+  assert found['environment'] == HERE and found['rows'][0]['train_samples_per_sec'] == 12.5
+  assert 'infer_gmacs' not in found['rows'][0]
+  with open(tmp_path / 'benchmark.csv', newline='') as file:
+    line, = csv.DictReader(file)
+  assert tuple(line) == rows.COLUMNS
+  assert line['train_samples_per_sec'] == '12.5' and line['infer_gmacs'] == ''
+
+
+def test_no_figure_is_left_out_of_the_csv(tmp_path):
+  open_table(tmp_path).add(row(train_step_time=1.0))
+  assert set(json.loads((tmp_path / 'benchmark.json').read_text())['rows'][0]) <= {*rows.COLUMNS}
+
+
+def test_rows_that_are_there_are_found_again(tmp_path):
+  open_table(tmp_path).add(row('x'))
+  again = open_table(tmp_path)
+  assert again.find(case('x'))['model'] == 'net' and again.find(case('y')) is None
+
+
+def test_rows_of_other_versions_are_put_aside(tmp_path, capsys):
+  open_table(tmp_path).add(row('x'))
+  table = open_table(tmp_path, {**HERE, 'versions': {'jax': '2'}})
+  assert table.find(case('x')) is None and 'since versions changed' in capsys.readouterr().out
+  table.add(row('y'))
+  before = json.loads((tmp_path / 'benchmark.1.json').read_text())
+  assert before['environment'] == HERE and len(before['rows']) == 1
+  assert [one['config_digest'] for one in open_table(
+      tmp_path, {**HERE, 'versions': {'jax': '2'}}).rows] == ['y']
+
+
+def test_a_damaged_file_is_told(tmp_path):
+  (tmp_path / 'benchmark.json').write_text('{"rows": 3}')
+  with pytest.raises(UserError, match='benchmark.json is damaged'):
+    open_table(tmp_path)
+
+
+def test_more_devices_are_compared_with_the_fewest(tmp_path):
+  table = open_table(tmp_path)
+  for devices, rate in ((1, 100.0), (2, 90.0), (4, 60.0)):
+    table.add({**row(str(devices), train_samples_per_sec_per_device=rate), 'devices': devices})
+  table.add({**row('other', train_samples_per_sec_per_device=5.0), 'devices': 4, 'img_size': 64})
+  assert [one.get('train_scaling_frac') for one in table.rows] == [None, 0.9, 0.6, None]
+
+
+def test_the_table_names_rows_and_says_what_was_not_measured(tmp_path, capsys):
+  table = open_table(tmp_path)
+  table.add(row('x', train_samples_per_sec=12.5, train_batch_size=8, bound_by='compute: 70%'))
+  table.add({**row('y', error='does not fit into memory'), 'asked_batch_size': 512})
+  report.finish(records.absolute(tmp_path), table, table.rows, with_plots=False)
+  said = capsys.readouterr().out
+  assert 'net 32 px float32 x 1 batch 8: bound by compute: 70%' in said and '12.5' in said
+  assert 'net 32 px float32 x 1 batch 512: does not fit into memory' in said

@@ -1,0 +1,42 @@
+"""What bounds a row, in words."""
+
+import pytest
+
+from train_lib.throughput.verdict import describe
+
+ROW = {'train_samples_per_sec': 2100.0, 'train_step_time': 15.0, 'train_dispatch_ms': 1.0,
+       'train_peak_frac': 0.62, 'peak_tflops': 312.0, 'peak_source': 'bfloat16, NVIDIA',
+       'loop_bare_samples_per_sec': 2100.0, 'loop_samples_per_sec': 2080.0, 'stall_frac': 0.01,
+       'input_samples_per_sec': 5000.0, 'input_read_samples_per_sec': 900.0, 'input_workers': 2,
+       'input_augment_samples_per_sec': 700.0, 'input_batch_samples_per_sec': 20_000.0,
+       'input_transfer_samples_per_sec': 30_000.0}
+
+
+@pytest.mark.parametrize('change, expected', [
+    ({}, "compute: 62% of the devices' published peak of 312 TFLOP/s"),
+    ({'train_peak_frac': 0.07}, 'memory bandwidth or small operations: 7%'),
+    ({'train_peak_frac': 0.3}, 'compute and memory bandwidth: 30%'),
+    ({'train_peak_frac': 0.07, 'train_dispatch_ms': 9.0}, 'dispatch: the host needs 9.00 ms'),
+    ({'stall_frac': 0.6, 'input_samples_per_sec': 812.0},
+     'the input pipeline: it makes 812 pictures/s, mostly for data.augment, and the step could '
+     'take 2,100; raise runtime.workers (2 now)'),
+    ({'stall_frac': 0.6, 'input_transfer_samples_per_sec': 800.0}, 'the transfer to the devices'),
+    ({'stall_frac': 0.2}, 'the loop: 20% of the time the devices wait'),
+])
+def test_it_is_told_in_words(change, expected):
+  assert describe({**ROW, **change}, 'gpu').startswith(expected)
+
+
+def test_on_a_cpu_the_pipeline_takes_from_the_step():
+  assert describe({**ROW, 'stall_frac': 0.2}, 'cpu').startswith('the processors, which the input')
+  assert describe({**ROW, 'train_dispatch_ms': 14.0}, 'cpu').startswith('compute')
+
+
+def test_without_the_loop_the_rates_decide():
+  row = {key: value for key, value in ROW.items() if not key.startswith(('loop', 'stall'))}
+  assert describe(row, 'gpu').startswith('compute')
+  assert describe({**row, 'input_samples_per_sec': 812.0}, 'gpu').startswith('the input pipeline')
+
+
+def test_nothing_is_said_of_what_was_not_measured():
+  assert describe({'infer_samples_per_sec': 1.0}, 'gpu') == ''

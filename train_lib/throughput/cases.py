@@ -1,0 +1,140 @@
+"""What is measured, a row each: nets x batch sizes x dtypes x numbers of devices of a config."""
+
+import copy
+import dataclasses
+import hashlib
+import itertools
+import json
+from typing import Any
+
+import jax
+
+from errors import UserError, shortened
+from train_lib import build, check
+from train_lib import workdir as workdir_lib
+
+PARTS = ('train', 'infer', 'latency', 'input', 'loop', 'conv')
+TINY_RATE = 1e-9                  # a step costs the same, and no net diverges
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """One row.
+
+  Attributes:
+    config: the whole config with this row's values; train.batch_size is 0 where it is looked for.
+    devices: the first so many.
+    dtype: 'float32' or 'bfloat16'.
+  """
+  config: Any
+  devices: int
+  dtype: str
+
+  @property
+  def net(self) -> str:
+    """Its name."""
+    return self.config.net.name
+
+  @property
+  def batch_size(self) -> int:
+    """As asked for: over all devices, 0 where it is looked for."""
+    return self.config.train.batch_size
+
+  @property
+  def least_batch(self) -> int:
+    """The smallest batch there can be: a picture on each device, in each part of a step."""
+    return self.devices * self.config.train.accumulate_steps
+
+  @property
+  def name(self) -> str:
+    """In words."""
+    size = f'batch {self.batch_size}' if self.batch_size else 'batch size looked for'
+    count = f'{self.devices} device' + 's' * (self.devices > 1)
+    return f'{self.net}, {self.config.data.image_size_px} px, {size}, {self.dtype}, {count}'
+
+  @property
+  def digest(self) -> str:
+    """12 hex digits of all that decides what is measured."""
+    config, settings = self.config, self.config.benchmark
+    what = [workdir_lib.config_digest(config), self.devices, self.dtype, settings.seconds,
+            settings.least_steps, list(settings.parts), config.runtime.workers,
+            config.runtime.worker_processes, config.runtime.prefetch_batches]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
+
+
+def make_cases(config) -> list[Case]:
+  """Every row of the `benchmark` section, devices last, so that those to compare stand together.
+
+  Raises:
+    UserError: numbers that make no sense, or a row that cannot be trained.
+  """
+  settings = config.benchmark
+  _check(settings)
+  nets = tuple(settings.nets) or (config.net.name,)
+  cases = [_make_case(config, *values) for values in itertools.product(
+      dict.fromkeys(nets), dict.fromkeys(tuple(settings.dtypes) or (config.net.dtype,)),
+      dict.fromkeys(tuple(settings.batch_sizes) or (config.train.batch_size,)),
+      dict.fromkeys(tuple(settings.devices) or (len(jax.devices()),)))]
+  checked = set()
+  for case in cases:
+    _check_batch(case)
+    if (case.net, case.dtype) not in checked:       # tracing a net takes a while
+      checked.add((case.net, case.dtype))
+      _check_case(case)
+  return cases
+
+
+def _check(settings):
+  there = len(jax.devices())
+  for name, values, least, most in (
+      ('batch_sizes', settings.batch_sizes, 0, 1 << 20), ('devices', settings.devices, 1, there)):
+    for value in values:
+      if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        what = f'1 to {there}, the devices there are' if name == 'devices' else (
+            'numbers of pictures, or 0 to have one looked for')
+        raise UserError(f'benchmark.{name} has {value!r}; expected {what}')
+  for value in settings.nets:
+    if not isinstance(value, str):
+      raise UserError(f'benchmark.nets has {value!r}; expected names of nets')
+  unknown = [part for part in settings.parts if part not in PARTS]
+  if unknown or not settings.parts:
+    raise UserError(f"benchmark.parts {f'has {unknown[0]!r}' if unknown else 'is empty'}; choices: "
+                    f'{", ".join(PARTS)}')
+  for name, value, least in (('seconds', settings.seconds, 0),
+                             ('least_steps', settings.least_steps, 1),
+                             ('image_size_px', settings.image_size_px, 0)):
+    if not least <= value < float('inf'):
+      raise UserError(f'benchmark.{name} is {value}; expected a number of at least {least}')
+
+
+def _make_case(config, net, dtype, batch_size, devices) -> Case:
+  row = copy.deepcopy(config)
+  row.net.name, row.train.batch_size = net, batch_size
+  row.net.init_from, row.net.init_head, row.net.init_partial = '', 'auto', False
+  if config.benchmark.nets:
+    row.data.image_size_px = config.benchmark.image_size_px or build.input_size_px(net)
+  elif config.benchmark.image_size_px:
+    row.data.image_size_px = config.benchmark.image_size_px
+  row.net.dtype = jax.numpy.dtype(build.compute_dtype(dtype)).name
+  row.optimizer.learning_rate = TINY_RATE
+  row.train.shrink, row.train.shrink_frac = 1, 0.0   # the full-size step, which most are
+  row.train.cache_features = False
+  row.job = 'benchmark'
+  return Case(row, devices, row.net.dtype)
+
+
+def _check_batch(case):
+  if case.batch_size % case.least_batch:
+    parts = case.config.train.accumulate_steps
+    each = f'{case.devices} devices' + (f' times {parts} parts' if parts > 1 else '')
+    raise UserError(f'a batch of {case.batch_size} pictures cannot be measured: it must be a '
+                    f'multiple of {each}; change train.batch_size or benchmark.batch_sizes')
+
+
+def _check_case(case):
+  try:
+    check.check_config(case.config)
+  except UserError as error:
+    if not case.config.benchmark.nets:
+      raise
+    raise UserError(f"the benchmark's row '{case.net}': {shortened(str(error))}") from None

@@ -1,0 +1,120 @@
+"""Pictures of a benchmark: speed by batch size, where a picture's time goes, more devices."""
+
+from collections.abc import Callable
+
+from train_lib import study_panels
+from train_lib.reporting import counted
+from train_lib.study_panels import GREY, new_figure, plain_numbers, styled, title
+
+MODES = {'train': 'training', 'infer': 'prediction'}
+# What a picture costs, each alone: key of a row's pictures/s -> name; the first are parts of input.
+COSTS = {'input_read_samples_per_sec': 'reading and decoding, one thread',
+         'input_augment_samples_per_sec': 'augmentation, one thread',
+         'input_batch_samples_per_sec': 'batch assembly, one thread',
+         'input_samples_per_sec': 'input pipeline, all workers',
+         'input_transfer_samples_per_sec': 'transfer to the devices',
+         'loop_bare_samples_per_sec': 'training step, pictures on the devices',
+         'loop_samples_per_sec': 'training loop, end to end'}
+INPUT, STEP, WHOLE = '#56b4e9', '#d55e00', '#111111'
+MOST_BARS = 8                     # rows that are drawn as bars of their own
+
+
+def draw_all(rows: list[dict]) -> dict[str, Callable]:
+  """{file name: () -> a matplotlib Figure} of the pictures that these rows have something for."""
+  rows = [row for row in rows if 'error' not in row]
+  made = {}
+  if any(len(group) > 1 for group in _lines(rows, 'batch').values()):
+    made['benchmark_batch_sizes.png'] = lambda: by_batch_size(rows)
+  if any(name in row for row in rows for name in COSTS):
+    made['benchmark_picture.png'] = lambda: cost_of_a_picture(rows)
+  if any(len(group) > 1 for group in _lines(rows, 'devices').values()):
+    made['benchmark_devices.png'] = lambda: by_devices(rows)
+  return made
+
+
+def by_batch_size(rows: list[dict]):
+  """Pictures/s over the batch size: a line for each net, dtype and number of devices."""
+  modes = [mode for mode in MODES if any(f'{mode}_samples_per_sec' in row for row in rows)]
+  figure, panels = new_figure(1, len(modes), 11.5, 4.8)
+  for axes, mode in zip(panels[0], modes, strict=True):
+    for style, (name, group) in styled(list(_lines(rows, 'batch').items())):
+      points = sorted((row[f'{mode}_batch_size'], row[f'{mode}_samples_per_sec'])
+                      for row in group if f'{mode}_samples_per_sec' in row)
+      axes.plot(*zip(*points, strict=True) if points else ([], []), label=name, **style)
+    _batch_axes(axes)
+    axes.set_ylabel(f'{MODES[mode]}: pictures/s')
+  study_panels.legend(panels[0][0], 'net')
+  title(figure, 'Speed over the batch size: where a line is flat, a larger batch gains nothing')
+  return figure
+
+
+def _batch_axes(axes):
+  axes.set_xscale('log', base=2)
+  axes.set_ylim(bottom=0)
+  plain_numbers(axes.xaxis)
+  sizes = sorted({float(x) for line in axes.lines for x in line.get_xdata()})
+  axes.set_xticks(sizes, [f'{size:g}' for size in sizes])
+  axes.set_xlabel('pictures in a batch, over all devices')
+
+
+def cost_of_a_picture(rows: list[dict]):
+  """Bars of the time that each part takes for a picture, alone; a panel for each row."""
+  rows = [row for row in rows if any(name in row for name in COSTS)][:MOST_BARS]
+  figure, panels = new_figure(len(rows), 1, 11.5, 1.2 + 2.4 * len(rows))
+  for axes, row in zip(panels[:, 0], rows, strict=True):
+    known = {name: 1e3 / row[name] for name in COSTS if row.get(name)}
+    places = range(len(known) - 1, -1, -1)
+    axes.barh(places, known.values(), color=[_colour(name) for name in known], height=0.68)
+    for place, spent in zip(places, known.values(), strict=True):
+      axes.annotate(f' {spent:,.3g} ms = {1e3 / spent:,.0f} pictures/s', (spent, place),
+                    va='center', fontsize=9)
+    axes.set_yticks(places, [COSTS[name] for name in known])
+    axes.set_xlim(0, 1.35 * max(known.values()))
+    axes.grid(axis='y', visible=False)
+    axes.set_title(f"{row['model']}, {row['img_size']} px, {row['dtype']}, batch "
+                   f"{row.get('train_batch_size', row['asked_batch_size'])}, devices: "
+                   f"{row['devices']}", fontsize=10, loc='left', parse_math=False)
+  panels[-1, 0].set_xlabel('milliseconds for a picture')
+  title(figure, 'Where the time of a picture goes: each part alone, then the loop, which does them '
+        'side by side\nand is as slow as the slowest of pipeline, transfer and step')
+  return figure
+
+
+def _colour(name):
+  return WHOLE if name.startswith('loop_samples') else STEP if name.startswith('loop') else INPUT
+
+
+def by_devices(rows: list[dict]):
+  """Pictures/s over the number of devices, and what a perfect gain would be."""
+  modes = [mode for mode in MODES if any(f'{mode}_samples_per_sec' in row for row in rows)]
+  figure, panels = new_figure(1, len(modes), 11.5, 4.8)
+  for axes, mode in zip(panels[0], modes, strict=True):
+    counts = sorted({row['devices'] for row in rows})
+    for style, (name, group) in styled(list(_lines(rows, 'devices').items())):
+      points = sorted((row['devices'], row[f'{mode}_samples_per_sec']) for row in group
+                      if f'{mode}_samples_per_sec' in row)
+      if points:
+        axes.plot(*zip(*points, strict=True), label=name, **style)
+        each = points[0][1] / points[0][0]
+        axes.plot(counts, [each * count for count in counts], color=GREY, linewidth=0.9,
+                  linestyle=':')
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(counts)
+    axes.set_xlabel('devices')
+    axes.set_ylabel(f'{MODES[mode]}: pictures/s')
+  study_panels.legend(panels[0][0], 'net')
+  title(figure, 'Speed over the number of devices; dotted: twice as many would be twice as fast')
+  return figure
+
+
+def _lines(rows, axis) -> dict[str, list[dict]]:
+  """The rows that make one line, by its name."""
+  groups = {}
+  for row in rows:
+    name = f"{row['model']} {row['img_size']} px, {row['dtype']}"
+    if axis == 'batch':
+      name += f", {counted(row['devices'], 'device')}"
+    else:
+      name += f", batch {row['asked_batch_size'] or 'found'}"
+    groups.setdefault(name, []).append(row)
+  return groups

@@ -1,0 +1,101 @@
+"""The rows that a benchmark leaves, in JSON and CSV: written as they come, and gone on with."""
+
+import json
+import os
+
+from train_lib import records, reporting
+from train_lib import workdir as workdir_lib
+from train_lib.throughput.cases import Case
+
+JSON, CSV = 'benchmark.json', 'benchmark.csv'
+MEASURED = ('samples_per_sec', 'step_time', 'batch_size', 'img_size', 'step_time_p95',
+            'step_time_least', 'step_time_most', 'samples_per_sec_per_device', 'compile_sec',
+            'first_step_sec', 'gflops', 'peak_frac', 'scaling_frac', 'memory_mb', 'memory_source')
+COLUMNS = (
+    'model', 'img_size', 'dtype', 'devices', 'param_count',
+    *(f'infer_{name}' for name in MEASURED), 'infer_gmacs',
+    'infer_latency_ms', 'infer_latency_ms_p95',
+    *(f'train_{name}' for name in MEASURED), 'train_accumulate_steps', 'train_dispatch_ms',
+    'peak_tflops', 'peak_source',
+    'input_samples_per_sec', 'input_read_samples_per_sec', 'input_augment_samples_per_sec',
+    'input_batch_samples_per_sec', 'input_transfer_samples_per_sec', 'input_workers',
+    'loop_samples_per_sec', 'loop_bare_samples_per_sec', 'stall_frac', 'conv_in_loop_ratio',
+    'bound_by', 'error', 'asked_batch_size', 'config_digest')
+SCALED = ('model', 'img_size', 'dtype', 'asked_batch_size')  # alike in rows that are compared
+# What must be alike for rows to stand in one table.
+SAME = ('commit', 'platform', 'cpus', 'devices', 'xla_flags', 'allocator', 'compilation_cache',
+        'versions')
+
+
+def describe_environment(cache_dir: str) -> dict:
+  """Code, versions, machine, devices and flags. Args: cache_dir: of compiled programs, or 'off'."""
+  start = workdir_lib.describe_start()
+  return {**start, 'allocator': os.environ.get('GLIBC_TUNABLES', ''),
+          'processors': len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity')
+          else os.cpu_count(),
+          'compilation_cache': cache_dir}
+
+
+def begin_row(case: Case) -> dict:
+  """The row of a case before anything is measured."""
+  return {'model': case.net, 'img_size': case.config.data.image_size_px, 'dtype': case.dtype,
+          'devices': case.devices, 'asked_batch_size': case.batch_size,
+          'config_digest': case.digest}
+
+
+class Table:
+  """The rows in a folder. Those that are there are kept where the environment is the same.
+
+  Args: folder: local or remote; environment: of `describe_environment`.
+  """
+
+  def __init__(self, folder, environment: dict):
+    self._folder, self._environment, self.rows = folder, environment, []
+    path = folder / JSON
+    if not path.exists():
+      return
+    before = records.read_fields(path, {'environment': dict, 'rows': [dict]},
+                                 needs=('environment', 'rows'))
+    environment = json.loads(json.dumps(environment))
+    changed = [name for name in SAME if before['environment'].get(name) != environment.get(name)]
+    if not changed:
+      self.rows = before['rows']
+      return
+    kept = _free_name(folder)
+    records.write_json(kept, before)
+    reporting.say(f'measured again from the first row, since {", ".join(changed)} changed; the '
+                  f'rows before are in {kept}')
+
+  def find(self, case: Case) -> dict | None:
+    """The finished row of a case."""
+    return next((row for row in self.rows if row.get('config_digest') == case.digest), None)
+
+  def add(self, row: dict) -> None:
+    """Writes a finished row into both files."""
+    add_scaling(row, self.rows)
+    self.rows.append(row)
+    self.write()
+
+  def write(self) -> None:
+    """Writes both files as they are now."""
+    records.write_json(self._folder / JSON, {'environment': self._environment, 'rows': self.rows})
+    records.write_csv(self._folder / CSV, COLUMNS,
+                      [[row.get(name) for name in COLUMNS] for row in self.rows])
+
+
+def add_scaling(row: dict, rows: list[dict]) -> None:
+  """Adds how much of the speed of each device is left, beside the row of the fewest devices."""
+  alike = [other for other in rows if all(other.get(name) == row.get(name) for name in SCALED)]
+  for mode in ('infer', 'train'):
+    name = f'{mode}_samples_per_sec_per_device'
+    known = [other for other in alike if name in other and other['devices'] < row['devices']]
+    if name in row and known:
+      fewest = min(known, key=lambda other: other['devices'])
+      row[f'{mode}_scaling_frac'] = row[name] / fewest[name]
+
+
+def _free_name(folder):
+  number = 1
+  while (folder / f'benchmark.{number}.json').exists():
+    number += 1
+  return folder / f'benchmark.{number}.json'

@@ -1,0 +1,68 @@
+"""What bounds a row, in words."""
+
+STALLED = 0.05                    # of the loop's time, above which the step is not what bounds it
+KEEPS_UP = 1.1                    # times what the step takes: the input pipeline keeps up
+COMPUTE, SOME = 0.4, 0.2          # of the peak
+DISPATCH = 0.5                    # of a step's time, that the host needs to hand it over
+
+
+def describe(row: dict, platform: str) -> str:
+  """The sentence of a row; '' where too little was measured.
+
+  Args: row: of the table; platform: of the devices, as JAX calls it.
+  """
+  rate = row.get('loop_bare_samples_per_sec', row.get('train_samples_per_sec'))
+  if rate is None:
+    return ''
+  made, stall = row.get('input_samples_per_sec'), row.get('stall_frac')
+  if stall is None:
+    if made is not None and made < rate:
+      return _input(row, made, rate)
+    return _device(row, platform)
+  if stall <= STALLED:
+    return _device(row, platform)
+  sent = row.get('input_transfer_samples_per_sec')
+  lost = f'{stall:.0%} of the time'
+  if sent is not None and sent < KEEPS_UP * rate and (made is None or sent < made):
+    return (f'the transfer to the devices: it takes {sent:,.0f} pictures/s and the step could take '
+            f'{rate:,.0f}; raise runtime.prefetch_batches')
+  if made is not None and made < KEEPS_UP * rate:
+    return _input(row, made, rate)
+  if platform == 'cpu':
+    return (f'the processors, which the input pipeline shares with the step and takes {lost} from: '
+            f'alone they make {_number(made)} pictures/s and train {rate:,.0f}; on a CPU fewer or '
+            'cheaper operations of data.augment help')
+  return (f'the loop: {lost} the devices wait, though the input pipeline makes '
+          f'{_number(made)} pictures/s and the step takes {rate:,.0f}; raise '
+          'runtime.prefetch_batches or runtime.log_every_steps')
+
+
+def _input(row, made, rate):
+  parts = {name: row.get(f'input_{name}_samples_per_sec') for name in ('read', 'augment', 'batch')}
+  known = {name: value for name, value in parts.items() if value}
+  slowest = {'read': 'reading and decoding', 'augment': 'data.augment', 'batch': 'batch assembly'}
+  most = f', mostly for {slowest[min(known, key=known.get)]}' if known else ''
+  workers = row.get('input_workers')
+  now = f' ({workers} now)' if workers is not None else ''
+  return (f'the input pipeline: it makes {made:,.0f} pictures/s{most}, and the step could take '
+          f'{rate:,.0f}; raise runtime.workers{now} up to the processors there are')
+
+
+def _device(row, platform):
+  frac, dispatch = row.get('train_peak_frac'), row.get('train_dispatch_ms')
+  if platform != 'cpu' and dispatch and dispatch > DISPATCH * row['train_step_time']:
+    return (f'dispatch: the host needs {dispatch:.2f} ms to hand over a step that takes '
+            f'{row["train_step_time"]:.2f} ms; raise train.batch_size')
+  if frac is None:
+    return 'the step itself; how much of the peak it reaches is not known'
+  measured = 'measured' if row.get('peak_source', '').startswith('measured') else 'published'
+  of = f"{frac:.0%} of the devices' {measured} peak of {row['peak_tflops']:,.3g} TFLOP/s"
+  if frac >= COMPUTE:
+    return f'compute: {of}'
+  if frac >= SOME:
+    return f'compute and memory bandwidth: {of}'
+  return f'memory bandwidth or small operations: {of}; a larger batch may help'
+
+
+def _number(value):
+  return 'more' if value is None else f'{value:,.0f}'
