@@ -136,8 +136,9 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
   loader = build_data.build_loader(config, learned, train=True, batch_size=config.train.batch_size,
                               keys=('image', *_training_keys(config, task)))
   picture = {'image': jnp.asarray(build_data.blank_pictures(config))}
+  init = jax.jit(task.init)       # so that the net is traced once for all that asks
   plan = freezing.plan_of_config(
-      config, num_steps, jax.eval_shape(task.init, jax.random.key(0), picture)['params'])
+      config, num_steps, jax.eval_shape(init, jax.random.key(0), picture)['params'])
 
   def build_optimizer(first: bool):
     return optimizers.build_optimizer(
@@ -155,7 +156,7 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
     return create_state(variables, build_optimizer(False)[0], use_ema=config.train.ema_decay > 0)
 
   def create(key) -> TrainState:
-    return start_from(task.init(key, picture))
+    return start_from(init(key, picture))
 
   key = parallel.put_whole(mesh, jax.random.key(config.seed))
   shrunk = dataclasses.replace(task, shrink=check.check_shrink(config))
