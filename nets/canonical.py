@@ -1,7 +1,7 @@
 """Dense convolution for XLA's CPU backend: in one layout, with gradients that are spelled out.
 
 That backend computes a convolution well only as [B, H, W, C] with [height, width, in, out]; as JAX
-spells its gradients, in loops, they have other layouts and take 60 times as long. So both
+spells its gradients they have other layouts and, in loops, take many times as long. So both
 convolutions of the backward pass are written in that one, with transposes around them. Where it is
 slow all the same, matrix products take its place:
 
@@ -70,18 +70,19 @@ def _sum_of_products(x, grad):
                     preferred_element_type=jnp.float32)
 
 
-def _convolve(x, kernel, stride, padding, **dilation):
+def convolve_plain(x, kernel, stride, padding, **options):
+  """XLA's own convolution in the layout of all nets, with the gradient that JAX spells."""
   return lax.conv_general_dilated(
-    x, kernel, stride, padding, dimension_numbers=_DIMENSIONS, **dilation)
+    x, kernel, stride, padding, dimension_numbers=_DIMENSIONS, **options)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolution(x, kernel, stride, padding):
-  return _convolve(x, kernel, stride, padding)
+  return convolve_plain(x, kernel, stride, padding)
 
 
 def _convolution_forward(x, kernel, stride, padding):
-  return _convolve(x, kernel, stride, padding), (x, kernel)
+  return convolve_plain(x, kernel, stride, padding), (x, kernel)
 
 
 def _convolution_backward(stride, padding, residuals, grad):
@@ -102,7 +103,7 @@ def _picture_gradient(x, kernel, grad, stride, padding):
     (low, _), size = padding[axis], kernel.shape[axis]
     last = (grad.shape[1 + axis] - 1) * stride[axis]  # where the last window begins, before `low`
     pads.append((size - 1 - low, x.shape[1 + axis] + low - 1 - last))
-  return _convolve(
+  return convolve_plain(
     grad, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), pads, lhs_dilation=stride)
 
 
@@ -112,7 +113,7 @@ def _kernel_convolution(x, kernel, grad, stride, padding):
   for axis in (0, 1):
     (low, _), last = padding[axis], (grad.shape[1 + axis] - 1) * stride[axis]
     pads.append((low, kernel.shape[axis] + last - x.shape[1 + axis] - low))
-  return _convolve(
+  return convolve_plain(
     x.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), (1, 1), pads,
     rhs_dilation=stride).transpose(1, 2, 0, 3)
 

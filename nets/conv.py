@@ -25,12 +25,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from nets.canonical import convolve_canonical
+from nets.canonical import convolve_canonical, convolve_plain
 from nets.depthwise import convolve_depthwise
 
 CONV_FORMS = ('auto', 'plain', 'canonical')
 _conv_form = contextvars.ContextVar('conv_form', default='auto')
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
@@ -71,11 +70,6 @@ def _padding_pairs(padding):
   return tuple(_pair(one) for one in _pair(padding))
 
 
-def _convolve(x, kernel, stride, padding, **options):
-  return lax.conv_general_dilated(
-    x, kernel, stride, padding, dimension_numbers=_DIMENSIONS, **options)
-
-
 def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
   """Convolves images with a kernel; every convolution of the project comes through here.
 
@@ -95,11 +89,11 @@ def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
       and groups == x.shape[-1] == kernel.shape[-1] > 1):
     return convolve_depthwise(x, kernel, stride, padding)
   if groups != 1 or dilation != (1, 1):  # no CPU form of their own yet
-    return _convolve(
+    return convolve_plain(
       x, kernel, stride, padding, rhs_dilation=dilation, feature_group_count=groups)
   if get_conv_form() == 'canonical':
     return convolve_canonical(x, kernel, stride, padding)
-  return _convolve(x, kernel, stride, padding)
+  return convolve_plain(x, kernel, stride, padding)
 
 
 class Conv(nn.Module):

@@ -1,7 +1,7 @@
 """Is the gradient of a convolution as fast in a loop as outside of one?
 
-On a CPU XLA computes the plain one in a loop, as gradient accumulation is, some 60 times slower;
-the nets' own form keeps the ratio near 1.
+On a CPU XLA computes the plain one many times slower in a loop, as gradient accumulation is; the
+nets' own form keeps the ratio near 1.
 """
 
 import time

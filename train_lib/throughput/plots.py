@@ -76,7 +76,8 @@ def cost_of_a_picture(rows: list[dict]):
                    f"{row['devices']}", fontsize=10, loc='left', parse_math=False)
   panels[-1, 0].set_xlabel('milliseconds for a picture')
   title(figure, 'Where the time of a picture goes: each part alone, then the loop, which does them '
-        'side by side\nand is as slow as the slowest of pipeline, transfer and step')
+        'side by side\nand is as slow as the slowest of pipeline, transfer and step (on a CPU, '
+        'which they share, slower)')
   return figure
 
 

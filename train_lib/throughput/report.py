@@ -18,8 +18,6 @@ DIGITS = {'train_step_time': 1, 'train_step_time_p95': 1, 'infer_latency_ms': 1,
           'train_compile_sec': 1, 'train_first_step_sec': 1, 'train_memory_mb': 0,
           'train_peak_frac': 3, 'train_scaling_frac': 2, 'stall_frac': 3, 'conv_in_loop_ratio': 2}
 DIGITS |= {name: 1 for name in TABLE if name.endswith('per_sec')}
-
-
 SHARED = ('these are virtual devices of one CPU, which share its processors: more of them are no '
           'faster')
 
