@@ -1,8 +1,11 @@
 """Runs a job: `python main.py --config=configs/tagger.py` trains; `--job=...` does the rest."""
 
 if __name__ == '__main__':        # before the other imports, which take a while
+  import gc
+
   from train_lib import signals
   signals.stop_early()
+  gc.disable()                    # until the job begins
 
 import sys
 
@@ -45,7 +48,9 @@ def main(argv: list[str]) -> None:
   workdir = WORKDIR.value or launch.default_workdir(config_path)
   _join(config, workdir)
   from jobs import get_job  # not before: jax reads its settings at import
-  get_job(name)(config, workdir, config_path=config_path, input=INPUT.value, output=OUTPUT.value)
+  run = get_job(name)
+  gc.enable()
+  run(config, workdir, config_path=config_path, input=INPUT.value, output=OUTPUT.value)
 
 
 def _join(config, workdir: str) -> None:

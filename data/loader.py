@@ -40,7 +40,7 @@ class BatchMaker:
     local_size = self.batch_size // self.shard_count
     first = k * self.batch_size + self.shard_index * local_size
     bad = []
-    examples = (self._load_row(k, row, bad) for row in range(first, first + local_size))
+    examples = (self.load_row(k, row, bad) for row in range(first, first + local_size))
     return self.assemble(examples, local_size, bad), bad
 
   def assemble(self, examples, num_rows, bad):
@@ -52,7 +52,7 @@ class BatchMaker:
     check_batch(batch)
     return batch
 
-  def _load_row(self, k, row, bad):
+  def load_row(self, k, row, bad):
     """The example of a global row, a substitute if it is unreadable in training, or None."""
     size = len(self.source)
     if not self.train:
@@ -72,13 +72,10 @@ class BatchMaker:
   def load(self, index, bad, rng_seed=None):
     """The finished example of an index, or None and a note in `bad` where it cannot be read."""
     name = f'row {index}'
-    # moving joints along costs time: only if asked for, or if an operation reads them
-    needs = (key for operation in self.pipeline for key in getattr(operation, 'needs', ()))
-    wanted = {'id', 'image_bytes', *self.keys, *needs}
     try:
       example = self.source[index]
       name = example['id']
-      example = {key: value for key, value in example.items() if key in wanted}
+      example = {key: value for key, value in example.items() if key in self._wanted}
       if rng_seed is not None:
         example['rng'] = np.random.default_rng(rng_seed)
       for operation in self.pipeline:
@@ -90,6 +87,12 @@ class BatchMaker:
       where = f": '{error.filename}'" if error.filename else ''
       bad.append((name, f'{error.strerror}{where}' if error.strerror else str(error)))
     return None
+
+  @functools.cached_property
+  def _wanted(self):
+    """Moving joints along costs time: only if asked for, or if an operation reads them."""
+    needs = (key for operation in self.pipeline for key in getattr(operation, 'needs', ()))
+    return {'id', 'image_bytes', *self.keys, *needs}
 
   def _find_blank(self, bad):
     """The first example that can be read: it shows the shapes to a batch without any row."""
@@ -218,6 +221,11 @@ class Loader:
       UserError: too many pictures are unreadable.
     """
     return self._note_bad(*self._maker(k))
+
+  def sample(self) -> dict:
+    """Returns a batch of one row: it shows the shapes and kinds of all."""
+    bad = []
+    return self._maker.assemble([self._maker.load_row(0, 0, bad)], 1, bad)
 
   def example(self, index: int) -> dict | None:
     """Returns the finished example of an index as evaluation reads it; None: it is unreadable."""

@@ -212,11 +212,11 @@ def _check_optimizer(config) -> None:
 
 def check_net(config) -> None:
   """Raises UserError for a net, a size of pictures or parts to freeze that there are not."""
-  shape, axes = build_data.picture_shape(config), get_task(config.task).output_axes
-  output, variables = _net_shapes(config, shape)
-  if config.train.shrink_frac:
-    shrink = check_shrink(config)
-    _net_shapes(config, tuple(side_px // shrink for side_px in shape))
+  axes = get_task(config.task).output_axes
+  shrink = check_shrink(config) if config.train.shrink_frac else 1
+  # a net that takes shrunk pictures takes whole ones
+  output, variables = _net_shapes(
+      config, tuple(side_px // shrink for side_px in build_data.picture_shape(config)))
   if len(output.shape) != axes:
     raise UserError(f"the net '{config.net.name}' gives an output of {len(output.shape)} axes, and "
                     f"the task '{config.task}' wants {axes}; choose a net of another kind")

@@ -48,6 +48,13 @@ def put_batch(mesh: Mesh, batch: dict) -> dict:
           for key, value in batch.items() if key not in ON_HOST}
 
 
+def abstract_batch(mesh: Mesh, batch: dict, batch_size: int) -> dict:
+  """Shapes, dtypes and shardings of what `put_batch` makes. Args: batch: host rows, any number."""
+  return {key: jax.ShapeDtypeStruct((batch_size, *value.shape[1:]), value.dtype,
+                                    sharding=by_rows(mesh))
+          for key, value in batch.items() if key not in ON_HOST}
+
+
 def put_whole(mesh: Mesh, tree):
   """Host arrays -> global arrays that every device holds whole.
 
@@ -83,9 +90,9 @@ def abstract_whole(mesh: Mesh, function, *args):
 def compile_once(mesh: Mesh, function):
   """Compiles function(key), which runs once; every device gets the whole result.
 
-  On a CPU hardly optimised: random numbers for every kernel take long to compile, not to run.
+  On a CPU less optimised: random numbers for every kernel take long to compile, not to run.
   """
-  options = {'xla_backend_optimization_level': '0'} if jax.default_backend() == 'cpu' else None
+  options = {'xla_backend_optimization_level': '2'} if jax.default_backend() == 'cpu' else None
   return jax.jit(function, out_shardings=replicated(mesh), compiler_options=options)
 
 

@@ -25,6 +25,7 @@ from train_lib import (
 )
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints, state_digest
+from train_lib.compile_ahead import collector_at_rest, compiling_ahead
 from train_lib.goodput import Goodput
 from train_lib.lock import Lock
 from train_lib.reporting import say
@@ -122,8 +123,9 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
   if distributed.size() > 1:
     source = processes.in_turn(lambda: build_data.build_source(config, 'train', poll))
     processes.check_alike('the training data', source.fingerprint)
-  training = processes.everywhere(
-      lambda: build_training(config, poll, source, pixels=tuple(map(tuple, pixels))))
+  with collector_at_rest():
+    training = processes.everywhere(
+        lambda: build_training(config, poll, source, pixels=tuple(map(tuple, pixels))))
   source = training.train_source
   say(source.description)
   processes.agree(lambda: _note_data(folder, training))
@@ -140,8 +142,10 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
     say(line)
   with Goodput(folder, checkpoints.cost, started) as goodput, checkpoints:
     find_state = functools.partial(_find_state, training, checkpoints, folder)
+    start = max(checkpoints.steps(), default=0)
     # other processes may compile for longer than this one
-    with watchdog.allow(COMPILE_SEC if distributed.size() > 1 else 0):
+    with (watchdog.allow(COMPILE_SEC if distributed.size() > 1 else 0), collector_at_rest(),
+          compiling_ahead(training, start + 1)):
       state = jax.block_until_ready(find_state())
     training = with_features(training, state, loaders['valid'], poll)
     if training.head:

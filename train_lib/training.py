@@ -137,8 +137,9 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
                               keys=('image', *_training_keys(config, task)))
   picture = {'image': jnp.asarray(build_data.blank_pictures(config))}
   init = jax.jit(task.init)       # so that the net is traced once for all that asks
+  key = parallel.put_whole(mesh, jax.random.key(config.seed))
   plan = freezing.plan_of_config(
-      config, num_steps, jax.eval_shape(init, jax.random.key(0), picture)['params'])
+      config, num_steps, jax.eval_shape(lambda key: init(key, picture), key)['params'])
 
   def build_optimizer(first: bool):
     return optimizers.build_optimizer(
@@ -158,7 +159,6 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
   def create(key) -> TrainState:
     return start_from(init(key, picture))
 
-  key = parallel.put_whole(mesh, jax.random.key(config.seed))
   shrunk = dataclasses.replace(task, shrink=check.check_shrink(config))
   return Training(
       config=config, mesh=mesh, task=task, train_source=source, places=places, loader=loader,
