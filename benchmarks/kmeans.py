@@ -11,8 +11,9 @@ compiled before the first turn, and how long that took is told apart. faiss is l
 not installed (`pip install faiss-cpu`, or all rivals: `pip install -e '.[rivals]'`). Each library
 has the threads that it takes by itself; how many, and what the environment says of them, stands in
 the second line: with others on the machine, OMP_WAIT_POLICY=passive keeps faiss' threads from
-waiting busily. The stream is fitted in a process of its own, whose peak memory is told; pages of
-the map that happen to be in memory count there as well.
+waiting busily. The process has the allocator settings that main.py starts with on a CPU, rivals as
+well as ours (--notune: as it comes); the first line tells. The stream is fitted in a process of its
+own, whose peak memory is told; pages of the map that happen to be in memory count there as well.
 """
 
 import argparse
@@ -29,7 +30,7 @@ import warnings
 
 import numpy as np
 
-from train_lib import parallel
+from train_lib import launch, parallel
 from train_lib.clustering.kmeans import assign, fit_kmeans
 from train_lib.clustering.seeding import draw_starts
 from train_lib.clustering.sharded_rows import ShardedRows
@@ -47,8 +48,12 @@ def main() -> None:
   if flags.stream_file:
     print(json.dumps(stream(flags)))
     return
+  if flags.tune:
+    launch.restart_tuned(['-m', 'benchmarks.kmeans', *sys.argv[1:]])
+  tuned = launch.TUNED in os.environ
+  settings = "main.py's allocator settings" if tuned else 'settings as they come'
   print(f'{flags.rows:,} x {flags.width} float32, {flags.clusters} clusters, {flags.iterations} '
-        f'iterations, {os.cpu_count()} processors\n{told_of_threads()}', flush=True)
+        f'iterations, {os.cpu_count()} processors, {settings}\n{told_of_threads()}', flush=True)
   for line in compare(flags):
     print(line, flush=True)
   if flags.stream_rows:
@@ -66,6 +71,7 @@ def read_flags() -> argparse.Namespace:
   parser.add_argument('--repeats', type=int, default=5)
   parser.add_argument('--spread', type=float, default=0.5, help='of middles; rows have 1')
   parser.add_argument('--stream_rows', type=int, default=1_000_000, help='0 leaves the stream out')
+  parser.add_argument('--notune', dest='tune', action='store_false')
   parser.add_argument('--stream_file', default='', help='only this: fit the map, told as JSON')
   return parser.parse_args()
 

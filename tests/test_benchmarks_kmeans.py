@@ -3,8 +3,10 @@
 import argparse
 
 import numpy as np
+import pytest
 
 from benchmarks import kmeans
+from train_lib import launch
 
 FLAGS = argparse.Namespace(rows=600, width=8, clusters=5, iterations=3, repeats=1, spread=3.0)
 
@@ -37,3 +39,20 @@ def test_versions_and_threads_are_told(monkeypatch):
   monkeypatch.setenv('OMP_WAIT_POLICY', 'passive')
   told = kmeans.told_of_threads()
   assert 'scikit-learn 1.' in told and 'openmp ' in told and 'OMP_WAIT_POLICY=passive' in told
+
+
+@pytest.mark.parametrize('flag, tuned', [([], True), (['--notune'], False)])
+def test_it_starts_with_the_settings_of_main_and_tells_so(monkeypatch, capsys, flag, tuned):
+  monkeypatch.delenv(launch.TUNED, raising=False)
+  monkeypatch.setattr('sys.argv', ['kmeans', '--stream_rows=0', *flag])
+  monkeypatch.setattr(kmeans, 'compare', lambda flags: [])
+  restarted = []
+
+  def restart(argv):
+    restarted.append(argv)
+    monkeypatch.setenv(launch.TUNED, '1')
+  monkeypatch.setattr(launch, 'restart_tuned', restart)
+  kmeans.main()
+  assert restarted == [['-m', 'benchmarks.kmeans', '--stream_rows=0']] * tuned
+  told = capsys.readouterr().out.splitlines()[0]
+  assert told.endswith("main.py's allocator settings" if tuned else 'settings as they come')

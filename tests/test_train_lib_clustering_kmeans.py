@@ -35,7 +35,7 @@ def mesh(request):
 @pytest.fixture
 def small_blocks(monkeypatch):
   """Many blocks on every device, the last of them not full."""
-  monkeypatch.setattr(sharded_rows, 'CPU_BLOCK_ROWS', 100)
+  monkeypatch.setattr(sharded_rows, 'CPU_BLOCK_BYTES', 100 * 4 * 12)
 
 
 @pytest.mark.parametrize('offset, tolerance', [(0, 1e-4), (1_000, 1e-4), (0, 0)])
@@ -192,8 +192,18 @@ def test_shares_of_rows_on_threads_give_the_same(monkeypatch):
   monkeypatch.setattr(sharded_rows, 'FEW_ROWS', 100)
   monkeypatch.setattr(sharded_rows.os, 'cpu_count', lambda: 3)
   laid = sharded_rows.ShardedRows(rows, mesh)
-  assert len(laid._rows) == 3 and sum(laid._counts) == 503
+  assert len(laid._turns) == len(laid._rows) == 3 and sum(laid._counts) == 503
   shared = fit_kmeans(rows, 7, seed=3, mesh=mesh)
   np.testing.assert_array_equal(shared.clusters, whole.clusters)
   np.testing.assert_allclose(shared.centres, whole.centres, atol=1e-5)
   assert shared.inertia == pytest.approx(whole.inertia, rel=1e-6)
+
+
+@pytest.mark.parametrize('width', [3, 16])
+def test_rows_on_a_cpu_are_held_once(small_blocks, width):
+  laid = sharded_rows.ShardedRows(blobs(width=width), mesh_of(1))
+  assert len(laid._rows) > 2
+  held = [rows.addressable_shards[0].data.unsafe_buffer_pointer() for rows in laid._rows]
+  size = laid._rows[0].nbytes
+  assert held == [laid.rows.ctypes.data + block * size for block in range(len(held))]
+  assert not laid.rows.flags.writeable

@@ -78,7 +78,7 @@ def fit_kmeans(features: np.ndarray, num_clusters: int, *, seed: int = 0, restar
                     f'{seed}; expected one or more of both, and a seed from 0')
   features, origin = np.asarray(features), find_origin(features, spherical)
   laid = ShardedRows(features, mesh or parallel.make_mesh(), origin=origin, spherical=spherical)
-  limit = tolerance * _mean_variance(laid.rows)
+  limit = tolerance * _mean_variance(laid.rows) if tolerance else 0
   best = None
   for restart in range(1 if start is not None else restarts):
     if start is None:
