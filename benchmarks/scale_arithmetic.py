@@ -12,7 +12,7 @@ STATE_BYTES = 16                  # of a parameter: itself, AdamW's two moments,
 GRADIENT_BYTES = 4
 UPDATE_BYTES = 36                 # the same read with the gradient, 5 numbers, and written, 4
 LOSS_PASSES = 6                   # over [rows, tags]: logits, labels, losses, and their gradients
-PROBABILITY_BYTES, LABEL_BYTES = 4, 1  # of a tag of a picture, that every host gets in evaluation
+PROBABILITY_BYTES, LABEL_BYTES = 4, 1  # of a tag of a picture, that evaluation counts on the host
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,6 @@ class Plan:
   memory_frac: float = 0.9
   compile_sec: float = 120.0
   stored: str = 'photographs, 512 px'
-  counting_hosts: int = 1         # among which the rows of evaluation are counted; today each
-                                  # process counts all of them
 
   @property
   def train_pictures(self) -> float:
@@ -81,7 +79,8 @@ class Net:
   """A net with as many outputs as the plan has tags."""
   name: str
   params: float
-  training_flops: float           # of a picture
+  forward_flops: float            # of a picture
+  training_flops: float           # of a picture, forward and backward
   kept_bytes: float               # of a picture, for the backward pass
 
 
@@ -121,10 +120,11 @@ def value(parts: dict, part: str, name: str) -> float:
 def net_of(parts: dict, name: str, plan: Plan) -> Net:
   """A net of the part `nets`, its head as wide as the plan has tags."""
   found = {key: value(parts, 'nets', f'{name}: {key}')
-           for key in ('parameters', 'features', 'training', 'kept for the backward pass')}
+           for key in ('parameters', 'features', 'forward', 'training',
+                       'kept for the backward pass')}
   more = (found['features'] + 1) * (plan.tags - MEASURED_TAGS)
-  return Net(name, found['parameters'] * 1e6 + more, found['training'] * 1e9,
-             found['kept for the backward pass'] * 1e6)
+  return Net(name, found['parameters'] * 1e6 + more, found['forward'] * 1e9,
+             found['training'] * 1e9, found['kept for the backward pass'] * 1e6)
 
 
 def step_of(machine: Machine, net: Net, plan: Plan, parts: dict, frac: float) -> Step:
@@ -167,17 +167,27 @@ def checkpoint_of(net: Net, parts: dict) -> dict[str, float]:
                             for key, name in names.items()}}
 
 
-def evaluation_of(plan: Plan, parts: dict) -> dict[str, float]:
+def evaluation_of(machine: Machine, net: Net, plan: Plan, parts: dict, frac: float
+                  ) -> dict[str, float]:
   """Seconds of the validation split once, of the test split, and of all of a run.
 
-  The host's counting alone: what chips and reading take goes on beside it or is far less.
+  Chips predict and then every process counts its own rows, one batch after another; reading goes
+  on beside both. At the end the counts are added up, and each process works the figures out.
+
+  Args: frac: share of the peak that arithmetic reaches.
   """
+  a_core = value(parts, 'input', f'read by one core: {plan.stored}')
   tags = plan.tags / MEASURED_TAGS
-  a_picture = tags * value(parts, 'evaluation', 'a picture, with truths and copies') / 1e3
+  count = tags * value(parts, 'evaluation', 'a picture, with truths and copies') / 1e3
+  a_picture = max(
+      net.forward_flops / (machine.chips * machine.peak_flops * frac) + count / machine.processes,
+      1 / (machine.cores * plan.core_frac * a_core))
   end = tags * sum(value(parts, 'evaluation', f'{name} at the end')
                    for name in ('average precision and counts', 'thresholds', 'figures'))
-  valid, test = (end + a_picture * plan.pictures * frac / plan.counting_hosts
-                 for frac in (plan.valid_frac, plan.test_frac))
+  if machine.processes > 1:
+    end += tags * value(parts, 'hosts', '4 processes: counts of a split added up')
+  valid, test = (end + a_picture * plan.pictures * share
+                 for share in (plan.valid_frac, plan.test_frac))
   return {'valid_sec': valid, 'test_sec': test,
           'run_sec': valid * (plan.evaluations + 1) + test}      # once more for the last report
 
@@ -194,7 +204,7 @@ def run_of(machine: Machine, net: Net, plan: Plan, parts: dict, frac: float) -> 
   step, checkpoint = step_of(machine, net, plan, parts, frac), checkpoint_of(net, parts)
   seconds = {'index': index_sec(plan, parts)['first'], 'compilation': plan.compile_sec,
              'steps': plan.steps * step.seconds,
-             'evaluation': evaluation_of(plan, parts)['run_sec'],
+             'evaluation': evaluation_of(machine, net, plan, parts, frac)['run_sec'],
              'checkpoints': plan.evaluations * checkpoint['waits_sec']}
   total = sum(seconds.values())
   return {'seconds': seconds, 'total_sec': total, 'chip_hours': machine.chips * total / 3600,

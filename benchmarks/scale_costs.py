@@ -32,7 +32,6 @@ WHAT_IF = {
     'pictures stored at 256 px': {'stored': 'photographs, 256 px'},
     '140,000 tags': {'tags': 140_000},
     '0.1 % for valid, 0.5 % for test': {'valid_frac': 0.001, 'test_frac': 0.005},
-    'evaluation counted on 16 hosts (not built)': {'counting_hosts': 16},
 }
 
 
@@ -180,19 +179,24 @@ def checkpoints(parts, plan) -> str:
 
 
 def evaluations(parts, plan) -> str:
-  """What the host counts."""
-  found, wire = arithmetic.evaluation_of(plan, parts), plan.tags * (
-      arithmetic.PROBABILITY_BYTES + arithmetic.LABEL_BYTES)
-  rows = [('validation, once', f'{plan.pictures * plan.valid_frac:,.0f}',
-           human_time(found['valid_sec'])),
-          ('test, at the end', f'{plan.pictures * plan.test_frac:,.0f}',
-           human_time(found['test_sec'])),
-          (f'of a run: {plan.evaluations} + 1 validations, 1 test', '',
-           human_time(found['run_sec']))]
-  return table(('', 'pictures', 'time'), rows) + (
-      f'\n\nEvery host gets {human_bytes(wire)} for each picture (probabilities and labels), '
-      f'{human_bytes(wire * plan.eval_batch)} a batch of {plan.eval_batch}. If rows were kept, '
-      f'validation alone would hold '
+  """What chips predict and hosts count."""
+  rows = []
+  for machine in MACHINES:
+    for net in nets(parts, plan):
+      fast, slow = (arithmetic.evaluation_of(machine, net, plan, parts, frac)
+                    for frac in (plan.fast_frac, plan.slow_frac))
+      rows.append((machine.name, NETS[net.name], *(
+          span(human_time(fast[name]), human_time(slow[name]))
+          for name in ('valid_sec', 'test_sec', 'run_sec'))))
+  wire = plan.tags * (arithmetic.PROBABILITY_BYTES + arithmetic.LABEL_BYTES) * plan.eval_batch
+  shares = ', '.join(f'{human_bytes(wire / machine.processes)} on {machine.name}'
+                     for machine in MACHINES)
+  return table(
+      ('', 'net', f'validation, {plan.pictures * plan.valid_frac:,.0f} pictures',
+       f'test, {plan.pictures * plan.test_frac:,.0f}',
+       f'of a run: {plan.evaluations} + 1 validations, 1 test'), rows) + (
+      f'\n\nOf a batch of {plan.eval_batch} each process gets its own rows, probabilities and '
+      f'labels: {shares}. If rows were kept, validation alone would hold '
       f'{human_bytes(4.0 * plan.tags * plan.pictures * plan.valid_frac)}.')
 
 

@@ -3,13 +3,14 @@
 Part of `python -m benchmarks.scale_parts`. The processes find each other on the loopback as those
 of `main.py --processes=4` do (`train_lib/local_processes.py`), and train the same small tagger on
 the same drawn pictures. Each notes how long it took to get to its first step, how long steps take,
-whether it read a quarter of every batch and which pictures, and what a checkpoint costs. What makes
-the predictions of one batch over all tags known to every host, as evaluation does, is timed too.
+whether it read a quarter of every batch and which pictures, and what a checkpoint costs. Adding up
+what every host has counted of its rows, tag by tag, as evaluation does at its end, is timed too.
 Four processes share the processors of one machine here, and gloo goes through its loopback: what
 they add is an upper bound of the program's own share, and says nothing of a network.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -60,7 +61,7 @@ def _figures(name, told):
       f'{name}: step': duration(told[0]['step_sec']),
       f'{name}: a checkpoint, waiting': duration(told[0]['waiting_sec']),
       f'{name}: a checkpoint, in all': duration(told[0]['save_sec']),
-      f'{name}: predictions of a batch to every host': duration(told[0]['gather_sec'])}
+      f'{name}: counts of a split added up': duration(told[0]['join_sec'], 's')}
 
 
 def _shares(told):
@@ -98,7 +99,7 @@ def main() -> None:
 
 
 def _host(flags) -> dict:
-  """One process: some steps, some checkpoints, some batches of predictions brought together."""
+  """One process: some steps, some checkpoints, and some times what all have counted added up."""
   import jax
 
   from configs import tagger
@@ -117,8 +118,8 @@ def _host(flags) -> dict:
   state, ids, seconds = training.init_state(training.key), [], []
   state, seconds, first_sec = _train(training, state, ids, flags.began)
   return {'first_step_sec': first_sec, 'step_sec': seconds, 'ids': ids,
-          **_save(flags, state), 'gather_sec': _gather(training.mesh, flags)} | {
-              'devices': jax.device_count()}
+          **_save(flags, state), 'join_sec': _join(training.mesh, flags),
+          'devices': jax.device_count()}
 
 
 def _train(training, state, ids, began):
@@ -154,20 +155,14 @@ def _save(flags, state):
   return {'waiting_sec': waiting, 'save_sec': everything}
 
 
-def _gather(mesh, flags):
-  """Seconds that probabilities and truths of a batch need to reach every host."""
-  import numpy as np
-
-  from train_lib import distributed, evaluation, parallel
-  rows = BATCH // distributed.size()
-  local = {'probabilities': np.zeros((rows, flags.tags), np.float32)}
-  truth, ids = {'labels': np.zeros((rows, flags.tags), bool)}, ['name'] * rows
+def _join(mesh, flags):
+  """Seconds of adding up the histograms that every host has of its own rows."""
+  from train_lib import apart, processes, tag_counts
+  scores = tag_counts.TagScores(tag_counts.EXACT_SCORES // flags.tags + 1, flags.tags)
   seconds = []
   for _ in range(1 + flags.repeats):
-    spread = parallel.put_batch(mesh, local)
     started = time.perf_counter()
-    parallel.to_host(spread)
-    evaluation.gather(truth, np.ones(rows, np.float32), ids)
+    scores.join(functools.partial(apart.add_up, mesh), processes.gather)
     seconds.append(time.perf_counter() - started)
   return seconds[1:]
 

@@ -27,7 +27,7 @@ TINY = ['--net=se_resnet_tiny', '--size_px=32', '--tags=40', '--listed=3', '--pi
         '--eval_batch=8', '--saves=1', '--records=100', '--repeats=1']
 MACHINE = Machine('two chips', chips=2, hosts=1, processes=1, cores=10, peak_flops=1e12,
                   memory=1e9, memory_rate=1e9, link_rate=1e9)
-NET = Net('a net', params=1e6, training_flops=1e9, kept_bytes=1e6)
+NET = Net('a net', params=1e6, forward_flops=1e9, training_flops=1e9, kept_bytes=1e6)
 PLAN = Plan(pictures=1000, tags=70_000, epochs=2.0, valid_frac=0.1, test_frac=0.1, batch=8,
             rate_frac=0.5, core_frac=0.5, memory_frac=1.0, stored='drawn')
 
@@ -37,6 +37,8 @@ PARTS = {
     'input': {'figures': {
         'read by one core: drawn': scale_figures.figure(100, 'pictures/s'),
         "main process's time for a picture of a worker process": scale_figures.figure(50, 'us')}},
+    'hosts': {'figures': {'4 processes: counts of a split added up': scale_figures.figure(
+        0.5, 's')}},
     'evaluation': {'figures': {
         'a picture, with truths and copies': scale_figures.figure(10, 'ms'),
         **{f'{name} at the end': scale_figures.figure(1, 's')
@@ -92,7 +94,8 @@ def test_as_many_pictures_fit_as_memory_is_left():
 
 
 def test_more_tags_are_a_wider_head():
-  figures = {'parameters': 2, 'features': 9, 'training': 1, 'kept for the backward pass': 1}
+  figures = {'parameters': 2, 'features': 9, 'forward': 1, 'training': 1,
+             'kept for the backward pass': 1}
   parts = {'nets': {'figures': {f'a net: {name}': scale_figures.figure(value, '')
                                 for name, value in figures.items()}}}
   few, many = (scale_arithmetic.net_of(parts, 'a net', dataclasses.replace(PLAN, tags=tags))
@@ -101,11 +104,18 @@ def test_more_tags_are_a_wider_head():
 
 
 def test_evaluation_is_the_pictures_and_an_end_each_time():
-  found = scale_arithmetic.evaluation_of(PLAN, PARTS)
-  assert found['valid_sec'] == pytest.approx(100 * 0.01 + 3)
-  assert found['run_sec'] == pytest.approx(11 * 4 + 4)
-  shared = scale_arithmetic.evaluation_of(dataclasses.replace(PLAN, counting_hosts=4), PARTS)
-  assert shared['valid_sec'] == pytest.approx(25 * 0.01 + 3)
+  found = scale_arithmetic.evaluation_of(MACHINE, NET, PLAN, PARTS, frac=0.5)
+  assert found['valid_sec'] == pytest.approx(100 * (0.001 + 0.01) + 3)   # predicted, then counted
+  assert found['run_sec'] == pytest.approx(12 * found['valid_sec'])
+
+
+def test_processes_share_the_counting_and_add_it_up():
+  four = dataclasses.replace(MACHINE, processes=4, cores=1000)
+  found = scale_arithmetic.evaluation_of(four, NET, PLAN, PARTS, frac=0.5)
+  assert found['valid_sec'] == pytest.approx(100 * (0.001 + 0.01 / 4) + 3.5)
+  slow = dataclasses.replace(four, cores=4)                              # 2 of them read 200/s
+  found = scale_arithmetic.evaluation_of(slow, NET, PLAN, PARTS, frac=0.5)
+  assert found['valid_sec'] == pytest.approx(100 * 0.005 + 3.5)
 
 
 def test_a_page_without_a_place_is_refused():

@@ -129,10 +129,23 @@ def test_blocks_do_not_show(monkeypatch):
   probabilities, labels = random_rows()
   whole = [count(probabilities, labels, exact=exact) for exact in (True, False)]
   monkeypatch.setattr(tag_counts, 'BLOCK', 700)
+  monkeypatch.setattr(tag_counts, 'CACHED', 50)
+  monkeypatch.setattr(tag_counts, 'WAITING_ROWS', 7)
   for exact, expected in zip((True, False), whole, strict=True):
     counts = count(probabilities, labels, exact=exact)
     np.testing.assert_array_equal(counts.hits, expected.hits)
     np.testing.assert_array_equal(counts.ap, expected.ap)
+
+
+def test_every_bin_is_found_by_one_look_up():
+  """Each edge and its neighbours, and numbers at random: as many edges are below as there are."""
+  for spaced in (True, False):
+    edges, steps = tag_counts._edges(spaced)
+    beside = [np.nextafter(edges[:-1], np.float32(end)) for end in (0, 1)]
+    numbers = np.concatenate([edges[:-1], *beside, AWKWARD, random_rows()[0].ravel()])
+    doubled = numbers.view(np.uint32) << 1
+    found = (steps[doubled >> (tag_counts.BITS + 1)] + doubled) >> (tag_counts.BITS + 1)
+    np.testing.assert_array_equal(found, np.searchsorted(edges, numbers))
 
 
 def test_what_is_kept_is_decided_by_rows_times_tags(monkeypatch):

@@ -67,6 +67,8 @@ class ClassCollector:
     num_classes: K.
   """
 
+  adds_up = False                 # rows are kept
+
   def __init__(self, num_rows: int, num_classes: int):
     self._num_classes, self._rows = num_classes, 0
     self._columns = {name: np.empty(num_rows, dtype) for name, dtype in _COLUMNS.items()}

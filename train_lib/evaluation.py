@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from train_lib import distributed, parallel
+from train_lib import apart, distributed, parallel
 
 ID_BYTES = 512                    # of the id of a picture, among several processes
 
@@ -47,7 +47,9 @@ class Evaluator:
 
   A task collects as it needs: `task.collector(loader, thresholds)` gives an object that takes
   `add(predictions, truths, ids, indices)`, real rows alone, and whose `finish()` is handed to
-  `task.tune(collected)` and `task.measure(totals, collected, thresholds)`.
+  `task.tune(collected)` and `task.measure(totals, collected, thresholds)`. Its `adds_up` says what
+  it is given where there are several processes: the rows of all of them, or those of its own, to be
+  joined with the others' at the end (`apart.Apart`).
   """
 
   def __init__(self, task, mesh: jax.sharding.Mesh):
@@ -56,37 +58,43 @@ class Evaluator:
         lambda variables, batch: (task.predict(variables, batch), task.tally(variables, batch)),
         mesh)
 
-  def run(self, variables, batch: dict) -> tuple[dict, dict]:
-    """(predictions, sums) of one host batch, as numpy."""
+  def run(self, variables, batch: dict, fetch: Callable = parallel.to_host) -> tuple[dict, dict]:
+    """(predictions, sums) of one host batch, as numpy. Args: fetch: makes predictions numpy."""
     predicted, sums = self._run(variables, parallel.put_batch(self.mesh, batch))
-    return parallel.to_host(predicted), jax.device_get(sums)
+    return fetch(predicted), jax.device_get(sums)
 
-  def predictions(self, variables, loader, poll: Callable[[], None] = lambda: None):
+  def predictions(self, variables, loader, poll: Callable[[], None] = lambda: None,
+                  fetch: Callable = parallel.to_host):
     """Yields (host batch, its predictions as numpy, its sums) for each batch of a loader.
 
     Args:
       variables: of the net, replicated.
       loader: with `train=False`.
       poll: called before each batch; may raise to stop.
+      fetch: as of `run`.
     """
     for batch in loader.batches(0, loader.num_batches):
       poll()
-      yield batch, *self.run(variables, batch)
+      yield batch, *self.run(variables, batch, fetch)
 
   def evaluate(self, variables, loader, thresholds=None,
                poll: Callable[[], None] = lambda: None) -> Outcome:
     """Measures a split. Args: thresholds: of the validation split, None: tuned on these rows."""
     collector = self.task.collector(loader, thresholds)
+    fetch, bring, before = parallel.to_host, gather, 0
+    if distributed.size() > 1 and collector.adds_up:
+      collector, fetch, bring = apart.Apart(collector, self.mesh), apart.own_rows, _leave
+      before = distributed.index()                      # processes whose rows of a batch come first
     totals, first, spent_sec, start = None, 0, 0.0, time.monotonic()
-    for batch, predicted, sums in self.predictions(variables, loader, poll):
+    for batch, predicted, sums in self.predictions(variables, loader, poll, fetch):
       spent_sec += time.monotonic() - start
       totals = sums if totals is None else jax.tree.map(np.add, totals, sums)
-      truth, mask, ids = gather(self.task.truth(batch), batch['mask'], batch['id'])
+      truth, mask, ids = bring(self.task.truth(batch), batch['mask'], batch['id'])
       real = np.flatnonzero(mask > 0)
       collector.add({key: value[real] for key, value in predicted.items()},
                     {key: value[real] for key, value in truth.items()},
-                    [ids[row] for row in real], first + real)
-      first += len(mask)
+                    [ids[row] for row in real], first + before * len(mask) + real)
+      first += distributed.size() * len(batch['mask'])
       start = time.monotonic()
     collected = collector.finish()
     thresholds = self.task.tune(collected) if thresholds is None else thresholds
@@ -102,6 +110,11 @@ def gather(truth, mask, ids):
                    f'S{ID_BYTES}')
   truth, mask, coded = jax.tree.map(_gather_rows, (truth, mask, coded))
   return truth, mask, [name.decode(errors='surrogateescape') for name in coded]
+
+
+def _leave(truth, mask, ids):
+  """The rows of this process, as they are."""
+  return truth, mask, ids
 
 
 def _gather_rows(array):

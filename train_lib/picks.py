@@ -1,6 +1,7 @@
 """The few pictures of a split that are kept for sheets: first, best, worst, confidently wrong."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -75,3 +76,24 @@ class Picks:
               None if drawn is None else drawn[row].copy(), float(f1[row]), int(wrong_tag[row]))))
           kept.sort(key=lambda pair: pair[0])
           del kept[MOST:]
+
+  def join(self, total: Callable, gather: Callable) -> None:
+    """Takes in what other processes have kept of other rows. Args: as of `Apart` (apart.py)."""
+    for kind, kept in self._kept.items():
+      told = [{'rank': [float(part) for part in rank], 'id': pick.id, 'index': pick.index,
+               'f1': pick.f1, 'wrong_tag': pick.wrong_tag, 'drawn': pick.drawn is not None}
+              for rank, pick in kept]
+      foremost = sorted((one for part in gather(told) for one in part),
+                        key=lambda one: one['rank'])[:MOST]
+      own = {pick.index: pick for _, pick in kept}
+      rows = np.zeros((MOST, 3, len(self._scored)), np.float32)
+      for one, row in zip(foremost, rows, strict=False):
+        if pick := own.get(one['index']):
+          row[:2] = pick.probabilities, pick.labels
+          if pick.drawn is not None:
+            row[2] = pick.drawn
+      self._kept[kind] = [
+          (tuple(one['rank']), Pick(one['id'], one['index'], row[0], row[1] > 0,
+                                    row[2] > 0 if one['drawn'] else None, one['f1'],
+                                    one['wrong_tag']))
+          for one, row in zip(foremost, total(rows), strict=False)]

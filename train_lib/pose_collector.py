@@ -54,6 +54,8 @@ class PoseCollector:
     people: everybody annotated in the pictures of the split.
   """
 
+  adds_up = False                 # rows are kept
+
   def __init__(self, num_rows: int, people: Any):
     self._people, self._ids = people, []
     self._columns = {name: np.empty((num_rows, *shape), dtype)

@@ -41,6 +41,8 @@ class ScanCollector:
     num_rows: rows that will come, at most.
   """
 
+  adds_up = False                 # rows are kept
+
   def __init__(self, num_rows: int):
     del num_rows                                # a few numbers a row: lists do
     self._columns, self._latents, self._ids, self._pixels = [], [], [], 0

@@ -1,13 +1,14 @@
 """What is kept of a tagger's split while it streams by: counts, ratings, and a few pictures."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from errors import Diverged
 from train_lib import metrics
 from train_lib.picks import Pick, Picks
-from train_lib.tag_counts import TagCounts, TagScores
+from train_lib.tag_counts import TagCounts, TagScores, keeps_rows
 
 DRAWN_FIGURES = ('map', 'map_error', 'micro_f1_tuned', 'macro_f1_tuned')
 
@@ -36,12 +37,16 @@ class TagCollector:
     num_rows: rows that will come, at most.
     scored: bool [T]; the other tags are ratings.
     thresholds: of `tune`, on another split; None: they are to be tuned on this one.
+
+  Attributes:
+    adds_up: no row is kept, so that what processes have counted apart can be added up.
   """
 
   def __init__(self, num_rows: int, scored: np.ndarray, thresholds: dict | None = None):
     self._num_rows, self._scored = num_rows, scored
     self._scores, self._rated, self._rated_right = {}, 0, 0
     self._picks = Picks(scored, thresholds['labels'].micro) if thresholds else None
+    self.adds_up = not keeps_rows(num_rows, len(scored))
 
   def add(self, predictions: dict, truths: dict, ids: list[str], indices: np.ndarray) -> None:
     """Takes the rows of a batch.
@@ -69,6 +74,15 @@ class TagCollector:
       self._rated_right += int(ratings[np.arange(len(guess)), guess].sum())
     if self._picks:
       self._picks.add(probabilities, truths['labels'], truths.get('drawn_labels'), ids, indices)
+
+  def join(self, total: Callable, gather: Callable) -> None:
+    """Takes in what the collectors of other processes have. Args: as of `Apart` (apart.py)."""
+    for scores in self._scores.values():
+      scores.join(total, gather)
+    self._rated, self._rated_right = (sum(gather(count))
+                                      for count in (self._rated, self._rated_right))
+    if self._picks:
+      self._picks.join(total, gather)
 
   def finish(self) -> Collected:
     """Counts what was added; no row but the picked ones is kept."""

@@ -9,6 +9,7 @@ The bins are even in the logit, for most probabilities crowd near 0, and every t
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,6 +20,8 @@ LOWEST_LOGIT, HIGHEST_LOGIT = -16.0, 8.0
 SPACED_EDGES = 400                # between them, besides the thresholds
 BITS = 12                         # of a probability, the last; no two edges differ in them alone
 BLOCK = 2 ** 20                   # numbers worked on at a time
+CACHED = 2 ** 16                  # the same where each is looked up or counted
+WAITING_ROWS = 512                # are counted together: the counts of a tag are fetched once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,36 +53,59 @@ class TagScores:
   """
 
   def __init__(self, num_rows: int, num_tags: int):
-    exact = num_rows * num_tags <= EXACT_SCORES
-    self._edges, self._table = _edges(spaced=not exact)
+    exact = keeps_rows(num_rows, num_tags)
+    self._edges, self._steps = _edges(spaced=not exact)
     shape = num_tags, len(self._edges)
     self._all, self._true = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
     self._kept = np.empty((num_rows, num_tags), np.uint32) if exact else None
-    self._rows = 0
+    self._rows, self._waiting = 0, 0
+    self._bins = np.empty((WAITING_ROWS, num_tags), np.uint16)      # of the rows that wait
 
   def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
     """Args: probabilities: float32 [n, T], 0..1; labels: bool [n, T]."""
     probabilities = np.ascontiguousarray(probabilities, np.float32)
-    doubled = probabilities.view(np.uint32) << 1            # rises with the probability; no sign
-    bins = self._table[doubled >> (BITS + 1)]
-    bins += probabilities > self._edges[bins]
-    self._count(bins, labels)
-    if self._kept is not None:
-      self._kept[self._rows:self._rows + len(bins)] = doubled | labels
-    self._rows += len(bins)
+    step = min(WAITING_ROWS, max(1, CACHED // max(1, len(self._all))))
+    for start in range(0, len(labels), step):
+      self._add(probabilities[start:start + step], labels[start:start + step])
 
-  def _count(self, bins, labels):
-    width = self._all.shape[1]
-    for tags in _blocks(len(self._all), width):
-      part = bins[:, tags]
+  def _add(self, probabilities, labels):
+    """The same of as many rows as a cache holds."""
+    if self._waiting + len(labels) > len(self._bins):
+      self._count()
+    doubled = probabilities.view(np.uint32) << 1            # rises with the probability; no sign
+    bins = self._bins[self._waiting:self._waiting + len(labels)]
+    bins[:] = (self._steps.take(doubled >> (BITS + 1)) + doubled) >> (BITS + 1)
+    self._waiting += len(labels)
+    rows, tags = np.divmod(np.flatnonzero(labels), max(1, len(self._all)))
+    np.add.at(self._true.reshape(-1), tags * len(self._edges) + bins[rows, tags], np.uint32(1))
+    if self._kept is not None:
+      np.bitwise_or(doubled, labels, out=self._kept[self._rows:self._rows + len(labels)])
+    self._rows += len(labels)
+
+  def _count(self):
+    """Counts the rows that wait."""
+    width = len(self._edges)
+    for tags in _blocks(len(self._all), len(self._bins), CACHED):
+      part = self._bins[:self._waiting, tags]
       places = part + np.arange(part.shape[1]) * width
       counts = np.bincount(places.ravel(), minlength=part.shape[1] * width)
       self._all[tags] += counts.reshape(-1, width).astype(np.uint32)
-    rows, tags = np.nonzero(labels)
-    np.add.at(self._true.reshape(-1), tags * width + bins[rows, tags], np.uint32(1))
+    self._waiting = 0
+
+  def join(self, total: Callable, gather: Callable) -> None:
+    """Takes in what other processes have counted of other rows. Args: as of `Apart` (apart.py).
+
+    Raises: ValueError: rows are kept.
+    """
+    if self._kept is not None:
+      raise ValueError('rows that are kept cannot be added up')
+    self._count()
+    self._all, self._true = total(self._all), total(self._true)
+    self._rows = sum(gather(self._rows))
 
   def finish(self) -> TagCounts:
     """Everything that was added, counted; takes seconds for tens of thousands of tags."""
+    self._count()
     num_tags, width = self._all.shape
     counts = TagCounts(
         rows=self._rows, true=self._true.sum(axis=1, dtype=np.int64),
@@ -100,13 +126,21 @@ class TagScores:
     return counts
 
 
+def keeps_rows(num_rows: int, num_tags: int) -> bool:
+  """Whether so many rows are kept, at most, or counted into histograms alone."""
+  return num_rows * num_tags <= EXACT_SCORES
+
+
 @functools.cache
 def _edges(spaced: bool) -> tuple[np.ndarray, np.ndarray]:
   """The upper edges of the bins, float32 and rising, and a table that finds a bin fast.
 
-  A probability is in bin b when b edges are below it. The table is looked up by the probability's
-  leading bits and gives the bin of the lowest number that begins with them; at most one edge begins
-  with the same, so one comparison remains.
+  A probability is in bin b when b edges are below it. Twice its bits are a number in two parts, the
+  leading bits L and the last BITS + 1, below S = 2 ** (BITS + 1). At most one edge begins with the
+  same L. With c edges below all that begin so, and e the last bits of that edge (S - 1 where there
+  is none), the last bits plus S - 1 - e reach S where the edge is below: the bin is
+  (c S + S - 1 - e + last bits) // S. The table holds that sum for L without all of the number,
+  uint32, so that the number itself is added to it; the difference wraps around.
   """
   edges = np.array(THRESHOLDS, np.float32)
   if spaced:
@@ -114,9 +148,13 @@ def _edges(spaced: bool) -> tuple[np.ndarray, np.ndarray]:
     more = (1 / (1 + np.exp(-logits))).astype(np.float32)
     beginnings = np.concatenate([edges, more]).view(np.uint32) >> BITS
     edges = np.sort(np.concatenate([edges, more])[np.unique(beginnings, return_index=True)[1]])
-  one = int(np.float32(1).view(np.uint32))
-  lowest = (np.arange((one >> BITS) + 1, dtype=np.uint32) << BITS).view(np.float32)
-  return np.append(edges, np.float32(np.inf)), np.searchsorted(edges, lowest).astype(np.uint16)
+  size, one = 2 ** (BITS + 1), int(np.float32(1).view(np.uint32))
+  leading = np.arange((one >> BITS) + 1)
+  below = np.searchsorted(edges, (leading << BITS).astype(np.uint32).view(np.float32))
+  last, doubled = np.full(len(leading), size - 1), edges.view(np.uint32).astype(int) << 1
+  last[doubled // size] = doubled % size
+  steps = (below - leading) * size + size - 1 - last
+  return np.append(edges, np.float32(np.inf)), steps.astype(np.uint32)
 
 
 def _average_precision(kept: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -163,7 +201,7 @@ def _mean_over_true(sums, true):
   return np.where(true > 0, sums / np.maximum(true, 1), np.nan)
 
 
-def _blocks(num_tags, width):
+def _blocks(num_tags, width, size=None):
   """Slices of tags, so that a block of so many numbers per tag stays small."""
-  step = max(1, BLOCK // max(width, 1))
+  step = max(1, (size or BLOCK) // max(width, 1))
   return [slice(start, start + step) for start in range(0, num_tags, step)]
