@@ -6,11 +6,11 @@
 
 All read the same JPEG files and do like operations: decode, one affine warp with mirror, cutout,
 and in the case `page` the colours, as configs/tagger.py has them (`warp` leaves colours out,
-`mirror` the rest too). Ours is the loader that training uses, on threads and in processes. Torch
-has a dataset that decodes and warps with OpenCV, with 0, 1 and 2 workers, tf.data its own
-operations, on pictures and on whole batches. Each runs in a process of its own and takes turns;
-what was made ahead is taken before the clock starts. `per core` is pictures per second that a
-processor worked, in all processes and threads of a program: it changes less where others use the
+`mirror` the rest too). Ours is the loader that training uses, without workers, on threads and in
+processes. Torch has a dataset that decodes and warps with OpenCV, with 0, 1 and 2 workers, tf.data
+its own operations, on pictures and on whole batches. Each runs in a process of its own and takes
+turns; what was made ahead is taken before the clock starts. `per core` is pictures per second that
+a processor worked, in all processes and threads of a program: it changes less where others use the
 machine too. Ratios are of our best form in a turn; the last rows to the best form of each rival
 there. Packages that are missing are named and their rows left out: pip install -e '.[rivals]'.
 """
@@ -33,6 +33,7 @@ WARP = ('mirror', 'rotation', 'scale', 'translation', 'cutout')
 CASES = {'mirror': ('mirror',), 'warp': WARP, 'page': (*WARP, 'colour')}
 # What a rival is, in which forms: program, (module, options of its spec).
 FORMS = {
+    'ours, 0 workers': ('our_input', {'workers': 0, 'processes': False}),
     'ours, threads': ('our_input', {'processes': False}),
     'ours, processes': ('our_input', {'processes': True}),
     **{f'DataLoader, {count} workers': ('torch_input', {'workers': count}) for count in range(3)},

@@ -3,14 +3,16 @@
 Each draws from `example['rng']` alone and moves joints and boxes along; see data/operations.py.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from data.geometry import move
+from data.geometry import has_places, move
 
 WHITE, BLACK = 255, 0
+LUMA, IDENTITY = np.array([0.299, 0.587, 0.114]), np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -30,40 +32,49 @@ class Warp:
   fill: int = WHITE
 
   def __call__(self, example):
-    image = example['image']
-    height_px, width_px = image.shape[:2]
-    draws = example['rng'].random(5)
+    image, draws = example['image'], example['rng'].random(5).tolist()
     mirrored = draws[0] < self.mirror_prob
-    turn, zoom, shift_x, shift_y = 2 * draws[1:] - 1
-    turn, zoom = np.deg2rad(self.rotation_deg) * turn, 1 + self.scale_frac * zoom
-    cos, sin, sign = zoom * np.cos(turn), zoom * np.sin(turn), -1 if mirrored else 1
-    centre = np.array([width_px - 1, height_px - 1]) / 2
-    linear = np.array([[sign * cos, -sin], [sign * sin, cos]])
-    shift = self.translate_frac * np.array([shift_x * width_px, shift_y * height_px])
-    matrix = np.column_stack([linear, centre + shift - linear @ centre])
-    if self.rotation_deg == self.scale_frac == self.translate_frac == 0:
-      warped = cv2.flip(image, 1).reshape(image.shape) if mirrored else image
-    else:
-      warped = cv2.warpAffine(image, matrix, (width_px, height_px), flags=cv2.INTER_LINEAR,
+    warps = self.rotation_deg or self.scale_frac or self.translate_frac
+    matrix = None
+    if warps or has_places(example):
+      matrix = self._matrix(mirrored, draws[1:], image.shape[1::-1])
+    if warps:
+      warped = cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_LINEAR,
                               borderMode=cv2.BORDER_CONSTANT, borderValue=(self.fill,) * 3)
-      warped = warped.reshape(image.shape)  # OpenCV drops a lone channel
-    return move(example, warped, matrix, mirrored)
+    elif mirrored:
+      warped = cv2.flip(image, 1)
+    else:
+      return move(example, image, matrix)
+    return move(example, warped.reshape(image.shape), matrix, mirrored)  # OpenCV drops one channel
+
+  def _matrix(self, mirrored, draws, size_px):
+    """float64 [2, 3], from the old coordinates to the new ones. Args: size_px: width, height."""
+    turn, zoom, *shift = (2 * draw - 1 for draw in draws)
+    turn, zoom = math.radians(self.rotation_deg) * turn, 1 + self.scale_frac * zoom
+    cos, sin, sign = zoom * float(np.cos(turn)), zoom * float(np.sin(turn)), -1 if mirrored else 1
+    linear, centre = [[sign * cos, -sin], [sign * sin, cos]], [(side - 1) / 2 for side in size_px]
+    moved = (np.array(linear) @ np.array(centre)).tolist()
+    return np.array([[*row, middle + self.translate_frac * (far * side) - place]
+                     for row, middle, far, side, place in zip(linear, centre, shift, size_px, moved,
+                                                              strict=True)])
 
 
 @dataclass(frozen=True)
 class Cutout:
   """Covers a grey square whose side is size_frac of the picture's shorter side.
 
-  Its centre lies anywhere in the picture, so that the edges may cut it.
+  Its centre lies anywhere in the picture, so that the edges may cut it. With `in_place` the pixels
+  that it is given are changed: for a pipeline, whose first operation makes them.
 
   Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with
     Cutout", 2017, arXiv 1708.04552.
   """
 
   size_frac: float
+  in_place: bool = field(default=False, repr=False, compare=False)
 
   def __call__(self, example):
-    image = example['image'].copy()
+    image = example['image'] if self.in_place else example['image'].copy()
     height_px, width_px = image.shape[:2]
     side_px = round(self.size_frac * min(height_px, width_px))
     top_px = int(example['rng'].integers(height_px)) - side_px // 2
@@ -87,12 +98,14 @@ class Colour:
   def __call__(self, example):
     image = example['image']
     fractions = (self.brightness_frac, self.contrast_frac, self.saturation_frac)
-    brightness, contrast, saturation = 1 + np.array(fractions) * example['rng'].uniform(-1, 1, 3)
-    luma = np.array([0.299, 0.587, 0.114])
-    mean_grey = luma @ cv2.mean(image)[:3]
-    linear = saturation * np.eye(3) + (1 - saturation) * luma
-    matrix = np.column_stack([brightness * contrast * linear,
-                              np.full(3, brightness * (1 - contrast) * mean_grey)])
+    brightness, contrast, saturation = (
+        1 + frac * draw for frac, draw in zip(
+            fractions, example['rng'].uniform(-1, 1, 3).tolist(), strict=True))
+    mean_grey = LUMA @ cv2.mean(image)[:3]
+    linear = saturation * IDENTITY + (1 - saturation) * LUMA
+    matrix = np.empty((3, 4))
+    matrix[:, :3] = brightness * contrast * linear
+    matrix[:, 3] = brightness * (1 - contrast) * mean_grey
     return {**example, 'image': cv2.transform(image, matrix)}
 
 

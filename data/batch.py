@@ -171,11 +171,15 @@ def collate(examples: Iterable, num_rows: int, *, keys: tuple, max_tags: int, ma
         _fill_row(batch[key][i, ...], example, key)  # the dots keep a view, of a number too
   if not batch['mask'].any():
     _add_arrays(batch, find_blank(), keys, widths)
+  if not batch['mask'].all():
+    missing = batch['mask'] == 0
+    for key in set(keys).difference(_RAGGED_KEYS):
+      batch[key][missing] = 0
   return batch
 
 
 def _add_arrays(batch, example, keys, widths):
-  """Adds the arrays that are missing yet, empty, with the shapes of an example."""
+  """Adds the arrays that are missing yet, not filled, with the shapes of an example."""
   for key in keys:
     if key not in example:
       raise ValueError(f"'{example['id']}' has no '{key}'; its keys are {sorted(example)}")
@@ -186,7 +190,7 @@ def _add_arrays(batch, example, keys, widths):
       if key in _RAGGED_KEYS:
         batch[key] = np.full((num_rows, widths[_RAGGED_KEYS[key]]), -1, dtype)
       else:
-        batch[key] = np.zeros((num_rows, *np.shape(example[key])), dtype)
+        batch[key] = np.empty((num_rows, *np.shape(example[key])), dtype)
 
 
 def _fill_row(row, example, key):

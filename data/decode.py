@@ -1,8 +1,8 @@
 """One function from the bytes of a picture file to its pixels, used wherever a picture is read.
 
 OpenCV decodes what it is both fast and right at (colour and grey JPEG, plain 8-bit RGB PNG);
-Pillow reads the headers and decodes everything else. Both ways give the same picture: turned as
-its EXIF orientation says, transparency laid on white, RGB.
+Pillow decodes everything else, and reads the headers, but of plain JPEG. All ways give the same
+picture: turned as its EXIF orientation says, transparency laid on white, RGB.
 """
 
 import io
@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from data.jpeg_header import JpegHeader, read_plain_header
 from errors import printable
 
 # The first bytes of a file decide its format, never its name. A format's reader is called directly,
@@ -69,6 +70,12 @@ def decode_image(data: bytes, *, max_pixels: int, upright: bool = True) -> np.nd
   Raises:
     DecodeError: the file is empty, cut off, broken, of another format, or too large.
   """
+  plain = read_plain_header(data)
+  if plain is not None:
+    _check_size(plain.width_px, plain.height_px, max_pixels)
+    image = _decode_jpeg(data, plain)
+    if image is not None:         # else Pillow tells what is wrong
+      return image
   header = _read_header(data, max_pixels)
   image = _decode_fast(data, header)
   if image is not None:  # of a PNG, the fast way takes none with an orientation
@@ -137,18 +144,30 @@ def _webp_size(data):
 def _decode_fast(data, header):
   """The pixels by OpenCV, or None where Pillow has to decode, or to tell what is wrong."""
   if header.format == 'JPEG':
-    _check_scans(data, header)
-  if header.format == 'PNG':
-    plain = header.tile and header.tile[0].args == 'RGB'  # the mode 'RGB' also holds 16 bits
-    whole = b'IEND' in data[-64:]  # else OpenCV prints a warning of its own
-    if not plain or not whole or not chunks_fit(data) or any(mark in data for mark in _PNG_EXTRAS):
-      return None
-  elif header.format != 'JPEG' or header.mode not in ('RGB', 'L'):
+    return _decode_jpeg(data, JpegHeader(*header.size, header.layers,
+                                         bool(header.info.get('progressive')), header.fp.tell()))
+  if header.format != 'PNG':
     return None
-  # A JPEG that was cut off may lack only its end mark. A thumbnail in its header has one too, so
+  plain = header.tile and header.tile[0].args == 'RGB'  # the mode 'RGB' also holds 16 bits
+  whole = b'IEND' in data[-64:]  # else OpenCV prints a warning of its own
+  if not plain or not whole or not chunks_fit(data) or any(mark in data for mark in _PNG_EXTRAS):
+    return None
+  return _decode_by_opencv(data)
+
+
+def _decode_jpeg(data, header):
+  """As `_decode_fast`. Args: header: a JpegHeader."""
+  _check_scans(data, header)
+  if header.layers not in (1, 3):
+    return None
+  # A file that was cut off may lack only its end mark. A thumbnail in its header has one too, so
   # the search starts where the header ended.
-  elif data.rfind(b'\xff\xd9', header.fp.tell()) < 0:
+  if data.rfind(b'\xff\xd9', header.pixels_at) < 0:
     raise DecodeError('the JPEG file is cut off: its end is missing')
+  return _decode_by_opencv(data)
+
+
+def _decode_by_opencv(data):
   try:
     return cv2.imdecode(np.frombuffer(data, np.uint8), _OPENCV_FLAGS)
   except cv2.error:
@@ -168,10 +187,10 @@ def _check_scans(data, header):
 
   Behind the picture there may be others, or a film, in which the marks of scans mean nothing.
   """
-  count, place = 1, header.fp.tell()                           # where the first scan's pixels begin
+  count, place = 1, header.pixels_at
   scan = data.rfind(b'\xff\xda', 0, place)
   whole = data[scan + 4:scan + 5] == bytes([header.layers])    # all colours at once, and only once
-  if whole and not header.info.get('progressive') or data.count(b'\xff\xda', place) < MOST_SCANS:
+  if whole and not header.progressive or data.count(b'\xff\xda', place) < MOST_SCANS:
     return
   while count <= MOST_SCANS:
     mark = _JPEG_MARK.search(data, place)

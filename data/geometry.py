@@ -6,6 +6,11 @@ import numpy as np
 MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 
+def has_places(example) -> bool:
+  """Whether anything lies in the picture that `move` would have to move."""
+  return 'keypoints' in example or 'box_px' in example
+
+
 def move(example, image, matrix, mirrored=False):
   """The example with a moved picture, its points and boxes moved by matrix.
 
@@ -16,7 +21,7 @@ def move(example, image, matrix, mirrored=False):
     example: may have `keypoints` [..., K, 3] and `box_px` [..., 4].
     image: uint8 [h, w, 3], the moved picture.
     matrix: [2, 3], from the old coordinates to the new ones (px, from the centre of the top left
-      pixel).
+      pixel); not read without `has_places`.
     mirrored: whether left and right joints change places; knows the 17 of COCO.
   """
   example = {**example, 'image': image}

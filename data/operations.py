@@ -1,9 +1,9 @@
 """What is done to one example on the host: decode, resize or crop, and in training augment.
 
 An operation is a frozen dataclass, `__call__(example) -> example`, that changes nothing it is
-given. Random ones draw from `example['rng']`, which only training examples have. `keypoints`
-[..., K, 3] (x px, y px, visible) and `box_px` [..., 4] (x, y, width, height) move with the picture.
-Keys that an operation reads besides these stand in its `needs`.
+given unless it is told to. Random ones draw from `example['rng']`, which only training examples
+have. `keypoints` [..., K, 3] (x px, y px, visible) and `box_px` [..., 4] (x, y, width, height) move
+with the picture. Keys that an operation reads besides these stand in its `needs`.
 """
 
 from dataclasses import dataclass
@@ -149,7 +149,7 @@ def _build_tones(config_data, names):
   """What changes pixels where they are."""
   tones = []
   if 'cutout' in names:
-    tones.append(Cutout(config_data.cutout_frac))
+    tones.append(Cutout(config_data.cutout_frac, in_place=True))
   if 'colour' in names:
     tones.append(Colour(*(config_data.colour_frac,) * 3))
   return tones

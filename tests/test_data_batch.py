@@ -45,6 +45,14 @@ def test_a_missing_example_becomes_a_row_with_mask_zero():
   assert not batch['image'][1].any()
 
 
+def test_a_missing_row_is_blank_whatever_the_memory_held_before(monkeypatch):
+  monkeypatch.setattr(np, 'empty', lambda shape, dtype: np.full(shape, 77, dtype))
+  batch = make_batch()
+  assert not batch['image'][1].any() and batch['label'].tolist() == [3, 0, 3]
+  batch = collate([None], 1, keys=('image', 'tags'), max_tags=3, find_blank=make_example)
+  assert not batch['image'].any() and (batch['tags'] == -1).all()
+
+
 def test_collate_copies_and_never_aliases():
   example = make_example()
   batch = collate([example], 1, keys=('image', 'tags'), max_tags=2)

@@ -95,13 +95,14 @@ def draw_label(example):
   return {**example, 'label': example['rng'].integers(2**31)}
 
 
+@pytest.mark.parametrize('seed', [0, 9, 2**32 - 1, 2**32, 2**70 + 1])
 @pytest.mark.parametrize('shard_index', [0, 1])
-def test_the_generator_of_a_row_is_seeded_by_seed_batch_and_global_row(shard_index):
-  loader = Loader(TinySource(5), (Decode(100), draw_label), batch_size=4, train=True, seed=9,
+def test_the_generator_of_a_row_is_seeded_by_seed_batch_and_global_row(shard_index, seed):
+  loader = Loader(TinySource(5), (Decode(100), draw_label), batch_size=4, train=True, seed=seed,
                   keys=('label',), shard_index=shard_index, shard_count=2)
   for k in range(4):
     rows = range(4 * k + 2 * shard_index, 4 * k + 2 * shard_index + 2)
-    expected = [np.random.default_rng((9, k, row)).integers(2**31) for row in rows]
+    expected = [np.random.default_rng((seed, k, row)).integers(2**31) for row in rows]
     np.testing.assert_array_equal(loader.make_batch(k)['label'], expected)
 
 

@@ -208,6 +208,13 @@ def test_cutout_covers_a_square_of_its_side_and_copies():
   assert not image.any()
 
 
+def test_a_pipeline_covers_the_picture_that_it_has_made_without_a_copy():
+  image = np.zeros((64, 48, 3), np.uint8)
+  built = build_pipeline(make_config(augment=('cutout',)), train=True)[-1]
+  copied = Cutout(built.size_frac)(make_example(image))['image']
+  assert built(make_example(image))['image'] is image and (image == copied).all()
+
+
 def test_colour_with_no_extent_changes_nothing():
   image = make_noise()
   np.testing.assert_array_equal(Colour(0.0, 0.0, 0.0)(make_example(image))['image'], image)

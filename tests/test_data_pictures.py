@@ -3,7 +3,13 @@ import os
 import numpy as np
 import pytest
 
-from data.sources.pictures import PictureFiles, content_digest, list_pictures, relative_name
+from data.sources.pictures import (
+    PictureFiles,
+    content_digest,
+    list_pictures,
+    read_file,
+    relative_name,
+)
 from errors import UserError
 
 
@@ -95,3 +101,16 @@ def test_a_folder_without_pictures_is_named(tmp_path):
     PictureFiles(tmp_path)
   with pytest.raises(UserError, match='does not exist'):
     PictureFiles(tmp_path / 'missing.png')
+
+
+def test_a_file_is_read_whole_even_where_its_size_is_not_known(tmp_path, monkeypatch):
+  content = bytes(range(256)) * 300
+  (tmp_path / 'a').write_bytes(content)
+  (tmp_path / 'empty').touch()
+  assert read_file(tmp_path / 'a') == content and read_file(f'{tmp_path}/empty') == b''
+  read = os.read
+  monkeypatch.setattr(os, 'read', lambda descriptor, size: read(descriptor, min(size, 1000)))
+  assert read_file(tmp_path / 'a') == content
+  with pytest.raises(FileNotFoundError) as raised:
+    read_file(tmp_path / 'b')
+  assert str(raised.value.filename) == str(tmp_path / 'b')

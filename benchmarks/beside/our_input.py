@@ -10,9 +10,12 @@ def prepare(spec: dict) -> tuple[dict, callable]:
 
   Args: spec: folder, size_px, batch, augment (of the page), workers, processes.
   """
+  import cv2
   import numpy as np
 
   from train_lib import build_data
+  if not spec['workers']:
+    cv2.setNumThreads(0)          # as in the worker threads, and as DataLoader's is given it
   config = load_page(spec)
   config.runtime.workers, config.runtime.worker_processes = spec['workers'], spec['processes']
   source = build_data.build_source(config, 'train')

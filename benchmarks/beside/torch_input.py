@@ -17,6 +17,8 @@ def prepare(spec: dict) -> tuple[dict, callable]:
   import cv2
   import torch
   torch.manual_seed(0)
+  torch.set_num_threads(1)        # as in the workers: for a batch of copies more only stand by
+  start_worker(0)
   loader = torch.utils.data.DataLoader(
       Pictures(spec), spec['batch'], shuffle=True, num_workers=spec['workers'], drop_last=True,
       worker_init_fn=start_worker, persistent_workers=spec['workers'] > 0)
@@ -54,9 +56,8 @@ class Pictures:
     import numpy as np
     import torch
     path = self.files[index % len(self.files)]
-    image = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
-    draws = torch.rand(12).tolist()
-    image = augment(cv2, np, np.ascontiguousarray(image), self.spec, draws)
+    image = cv2.imread(path, cv2.IMREAD_COLOR_RGB)
+    image = augment(cv2, np, image, self.spec, torch.rand(12).tolist())
     label = self.classes.index(os.path.basename(os.path.dirname(path)))
     return torch.from_numpy(image), label
 

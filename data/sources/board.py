@@ -12,7 +12,7 @@ from data.batch import MOST_CONTENTS, Content, Contents, short_digest
 from data.board import describe, index, ratings, splits
 from data.board.building import Builder
 from data.implications import Implications, check_choice
-from data.sources.pictures import check_folder
+from data.sources.pictures import check_folder, read_file
 from errors import UserError
 
 _checked = {}  # folder of an index -> Index, as this program has checked and opened it
@@ -90,8 +90,7 @@ class BoardSource:
   def __getitem__(self, index: int) -> dict:
     row = self._row(index)
     name, tags = self._index.name_of(row), self._index.tags_of(row)
-    with open(os.path.join(os.fsencode(self._folder), name), 'rb') as file:
-      data = file.read()
+    data = read_file(os.path.join(os.fsencode(self._folder), name))
     example = {'id': name.decode('utf-8', 'backslashreplace'), 'image_bytes': data, 'tags': tags}
     if self._implications:
       example['ignored_tags'] = self._implications.below(tags)

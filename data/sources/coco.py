@@ -10,7 +10,7 @@ import numpy as np
 from data.batch import MOST_CONTENTS, Content, Contents, count_by_tags_of, short_digest
 from data.coco_files import Annotations, read_annotations
 from data.content_splits import SPLITS, assign_splits, count_words
-from data.sources.pictures import check_folder, digest_of
+from data.sources.pictures import check_folder, digest_of, read_file
 from errors import UserError
 
 YEARS = (2017, 2014)
@@ -69,7 +69,7 @@ class CocoSource:
 
   def __getitem__(self, index: int) -> dict:
     figures = self.figures_of(index)
-    return {**figures, 'image_bytes': (self._folder / figures['id']).read_bytes()}
+    return {**figures, 'image_bytes': read_file(self._folder / figures['id'])}
 
 
 def build_coco(config_data, split: str, poll=lambda: None) -> CocoSource:

@@ -21,6 +21,7 @@ from data.sources.pictures import (
     content_digest,
     digest_of,
     list_pictures,
+    read_file,
     relative_name,
     walk_folders,
 )
@@ -59,7 +60,7 @@ class FolderSource:
 
   def __getitem__(self, index: int) -> dict:
     name, tags = self._rows[index]
-    return {'id': name, 'image_bytes': (self._folder / name).read_bytes(), 'tags': tags}
+    return {'id': name, 'image_bytes': read_file(f'{self._folder}/{name}'), 'tags': tags}
 
 
 def build_folder(config_data, split: str, poll=lambda: None) -> FolderSource:

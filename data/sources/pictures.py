@@ -88,7 +88,7 @@ class PictureFiles:
 
   def __getitem__(self, index: int) -> dict:
     path = self._paths[index]
-    return {'id': relative_name(path, self._folder), 'image_bytes': path.read_bytes(),
+    return {'id': relative_name(path, self._folder), 'image_bytes': read_file(path),
             'tags': np.zeros(0, np.int32)}
 
 
@@ -200,6 +200,20 @@ def _list_folder(where):
   except OSError:  # not ours to read, or gone meanwhile: as if it were empty
     return [], [], changed_ns
   return folders, files, changed_ns
+
+
+def read_file(path: Path | str | bytes) -> bytes:
+  """All that is in a file, with the fewest calls of the system: half the time of `open`."""
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    size = os.fstat(descriptor).st_size
+    data = os.read(descriptor, size + 1)
+  finally:
+    os.close(descriptor)
+  if len(data) == size:
+    return data
+  with open(path, 'rb') as file:  # it grows, or comes in parts
+    return file.read()
 
 
 def content_digest(path: Path) -> str:
