@@ -118,7 +118,7 @@ def assign(features, centres, *, spherical: bool = False, mesh=None, batch_rows:
   points, found = prepare(centres, origin, spherical), []
   for laid in read_batches(features, batch_rows, mesh, origin, spherical):
     poll()
-    found.append(_nearest(laid, points, spherical))
+    found.append(_to_distances(laid, *laid.nearest(points), spherical))
   clusters, distances = (np.concatenate(parts) for parts in zip(*found, strict=True))
   return clusters, distances
 
@@ -148,16 +148,16 @@ def _lloyd(laid, centres, spherical, most_iterations, limit, poll) -> Clustering
     shift, centres = np.square(moved - centres, dtype=np.float64).sum(), moved
     last = iteration == most_iterations
     if last or not refilled and (not tally.changed or shift <= limit):
-      clusters, distances = _nearest(laid, centres, spherical)
+      found = laid.nearest(centres) if shift else laid.tallied(centres)
+      clusters, distances = _to_distances(laid, *found, spherical)
       if last or len(np.unique(clusters)) == len(centres):
         break
   return Clustering(centres, clusters, distances, inertia_of(distances, spherical), iteration)
 
 
-def _nearest(laid, centres, spherical):
+def _to_distances(laid, clusters, squared, spherical):
   """Clusters and distances as Clustering has them. Between unit rows 1 - cosine is half the square.
   """
-  clusters, squared = laid.nearest(centres)
   if not spherical:
     return clusters, np.sqrt(squared)
   return clusters, np.where(laid.rows.any(axis=1), squared / 2, np.float32(1))

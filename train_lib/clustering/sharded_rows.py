@@ -147,6 +147,14 @@ class ShardedRows:
                          for parts in zip(*parallel.to_host(found), strict=True))
     return clusters, squared
 
+  def tallied(self, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `nearest` gives where centres are those of the last `tally`: no product is needed."""
+    run, whole = _compile(_squared_to_own, self.mesh, P(AXIS)), self._put(centres, CENTRES_STEP)
+    found = self._visit(lambda block: run(whole, self._rows[block], self._clusters[block]))
+    clusters, squared = (np.concatenate(parallel.to_host(parts))[:len(self.rows)]
+                         for parts in (self._clusters, found))
+    return clusters, squared
+
   def squared_to(self, points: np.ndarray) -> np.ndarray:
     """Squared distances [t, N] of the rows to a few points [t, D]; 0 where rounding hides them."""
     run, whole = _compile(_squared_to, self.mesh, P(None, AXIS)), self._put(points, POINTS_STEP)
@@ -200,7 +208,7 @@ def _empty_aligned(count, width):
 @functools.cache
 def _compile(function, mesh, out_specs):
   """The function on every device; its first arguments are whole, the last, rows, split."""
-  split = 3 if function is _tally else 1
+  split = {_tally: 3, _squared_to_own: 2}.get(function, 1)
   whole = function.__code__.co_argcount - split
   return jax.jit(jax.shard_map(function, mesh=mesh, out_specs=out_specs, check_vma=False,
                                in_specs=(P(),) * whole + (P(AXIS),) * split))
@@ -257,7 +265,11 @@ def _add_up(block, clusters, num_clusters):
 def _nearest(number, centres, rows):
   """By differences, not by products: what is equal has no distance."""
   clusters = _closest(rows, centres, _halved(centres, number))
-  return clusters, jnp.square(rows - centres[clusters]).sum(axis=1)
+  return clusters, _squared_to_own(centres, rows, clusters)
+
+
+def _squared_to_own(centres, rows, clusters):
+  return jnp.square(rows - centres[clusters]).sum(axis=1)
 
 
 def _squared_to(points, rows):
