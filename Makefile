@@ -1,6 +1,7 @@
 # make run    an environment in .venv, and the main job on drawn pictures
 # make test   the fast tests;  make test-all  the slow ones too;  make lint
 # make faults every fault of tests/faults done to the main command
+# make walks  every command of docs/walks, in order
 #
 # PYTHON=python3.13       the interpreter that makes the environment
 # ACCELERATOR=cuda13|tpu  the JAX build (cpu by default)
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(ACCELERATOR)
 TEST_STAMP := $(VENV)/installed-$(ACCELERATOR)-test
 
-.PHONY: run install test test-all faults lint clean
+.PHONY: run install test test-all faults walks lint clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --config=$(CONFIG)
@@ -37,8 +38,12 @@ test-all: $(TEST_STAMP)
 faults: $(TEST_STAMP)
 	$(BIN)/python -m tests.faults $(FAULTS)
 
+walks: $(TEST_STAMP)
+	$(BIN)/python -m tests.walk
+
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/vulture
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

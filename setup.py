@@ -49,6 +49,6 @@ setup(
         'test': ['h5py>=3.12', 'httpx>=0.28', 'hypothesis>=6.100', 'nibabel>=5', 'onnx>=1.19',
                  'onnxruntime>=1.24', 'pycocotools>=2.0.8', 'pydicom>=3', 'pytest>=8',
                  'pytest-xdist>=3.6', 'python-multipart>=0.0.20', 'ruff>=0.12', 'starlette>=0.47',
-                 'uvicorn>=0.35'],
+                 'uvicorn>=0.35', 'vulture>=2.14'],
     },
 )

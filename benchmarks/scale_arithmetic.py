@@ -20,7 +20,6 @@ class Machine:
   """Published figures of a machine; rates in each direction, bytes and operations a second."""
   name: str
   chips: int
-  hosts: int
   processes: int                  # of the program, each with its share of the chips
   cores: int                      # of all hosts, half of the vCPUs
   peak_flops: float               # of a chip, bfloat16, dense
@@ -29,9 +28,9 @@ class Machine:
   link_rate: float                # of a chip to the others
 
 
-V5E_64 = Machine('v5e-64', chips=64, hosts=16, processes=16, cores=16 * 56, peak_flops=197e12,
+V5E_64 = Machine('v5e-64', chips=64, processes=16, cores=16 * 56, peak_flops=197e12,
                  memory=16e9, memory_rate=819e9, link_rate=200e9)
-H100_8 = Machine('8 x H100', chips=8, hosts=1, processes=8, cores=104, peak_flops=989e12,
+H100_8 = Machine('8 x H100', chips=8, processes=8, cores=104, peak_flops=989e12,
                  memory=80e9, memory_rate=3.35e12, link_rate=450e9)
 MACHINES = (V5E_64, H100_8)
 

@@ -3,6 +3,8 @@
 A section for each reader: `data`, `net`, `loss`, `optimizer`, `train` and `eval` decide what is
 learned; `predict` belongs to that job; `runtime` holds what may differ between two starts of one
 run, because nothing in it can change a result. Tuples, never lists; '' or 0 is off or "find out".
+
+This file is longer than any other so that every key stands in one place, beside its meaning.
 """
 
 from ml_collections import ConfigDict
@@ -25,65 +27,16 @@ def get_config(arg: str = '') -> ConfigDict:
   config.autoencoder = autoencoder_section()
   config.optimizer = optimizer_section()
   config.train = train_section()
-  config.eval = ConfigDict(dict(
-      batch_size=128,
-      every_steps=0,              # 0: about ten times in a run
-      baselines=True,             # the final table's other rows
-  ))
-  config.predict = ConfigDict(dict(
-      batch_size=0,               # pictures that go through the net at once; 0: found out
-      threshold=-1.0,             # of tags; negative: the one tuned on the validation split ...
-      category_thresholds=(),     # ... and of some categories: (('character', 0.75), ...)
-      captions='',                # text files for other programs: kohya, hydrus; '': none
-      caption_place='output',     # output: a folder of their own; beside: beside the pictures
-      caption_spaces=True,        # kohya: long_hair as 'long hair'; emoticons stay
-      caption_first=(),           # kohya: tags before all others, predicted or not
-      caption_without=(),         # tags that are never written
-      boxes='',                   # poses: where the people are, a file of COCO results; '': one
-                                  # person is looked for in each picture
-  ))
-  config.crop = ConfigDict(dict(
-      margin_frac=0.15,           # around the confident joints: a share of their longer side
-      least_score=0.3,            # of a joint that is confident
-      least_joints=3,             # with fewer the whole picture stays
-  ))
+  config.eval = eval_section()
+  config.predict = predict_section()
+  config.crop = crop_section()
   config.synthesize = synthesize_section()
   config.cluster = cluster_section()
-  config.neighbours = ConfigDict(dict(
-      count=10,                   # most alike pictures of each
-      copies='features',          # who finds near-copies: hash, features or both
-      least_similarity=0.95,      # cosine of the features of near-copies; about 0.9 if whitened
-      unique=False,               # a folder of links to all pictures but copies
-  ))
-  config.serve = ConfigDict(dict(
-      host='127.0.0.1',           # this machine alone; '0.0.0.0': every machine that reaches it
-      port=8000,                  # 0: any that is free
-      max_upload_mb=32,           # of one request
-      most_pictures=32,           # of one request
-      open_browser=False,
-  ))
-  config.export = ConfigDict(dict(
-      license='',                 # SPDX name, for the model card; '': not told, which it says
-      as_general=(),              # of copyright, artist, meta: what tagger programs see as general
-  ))
-  config.audit = ConfigDict(dict(
-      folds=0,                    # 0: held-out pictures by the trained net; else nets to train
-      most=1_000,                 # rows of audit.csv
-  ))
-  config.study = ConfigDict(dict(
-      rows=(),                    # (name, ('section.key', value), ...), the first is the reference
-      num_seeds=3,
-      # a tuned study, where there are rate_factors; else each row is one run, as its page has it
-      rate_factors=(),            # of a row's learning rate: (1/9, 1/3, 1.0, 3.0, 9.0)
-      most_grown=0,               # rates by which a row's grid may grow where its edge is best
-      axes=(),                    # ('section.key', (value, ...)), ...: every row with each of them
-      metric='',                  # of the validation split, that decides; '': the task's own
-      target=0.0,                 # its value that is timed; 0: the best row's mean less 10 %
-      evaluations=10,             # of the validation split in a run, about
-      sharpness_steps=0,          # of Lanczos, for the Hessian's largest eigenvalue; 0: off
-      together='auto',            # how replicas train: vmap, map, one, or auto, the faster here
-      functions=(),               # of train_lib.test_functions.FUNCTIONS
-  ))
+  config.neighbours = neighbours_section()
+  config.serve = serve_section()
+  config.export = export_section()
+  config.audit = audit_section()
+  config.study = study_section()
   config.benchmark = benchmark_section()
   config.runtime = runtime_section()
   return config
@@ -352,6 +305,95 @@ def optimizer_section() -> ConfigDict:
   ))
 
 
+def eval_section() -> ConfigDict:
+  """When the validation split is looked at, and what else the final table holds."""
+  return ConfigDict(dict(
+      batch_size=128,
+      every_steps=0,              # 0: about ten times in a run
+      baselines=True,             # the final table's other rows
+  ))
+
+
+def predict_section() -> ConfigDict:
+  """What --job=predict says of pictures, and what it writes for other programs."""
+  return ConfigDict(dict(
+      batch_size=0,               # pictures that go through the net at once; 0: found out
+      threshold=-1.0,             # of tags; negative: the one tuned on the validation split ...
+      category_thresholds=(),     # ... and of some categories: (('character', 0.75), ...)
+      captions='',                # text files for other programs: kohya, hydrus; '': none
+      caption_place='output',     # output: a folder of their own; beside: beside the pictures
+      caption_spaces=True,        # kohya: long_hair as 'long hair'; emoticons stay
+      caption_first=(),           # kohya: tags before all others, predicted or not
+      caption_without=(),         # tags that are never written
+      boxes='',                   # poses: where the people are, a file of COCO results; '': one
+                                  # person is looked for in each picture
+  ))
+
+
+def crop_section() -> ConfigDict:
+  """What --job=crop cuts out around a person."""
+  return ConfigDict(dict(
+      margin_frac=0.15,           # around the confident joints: a share of their longer side
+      least_score=0.3,            # of a joint that is confident
+      least_joints=3,             # with fewer the whole picture stays
+  ))
+
+
+def neighbours_section() -> ConfigDict:
+  """What --job=neighbours calls alike."""
+  return ConfigDict(dict(
+      count=10,                   # most alike pictures of each
+      copies='features',          # who finds near-copies: hash, features or both
+      least_similarity=0.95,      # cosine of the features of near-copies; about 0.9 if whitened
+      unique=False,               # a folder of links to all pictures but copies
+  ))
+
+
+def serve_section() -> ConfigDict:
+  """Where --job=serve listens, and how much it takes at once."""
+  return ConfigDict(dict(
+      host='127.0.0.1',           # this machine alone; '0.0.0.0': every machine that reaches it
+      port=8000,                  # 0: any that is free
+      max_upload_mb=32,           # of one request
+      most_pictures=32,           # of one request
+      open_browser=False,
+  ))
+
+
+def export_section() -> ConfigDict:
+  """What an export says of itself."""
+  return ConfigDict(dict(
+      license='',                 # SPDX name, for the model card; '': not told, which it says
+      as_general=(),              # of copyright, artist, meta: what tagger programs see as general
+  ))
+
+
+def audit_section() -> ConfigDict:
+  """How --job=audit finds labels that look wrong."""
+  return ConfigDict(dict(
+      folds=0,                    # 0: held-out pictures by the trained net; else nets to train
+      most=1_000,                 # rows of audit.csv
+  ))
+
+
+def study_section() -> ConfigDict:
+  """What --job=study trains and compares."""
+  return ConfigDict(dict(
+      rows=(),                    # (name, ('section.key', value), ...), the first is the reference
+      num_seeds=3,
+      # a tuned study, where there are rate_factors; else each row is one run, as its page has it
+      rate_factors=(),            # of a row's learning rate: (1/9, 1/3, 1.0, 3.0, 9.0)
+      most_grown=0,               # rates by which a row's grid may grow where its edge is best
+      axes=(),                    # ('section.key', (value, ...)), ...: every row with each of them
+      metric='',                  # of the validation split, that decides; '': the task's own
+      target=0.0,                 # its value that is timed; 0: the best row's mean less 10 %
+      evaluations=10,             # of the validation split in a run, about
+      sharpness_steps=0,          # of Lanczos, for the Hessian's largest eigenvalue; 0: off
+      together='auto',            # how replicas train: vmap, map, one, or auto, the faster here
+      functions=(),               # of train_lib.test_functions.FUNCTIONS
+  ))
+
+
 def benchmark_section() -> ConfigDict:
   """What --job=benchmark measures: every net with every dtype, batch size and number of devices."""
   return ConfigDict(dict(
@@ -397,3 +439,15 @@ def check_preset(page: str, arg: str, choices: tuple[str, ...]) -> None:
   if arg not in choices:
     named = ', '.join(f':{choice}' for choice in choices if choice) or 'none'
     raise UserError(f"configs/{page}.py has no preset ':{arg}'; its presets are {named}")
+
+
+def use_smallest(config) -> None:
+  """What pages share whose `:smoke` does everything once, in eight steps, and learns nothing."""
+  config.data.num_train = 64
+  config.data.num_valid = 32
+  config.data.num_test = 32
+  config.train.batch_size = 16
+  config.train.num_epochs = 2.0
+  config.eval.batch_size = 32
+  config.eval.every_steps = 8
+  config.runtime.log_every_steps = 8

@@ -80,14 +80,7 @@ def medium(config):
 def smoke(config):
   """Everything once, at the smallest size."""
   small(config)
-  config.data.num_train = 64
-  config.data.num_valid = 32
-  config.data.num_test = 32
-  config.train.batch_size = 16
-  config.train.num_epochs = 2.0
-  config.eval.batch_size = 32
-  config.eval.every_steps = 8
-  config.runtime.log_every_steps = 8
+  base.use_smallest(config)
 
 
 def scans(config):

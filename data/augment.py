@@ -61,7 +61,7 @@ class Warp:
 
 @dataclass(frozen=True)
 class Cutout:
-  """Covers a grey square whose side is size_frac of the picture's shorter side.
+  """Covers a grey square whose side is size_frac of the shorter side of `image`, uint8 [h, w, 3].
 
   Its centre lies anywhere in the picture, so that the edges may cut it. With `in_place` the pixels
   that it is given are changed: for a pipeline, whose first operation makes them.
@@ -87,6 +87,7 @@ class Cutout:
 class Colour:
   """Changes brightness, contrast and saturation, each by a factor uniform in 1 +- its fraction.
 
+  Pictures are uint8 [h, w, 3]: red, green, blue.
   Contrast is scaled about the picture's mean grey, saturation about each pixel's own grey
   (ITU-R BT.601 luma). The three are one linear map, so pixels are rounded once.
   """

@@ -68,7 +68,7 @@ class Boxed:
 
 @dataclass(frozen=True)
 class CutBox:
-  """`image` -> the part of it that `box_px` holds, to whole pixels and within the picture.
+  """`image` [h, w, 3] -> the part that `box_px` holds, to whole pixels and within the picture.
 
   Without a box, and where the box lies outside, the picture stays as it is.
   """

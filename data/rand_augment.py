@@ -27,6 +27,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 class RandAugment:
   """`count` operations of OPERATIONS, each drawn anew, at `magnitude` of 0 to 10.
 
+  Pictures are uint8 [h, w, 3] and keep their size.
   Those with a direction (rotate, shear, translate, and more or less colour, contrast, brightness,
   sharpness) draw its sign. Rotating, shearing and translating move joints and boxes along; the
   others change no place. At 0 only autocontrast, equalize and rounding change anything.
@@ -46,7 +47,10 @@ class RandAugment:
 
 
 def apply(name: str, example: dict, extent: float, sign: int) -> dict:
-  """One operation by its name. Args: extent: 0 to 1; sign: 1 or -1, where it has a direction."""
+  """An example with the picture that one operation makes of its `image`, uint8 [h, w, 3].
+
+  Args: name: of OPERATIONS; extent: 0 to 1; sign: 1 or -1, where it has a direction.
+  """
   operation = OPERATIONS[name]
   if name not in GEOMETRIC:
     return {**example, 'image': operation(example['image'], extent, sign)}

@@ -11,8 +11,9 @@ from train_lib.trained import check_tags, open_trained
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:
   """Measures a trained run on its test split, and says and writes what training leaves of it.
 
-  Writes `evaluation.json`, `evaluation/` with the figures of tags or classes, and `pictures/`; see
-  the task's `write_report`. In the workdir they replace what training wrote.
+  Writes `evaluation.json`, and what `write_report` of the task's row in `reports.REPORTS` says:
+  `evaluation/` with the figures of tags or classes, and `pictures/`. In the workdir they replace
+  what training wrote.
 
   Args:
     config: of the workdir; `checkpoint` picks latest or best, `data` may name other data

@@ -18,6 +18,7 @@ if tuple(map(int, importlib.metadata.version('jaxlib').split('.')[:2])) < (0, 11
 os.environ['XLA_FLAGS'] = ' '.join((os.environ.get('XLA_FLAGS', ''), *FLAGS))
 
 import jax  # noqa: E402
+import pytest  # noqa: E402
 
 PROGRAMS = 'OKO_TEST_PROGRAMS'
 
@@ -41,3 +42,11 @@ def pytest_configure(config):
 def pytest_unconfigure():
   if _begun_here:
     shutil.rmtree(os.environ[PROGRAMS], ignore_errors=True)
+
+
+@pytest.fixture(scope='module')
+def small_net():
+  """The tiny net has one block while the tests of a module run; `usefixtures` asks for it."""
+  from tests.small_exports import one_block
+  with one_block():
+    yield

@@ -25,7 +25,7 @@ from errors import UserError
 DOCS = pathlib.Path(__file__).parent.parent / 'docs'
 TINY = ['--net=se_resnet_tiny', '--size_px=32', '--tags=40', '--listed=3', '--pictures=12',
         '--eval_batch=8', '--saves=1', '--records=100', '--repeats=1']
-MACHINE = Machine('two chips', chips=2, hosts=1, processes=1, cores=10, peak_flops=1e12,
+MACHINE = Machine('two chips', chips=2, processes=1, cores=10, peak_flops=1e12,
                   memory=1e9, memory_rate=1e9, link_rate=1e9)
 NET = Net('a net', params=1e6, forward_flops=1e9, training_flops=1e9, kept_bytes=1e6)
 PLAN = Plan(pictures=1000, tags=70_000, epochs=2.0, valid_frac=0.1, test_frac=0.1, batch=8,

@@ -11,20 +11,13 @@ from data.board import rows as rows_lib
 from data.sources.board import build_board
 from errors import UserError
 from tests import board_archives as archives
-from tests.board_archives import (
-  build_train,
-  error_of,
-  listed,
-  read_rows,
-  write_lines_archive,
-  write_rows,
-)
+from tests.board_archives import build_train, error_of, listed, read_rows, write_rows
 
 
 @pytest.fixture
 def folder(tmp_path):
   """Posts 1 to 100 as JSON Lines, without faults."""
-  return write_lines_archive(tmp_path)
+  return archives.write_lines_archive(tmp_path)
 
 
 def test_an_array_that_breaks_off_is_named_with_the_place(folder):

@@ -6,20 +6,13 @@ import pytest
 from data.board import problems as problems_lib
 from data.board import rows as rows_lib
 from tests import board_archives as archives
-from tests.board_archives import (
-  build_train,
-  error_of,
-  listed,
-  read_rows,
-  write_lines_archive,
-  write_rows,
-)
+from tests.board_archives import build_train, error_of, listed, read_rows, write_rows
 
 
 @pytest.fixture
 def folder(tmp_path):
   """Posts 1 to 100 as JSON Lines, without faults."""
-  return write_lines_archive(tmp_path)
+  return archives.write_lines_archive(tmp_path)
 
 
 def ids(source):

@@ -1,23 +1,19 @@
 """Phantom as a source: what is read is what was drawn, and it is never half there."""
 
-import os
 import pickle
-import signal
-import subprocess
 import sys
-import time
 import types
 
 import numpy as np
 import pytest
 
-from data import SOURCES, crew
+from data import SOURCES
 from data.classes import Classes
 from data.decode import decode_image
 from data.phantom import picture, prepare, vocabulary
-from data.prepared import remove_half_drawn
 from data.sources import phantom
 from errors import UserError
+from tests import drawn_data
 
 
 def make_settings(**changes):
@@ -108,63 +104,13 @@ def test_the_drawn_size_may_differ_from_the_nets(tmp_path):
 
 def test_an_interrupted_drawing_leaves_nothing_and_is_drawn_again(tmp_path):
   settings = make_settings(dir=str(tmp_path), num_train=40, image_size_px=32)
-
-  def poll():
-    raise KeyboardInterrupt
-
-  with pytest.raises(KeyboardInterrupt):
-    phantom.build_phantom(settings, 'train', poll)
-  folder = tmp_path / 'phantom' / prepare.config_name(settings)
-  assert not (folder / vocabulary.VERSION).exists()
-  assert len(phantom.build_phantom(settings, 'train')) == 40
-
-  def refuse():
-    raise AssertionError('drawn again')
-
-  assert phantom.build_phantom(settings, 'train', refuse)[39]['id'] == 'train_0000039'
+  drawn_data.check_interrupted('phantom', settings, tmp_path)
 
 
-KILLED = """
-import multiprocessing, os, signal, sys, types
-from data.sources import phantom
-settings = types.SimpleNamespace(dir=sys.argv[1], num_train=20000, num_valid=2, num_test=2,
-                                 image_size_px=32, data_seed=0, flipped_share=0.0,
-                                 implications='listed', labels='tags', drawn_size_px=0)
-calls = 0
-def poll():
-  global calls
-  calls += 1
-  if calls == 6:
-    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-    assert 'tensorflow' not in sys.modules
-    os.kill(os.getpid(), signal.SIGKILL)
-phantom.build_phantom(settings, 'train', poll)
-"""
-
-
-def is_running(pid):
-  try:
-    with open(f'/proc/{pid}/stat') as file:
-      return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
-  except FileNotFoundError:
-    return False
-
-
-@pytest.mark.skipif(not os.path.exists('/proc/self/stat'), reason='needs /proc')
+@drawn_data.needs_proc
 def test_a_killed_drawing_leaves_no_dataset_and_no_processes(tmp_path):
-  done = subprocess.run([sys.executable, '-c', KILLED, str(tmp_path)], capture_output=True,
-                        text=True, timeout=60)
-  assert done.returncode == -signal.SIGKILL, done.stderr
-  assert not list(tmp_path.rglob('dataset_info.json'))
-  workers = [int(word) for word in done.stdout.split()]
-  deadline = time.monotonic() + 5
-  while any(map(is_running, workers)) and time.monotonic() < deadline:
-    time.sleep(0.05)
-  assert not any(map(is_running, workers))
-  assert len(workers) == crew.count_cores() or crew.count_cores() == 1
-  leftovers = list((tmp_path / 'phantom').rglob('incomplete.*'))
-  remove_half_drawn(next((tmp_path / 'phantom').glob('*-seed0')))
-  assert leftovers and not list((tmp_path / 'phantom').rglob('incomplete.*'))
+  settings = make_settings(dir=str(tmp_path), num_train=20_000, image_size_px=32, data_seed=0)
+  drawn_data.check_killed('phantom', settings, tmp_path)
 
 
 @pytest.mark.parametrize('changes, words', [

@@ -2,23 +2,19 @@
 
 import collections
 import hashlib
-import os
 import pickle
-import signal
-import subprocess
 import sys
-import time
 import types
 
 import cv2
 import numpy as np
 import pytest
 
-from data import crew
-from data.prepared import remove_half_drawn
+from data.joints import JOINT_NAMES
 from data.sources import toon as toon_source
-from data.toon import characters, picture, prepare, scene, skeleton, tagging, vocabulary
+from data.toon import characters, picture, prepare, scene, tagging, vocabulary
 from errors import UserError
+from tests import drawn_data
 
 NUM_SCENES = 4000
 CATEGORIES = ('rating', 'general', 'character', 'copyright', 'artist', 'meta')
@@ -206,7 +202,7 @@ def test_the_left_hand_is_to_the_right_of_the_picture_unless_mirrored():
   one = next(s for s in (scene.sample_scene(0, 'train', i) for i in range(200))
              if s.view == 'full_body' and len(s.figures) == 1)
   truths = picture.draw_scene(one, 64)[1]
-  left, right = (truths[0]['keypoints'][skeleton.COCO_JOINTS.index(name)]
+  left, right = (truths[0]['keypoints'][JOINT_NAMES.index(name)]
                  for name in ('left_shoulder', 'right_shoulder'))
   assert left[2] == right[2] == 2
   assert left[0] > right[0]
@@ -260,60 +256,13 @@ def test_a_prepared_dataset_is_reused(prepared):
 
 def test_an_interrupted_drawing_leaves_nothing_and_is_drawn_again(tmp_path):
   settings = make_settings(dir=str(tmp_path), num_train=40, image_size_px=32)
-
-  def poll():
-    raise KeyboardInterrupt
-
-  with pytest.raises(KeyboardInterrupt):
-    toon_source.build_toon(settings, 'train', poll)
-  folder = tmp_path / 'toon' / prepare.config_name(settings)
-  assert not (folder / vocabulary.VERSION).exists()
-  assert len(toon_source.build_toon(settings, 'train')) == 40
-  assert toon_source.build_toon(settings, 'train')[39]['id'] == 'train_0000039'
+  drawn_data.check_interrupted('toon', settings, tmp_path)
 
 
-KILLED = """
-import multiprocessing, os, signal, sys, types
-from data.sources import toon
-settings = types.SimpleNamespace(dir=sys.argv[1], num_train=20000, num_valid=2, num_test=2,
-                                 image_size_px=32, dropped_share=0.2, data_seed=0,
-                                 flipped_share=0.0, implications='listed', labels='tags',
-                                 drawn_size_px=0)
-calls = 0
-def poll():
-  global calls
-  calls += 1
-  if calls == 6:
-    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-    assert 'tensorflow' not in sys.modules
-    os.kill(os.getpid(), signal.SIGKILL)
-toon.build_toon(settings, 'train', poll)
-"""
-
-
-def is_running(pid):
-  try:
-    with open(f'/proc/{pid}/stat') as file:
-      return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
-  except FileNotFoundError:
-    return False
-
-
-@pytest.mark.skipif(not os.path.exists('/proc/self/stat'), reason='needs /proc')
+@drawn_data.needs_proc
 def test_a_killed_drawing_leaves_no_dataset_and_no_processes(tmp_path):
-  done = subprocess.run([sys.executable, '-c', KILLED, str(tmp_path)], capture_output=True,
-                        text=True, timeout=60)
-  assert done.returncode == -signal.SIGKILL, done.stderr
-  assert not list(tmp_path.rglob('dataset_info.json'))
-  workers = [int(word) for word in done.stdout.split()]
-  deadline = time.monotonic() + 5
-  while any(map(is_running, workers)) and time.monotonic() < deadline:
-    time.sleep(0.05)
-  assert not any(map(is_running, workers))
-  assert len(workers) == crew.count_cores() or crew.count_cores() == 1
-  leftovers = list((tmp_path / 'toon').rglob('incomplete.*'))
-  remove_half_drawn(next((tmp_path / 'toon').glob('*-seed0')))
-  assert leftovers and not list((tmp_path / 'toon').rglob('incomplete.*'))
+  settings = make_settings(dir=str(tmp_path), num_train=20_000, image_size_px=32, data_seed=0)
+  drawn_data.check_killed('toon', settings, tmp_path)
 
 
 @pytest.mark.parametrize('changes, words', [

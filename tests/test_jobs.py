@@ -11,7 +11,9 @@ from PIL import Image
 import jobs
 from configs import saved, tagger
 from errors import UserError
-from tests.small_exports import one_block
+from tests.tables import read_csv
+
+pytestmark = pytest.mark.usefixtures('small_net')
 
 
 def tiny_config(folder):
@@ -30,12 +32,6 @@ def tiny_config(folder):
 def run(name, config, workdir, **flags):
   jobs.get_job(name)(config, str(workdir), config_path='configs/tagger.py:smoke',
                      **{'input': '', 'output': '', **flags})
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 @pytest.fixture(scope='module')
@@ -133,8 +129,7 @@ def test_predict_tags_what_it_can_and_lists_the_rest(trained, folder):
   assert all(row['rating'] in ('general', 'sensitive', 'questionable', 'explicit') for row in rows)
   values = list(rows[0]['tags'].values())
   assert values == sorted(values, reverse=True)
-  with open(trained / 'predict' / 'predictions.csv', newline='', encoding='utf-8') as file:
-    table = list(csv.DictReader(file))
+  table = read_csv(trained / 'predict' / 'predictions.csv')
   assert [row['path'] for row in table] == ['a b.jpg', 'inner/ä.PNG']
   assert table[0]['tags'].split(', ') == list(rows[0]['tags'])
   unreadable, = [json.loads(line) for line in

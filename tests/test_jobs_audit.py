@@ -1,6 +1,5 @@
 """The audit from a workdir and by folds: what it writes, what it tells, and what stops it."""
 
-import csv
 import json
 import os
 import pathlib
@@ -20,9 +19,11 @@ import jobs
 from configs import saved, tagger
 from errors import UserError
 from jobs import audit
-from tests.small_exports import one_block
+from tests.tables import read_csv
 from train_lib import audit_report, build_data, workdir
 from train_lib.audit import find_suspects
+
+pytestmark = pytest.mark.usefixtures('small_net')
 
 ROOT = pathlib.Path(__file__).parent.parent
 OVERRIDES = {'data.image_size_px': 32, 'data.num_train': 48, 'data.num_valid': 13,
@@ -43,12 +44,6 @@ def run(name, config, workdir, output=''):
   jobs.get_job(name)(config, str(workdir), config_path='tests', input='', output=str(output))
 
 
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
-
-
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   return tmp_path_factory.mktemp('audit')
@@ -61,8 +56,7 @@ def trained(folder):
 
 
 def table(path):
-  with open(path / 'audit.csv', newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
+  return read_csv(path / 'audit.csv')
 
 
 def read(path):

@@ -1,6 +1,5 @@
 """--job=cluster and --job=neighbours with the net of a real run, from its workdir or as weights."""
 
-import csv
 import json
 
 import numpy as np
@@ -11,15 +10,11 @@ from configs import cluster as cluster_page
 from errors import UserError
 from jobs import cluster, neighbours, train
 from tests.small_collections import write_pictures
-from tests.small_exports import one_block
+from tests.tables import read_csv
 from train_lib.clustering.collection import open_collection
 from train_lib.clustering.trunk import open_trunk
 
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
+pytestmark = pytest.mark.usefixtures('small_net')
 
 
 @pytest.fixture(scope='module')
@@ -48,11 +43,6 @@ def of_run(run):
   config.cluster.update({'k': 3, 'batch_size': 8, 'resamples': 2, 'gallery_most': 12})
   config.runtime.features_dir = str(run.parent / 'features')
   return config
-
-
-def read_csv(path):
-  with open(path, newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
 
 
 def test_a_folder_is_grouped_by_the_net_of_a_run_and_searched(folder, run):

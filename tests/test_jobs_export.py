@@ -18,17 +18,13 @@ from configs import pose, saved, tagger
 from errors import UserError
 from jobs import audit, evaluate, export, predict, train
 from tests.example_runner import first_example, read_values, run_example
-from tests.small_exports import one_block
+from tests.tables import read_csv
 from train_lib import build_data, export_folder, exported, trees
 from train_lib.trained import open_trained
 
+pytestmark = pytest.mark.usefixtures('small_net')
+
 ROOT = pathlib.Path(__file__).parent.parent
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 @pytest.fixture(scope='module')
@@ -123,8 +119,7 @@ def test_the_card_has_the_figures_and_thresholds_of_the_run(trained, folder):
 
 
 def test_tags_have_categories_counts_and_own_thresholds(trained, folder):
-  with open(folder / 'tags.csv', newline='', encoding='utf-8') as file:
-    rows = list(csv.DictReader(file))
+  rows = read_csv(folder / 'tags.csv')
   with open(trained[1] / 'evaluation' / 'tags.csv', newline='', encoding='utf-8') as file:
     wanted = {row['tag']: row for row in csv.DictReader(file)}
   opened = json.loads((folder / 'config.json').read_text())['oko']
@@ -177,8 +172,7 @@ def test_the_models_give_the_probabilities_that_predict_gives(trained, folder):
   assert said['input'] == {'name': 'image', 'shape': ['N', 32, 32, 3], 'range': [0, 255],
                            'colours': 'RGB'}
   assert said['outputs'] == ['probabilities'] and said['difference_from_jax'] < 1e-4
-  with open(folder / 'tagger' / 'selected_tags.csv', newline='', encoding='utf-8') as file:
-    rows = list(csv.DictReader(file))
+  rows = read_csv(folder / 'tagger' / 'selected_tags.csv')
   with open(workdir / 'evaluation' / 'tags.csv', newline='', encoding='utf-8') as file:
     counts = {row['tag']: row['train_pictures'] for row in csv.DictReader(file)}
   assert len(rows) > 50

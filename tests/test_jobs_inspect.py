@@ -15,6 +15,7 @@ from configs import pose, tagger
 from data.encode import encode_image
 from errors import UserError
 from tests.small_workdirs import make_record, write_run
+from tests.tables import read_csv
 from train_lib import augmentation_sheet, build_data, grid, workdir
 from train_lib.inspection import balance
 
@@ -68,11 +69,6 @@ def inspected(folder):
 def read_sheet(path):
   with Image.open(path) as image:
     return np.asarray(image)
-
-
-def read_csv(path):
-  with open(path, newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
 
 
 def test_nothing_is_trained_and_the_workdir_can_be_trained_in_later(inspected, folder):

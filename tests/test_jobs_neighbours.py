@@ -1,6 +1,5 @@
 """--job=neighbours: what looks alike in a collection, near-copies, and no picture harmed."""
 
-import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -16,6 +15,7 @@ from data.encode import encode_image
 from data.sources.pictures import PictureFiles
 from errors import UserError
 from jobs import neighbours
+from tests.tables import read_csv
 
 MOST_PIXELS = 10 ** 7
 
@@ -120,15 +120,10 @@ def run(tmp_path, input='', output='', **changes):
   return Path(output or tmp_path / 'neighbours')
 
 
-def table(path):
-  with open(path, newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
-
-
 def test_every_picture_is_told_its_neighbours_but_not_itself(tmp_path, capsys):
   write_photos(tmp_path / 'photos')
   folder = run(tmp_path)
-  rows = table(folder / 'neighbours.csv')
+  rows = read_csv(folder / 'neighbours.csv')
   assert list(rows[0]) == ['query', 'rank', 'path', 'similarity', 'cluster']
   assert len(rows) == 8 * 3 and all(row['query'] != row['path'] for row in rows)
   assert [row['rank'] for row in rows[:4]] == ['1', '2', '3', '1']
@@ -145,7 +140,7 @@ def test_every_picture_is_told_its_neighbours_but_not_itself(tmp_path, capsys):
 def test_copies_are_listed_with_the_largest_to_be_kept(tmp_path, capsys):
   write_photos(tmp_path / 'photos')
   folder = run(tmp_path)
-  rows = table(folder / 'copies.csv')
+  rows = read_csv(folder / 'copies.csv')
   assert [(row['group'], row['path'], row['kept']) for row in rows] == [
       ('1', 'a/1.png', 'yes'), ('1', 'b/1.png', 'no'),
       ('2', 'a/0.png', 'yes'), ('2', 'a/0-half.png', 'no')]
@@ -162,7 +157,7 @@ def test_the_kept_one_is_of_most_pixels_then_of_most_bytes(tmp_path):
   (photos / 'b.png').write_bytes(encode_image(image, '.png'))
   small = cv2.resize(image, (64, 48), interpolation=cv2.INTER_AREA)
   (photos / 'c.bmp').write_bytes(encode_image(small, '.bmp'))
-  rows = table(run(tmp_path) / 'copies.csv')
+  rows = read_csv(run(tmp_path) / 'copies.csv')
   assert [row['path'] for row in rows] == ['b.png', 'a.jpg', 'c.bmp']
 
 
@@ -215,7 +210,7 @@ def test_pictures_of_an_input_are_looked_for_in_the_collection(tmp_path, capsys)
   (new / 'known.png').write_bytes(encode_image(scene(2), '.png'))
   (new / 'bad.png').write_bytes(b'')
   folder = run(tmp_path, new, tmp_path / 'out')
-  rows = table(folder / 'neighbours.csv')
+  rows = read_csv(folder / 'neighbours.csv')
   assert [(row['query'], row['path']) for row in rows if row['rank'] == '1'] == [
       ('bright.png', 'a/3.png'), ('known.png', 'a/2.png')]
   assert len(rows) == 6 and (folder / 'neighbours.png').exists()
@@ -224,7 +219,7 @@ def test_pictures_of_an_input_are_looked_for_in_the_collection(tmp_path, capsys)
   assert [row['id'] for row in unreadable] == ['bad.png']
   assert '1 picture could not be read' in capsys.readouterr().out
   run(tmp_path, new / 'known.png', tmp_path / 'out', count=100)
-  assert len(table(folder / 'neighbours.csv')) == 8          # all that there are
+  assert len(read_csv(folder / 'neighbours.csv')) == 8          # all that there are
   assert '1.000  a/2.png' in capsys.readouterr().out
   assert not (folder / 'unreadable.jsonl').exists()
 
@@ -243,8 +238,8 @@ def test_a_picture_that_went_meanwhile_is_left_out_of_sheets(tmp_path, monkeypat
   monkeypatch.setattr(neighbours, 'open_collection', lambda *_: collection)
   (tmp_path / 'photos/a/1.png').unlink()
   folder = run(tmp_path)
-  assert len(table(folder / 'neighbours.csv')) == 24
-  kept = {row['path'] for row in table(folder / 'copies.csv') if row['kept'] == 'yes'}
+  assert len(read_csv(folder / 'neighbours.csv')) == 24
+  kept = {row['path'] for row in read_csv(folder / 'copies.csv') if row['kept'] == 'yes'}
   assert 'b/1.png' in kept and 'a/1.png' not in kept
 
 

@@ -1,6 +1,5 @@
 """--job=predict of a classifier: files, the terminal, mistakes told. A tagger's: test_jobs.py."""
 
-import csv
 import json
 import types
 
@@ -13,6 +12,7 @@ from configs import base
 from errors import UserError
 from jobs import predict
 from tests.small_classes import COLOURS, NAMES, make_task, make_variables
+from tests.tables import read_csv
 from train_lib import answers, parallel, people_finder, prediction, predictor
 from train_lib.trained import Trained
 
@@ -56,8 +56,7 @@ def test_every_picture_gets_its_class_and_the_next_ones(trained, tmp_path, capsy
     assert [row['label'], row['probability']] == row['top'][0] and len(row['top']) == 4
     values = [value for _, value in row['top']]
     assert values == sorted(values, reverse=True) and sum(values) == pytest.approx(1, abs=1e-3)
-  with open(tmp_path / 'out' / 'predictions.csv', newline='', encoding='utf-8') as file:
-    table = list(csv.DictReader(file))
+  table = read_csv(tmp_path / 'out' / 'predictions.csv')
   assert [(row['path'], row['label'], float(row['probability'])) for row in table] == [
       (row['path'], row['label'], row['probability']) for row in rows]
   said = capsys.readouterr().out

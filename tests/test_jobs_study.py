@@ -13,9 +13,10 @@ from PIL import Image
 import jobs
 from configs import tagger_ladder
 from errors import Diverged, UserError
-from tests.small_exports import one_block
 from train_lib import loop
 from train_lib.preemption import Preempted
+
+pytestmark = pytest.mark.usefixtures('small_net')
 
 
 def make_config(folder):
@@ -36,12 +37,6 @@ def read_rows(workdir):
 def run(config, workdir):
   jobs.get_job('study')(config, str(workdir), config_path='configs/tagger_ladder.py:smoke',
                         input='', output='')
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 @pytest.fixture(scope='module')

@@ -15,9 +15,10 @@ import jobs
 from configs import optimizers
 from errors import UserError
 from tests.fake_replicas import BEST, TOO_HIGH, fake_builder
-from tests.small_exports import one_block
 from train_lib import plots, replicas, test_functions
 from train_lib.preemption import Preempted
+
+pytestmark = pytest.mark.usefixtures('small_net')
 
 
 def make_config(folder):
@@ -39,12 +40,6 @@ def run(config, workdir):
 
 def read_rows(path):
   return list(csv.DictReader(io.StringIO(path.read_text())))
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 @pytest.fixture(scope='module')

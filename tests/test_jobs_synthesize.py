@@ -1,6 +1,5 @@
 """--job=synthesize and --job=predict of a run: from its folder alone to files."""
 
-import csv
 
 import cv2
 import jax
@@ -12,6 +11,7 @@ from configs import vae as vae_page
 from errors import UserError
 from jobs import get_job, predict, synthesize
 from tests.small_scans import write_png
+from tests.tables import read_csv
 from train_lib import build, records
 from train_lib import workdir as workdir_lib
 from train_lib.checkpoints import Checkpoints
@@ -52,8 +52,7 @@ def test_scans_are_drawn_from_a_workdir_alone(run, capsys):
   config, workdir = run
   config = changed(config, 'synthesize', count=9)
   synthesize.run(config, str(workdir), config_path='', input='', output='')
-  with open(workdir / 'synthesize' / 'manifest.csv', newline='', encoding='utf-8') as file:
-    rows = list(csv.DictReader(file))
+  rows = read_csv(workdir / 'synthesize' / 'manifest.csv')
   assert len(rows) == 9
   for row in rows:
     pixels = cv2.imread(str(workdir / 'synthesize' / row['file']), cv2.IMREAD_UNCHANGED)

@@ -8,8 +8,9 @@ import pytest
 
 import jobs
 from configs import fashion, saved
-from tests.small_exports import one_block
 from train_lib.trained import open_trained
+
+pytestmark = pytest.mark.usefixtures('small_net')
 
 COLOURS = {'green': (60, 200, 60), 'red': (60, 60, 200), 'blue': (200, 60, 60)}  # BGR
 SIDE_PX = 32
@@ -43,12 +44,6 @@ def small_config(folder):
 def run(name, config, workdir, **flags):
   jobs.get_job(name)(config, str(workdir), config_path='configs/fashion.py:smoke',
                      **{'input': '', 'output': '', **flags})
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 @pytest.fixture(scope='module')

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from configs import base, tagger
+from configs import tagger
 from jobs import JOBS
+from tests.written_commands import check_keys, find_links
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -48,12 +49,9 @@ def test_every_preset_is_told(preset):
 
 
 def test_keys_and_targets_that_the_readme_names_exist():
-  for path in re.findall(r'--config\.([a-z_.]+)', README):
-    config = base.get_config()
-    for part in path.split('.'):
-      config = config[part]
+  check_keys(README)
   makefile = (ROOT / 'Makefile').read_text()
   for target in re.findall(r'`make ([a-z-]+)', README):
     assert f'\n{target}:' in makefile
-  for link in re.findall(r'\]\(([^)#:]+)\)', README):
+  for link in find_links(README):
     assert (ROOT / link).exists(), link

@@ -1,6 +1,5 @@
 """What an audit of classes leaves: the class to take instead, counts, and a sheet."""
 
-import csv
 import json
 
 import numpy as np
@@ -11,14 +10,10 @@ from PIL import Image
 import jobs
 from configs import tagger
 from jobs import audit
+from tests.tables import read_csv
 from train_lib import build_data, parallel
 from train_lib.tasks.classification import Classification
 from train_lib.trained import Trained
-
-
-def read_table(path):
-  with path.open(newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
 
 
 class Colours(nn.Module):
@@ -46,7 +41,7 @@ def test_classes_are_judged_with_the_class_to_take_instead(tmp_path, monkeypatch
   examples = {(split, one[index]['id']): one[index] for split, one in (
       ('valid', build_data.build_source(config, 'valid')), ('test', source))
       for index in range(len(one))}
-  rows, summary = read_table(place / 'audit.csv'), json.loads(
+  rows, summary = read_csv(place / 'audit.csv'), json.loads(
       (place / 'audit.json').read_text())
   assert rows and len({(row['split'], row['id']) for row in rows}) == len(rows)
   for row in rows:

@@ -6,16 +6,11 @@ import pytest
 from configs import fashion, tagger
 from errors import UserError
 from losses import LOSSES
-from tests.small_exports import one_block
 from train_lib import build, build_data, check, step
 from train_lib.tasks import TASKS
 from train_lib.training import build_training
 
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
+pytestmark = pytest.mark.usefixtures('small_net')
 
 
 def small_config(folder):

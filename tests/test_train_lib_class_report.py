@@ -1,6 +1,5 @@
 """A classifier's table and files: figures as scikit-learn's, rows beside the net, what is drawn."""
 
-import csv
 import dataclasses
 import os
 
@@ -11,6 +10,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
 
 from tests.small_classes import NAMES, MeanColour, Split, make_task, make_variables, measure
+from tests.tables import read_csv
 from train_lib import class_baselines, class_report, class_report_files
 
 
@@ -24,11 +24,6 @@ def folder(measured, tmp_path_factory):
   folder = epath.Path(tmp_path_factory.mktemp('run'))
   class_report_files.write_report(folder, measured, Split(90, 0), Split(50, 2), lambda: None)
   return folder
-
-
-def read(path):
-  with open(path, newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
 
 
 def predicted(split):
@@ -102,7 +97,7 @@ def test_there_is_no_regression_of_one_class_or_of_too_many(monkeypatch, capsys)
 
 
 def test_classes_csv_holds_what_scikit_learn_says(folder):
-  rows, test = read(folder / 'evaluation' / 'classes.csv'), Split(50, 2)
+  rows, test = read_csv(folder / 'evaluation' / 'classes.csv'), Split(50, 2)
   assert tuple(row['class'] for row in rows) == NAMES
   expected = precision_recall_fscore_support(test.label, predicted(test), labels=range(4),
                                              zero_division=0)
@@ -117,7 +112,7 @@ def test_classes_csv_holds_what_scikit_learn_says(folder):
 
 
 def test_confusion_csv_has_every_mistake_once(folder):
-  rows, test = read(folder / 'evaluation' / 'confusion.csv'), Split(50, 2)
+  rows, test = read_csv(folder / 'evaluation' / 'confusion.csv'), Split(50, 2)
   found = {(row['class'], row['predicted']): int(row['pictures']) for row in rows}
   expected = {}
   for label, said in zip(test.label, predicted(test), strict=True):
@@ -148,7 +143,7 @@ def test_the_table_and_the_worst_confusion_are_said(measured, tmp_path, capsys):
                                   lambda: None)
   said = capsys.readouterr().out
   assert 'test split, 50 pictures, 4 classes' in said and 'most frequent class' in said
-  first = read(tmp_path / 'evaluation' / 'confusion.csv')[0]
+  first = read_csv(tmp_path / 'evaluation' / 'confusion.csv')[0]
   assert f'{first["class"]} taken for {first["predicted"]} ({first["pictures"]} of ' in said
 
 

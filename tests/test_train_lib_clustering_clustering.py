@@ -11,6 +11,7 @@ from configs import simpsons
 from errors import UserError
 from tests import small_collections
 from tests.small_collections import make_config, run, write_pictures
+from tests.tables import read_csv
 from train_lib import build_data
 from train_lib.clustering import clustering, labelling
 from train_lib.clustering.collection import open_collection
@@ -21,11 +22,6 @@ def pictures(tmp_path):
   folder = write_pictures(tmp_path / 'photos')
   (folder / 'red' / 'broken.png').write_bytes(b'no picture')
   return folder
-
-
-def read_csv(path):
-  with open(path, newline='', encoding='utf-8', errors='surrogateescape') as file:
-    return list(csv.DictReader(file))
 
 
 def name_clusters(folder, name_of):

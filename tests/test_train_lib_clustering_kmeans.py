@@ -39,7 +39,8 @@ def small_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize('offset, tolerance', [(0, 1e-4), (1_000, 1e-4), (0, 0)])
-def test_from_the_same_start_it_is_scikit_learns(mesh, small_blocks, offset, tolerance):
+@pytest.mark.usefixtures('small_blocks')
+def test_from_the_same_start_it_is_scikit_learns(mesh, offset, tolerance):
   rows = blobs() + np.float32(offset)
   expected = KMeans(9, init=rows[:9], n_init=1, tol=tolerance).fit(rows)
   found = fit_kmeans(rows, 9, start=rows[:9], tolerance=tolerance, mesh=mesh)
@@ -200,7 +201,8 @@ def test_shares_of_rows_on_threads_give_the_same(monkeypatch):
 
 
 @pytest.mark.parametrize('width', [3, 16])
-def test_rows_on_a_cpu_are_held_once(small_blocks, width):
+@pytest.mark.usefixtures('small_blocks')
+def test_rows_on_a_cpu_are_held_once(width):
   laid = sharded_rows.ShardedRows(blobs(width=width), mesh_of(1))
   assert len(laid._rows) > 2
   held = [rows.addressable_shards[0].data.unsafe_buffer_pointer() for rows in laid._rows]

@@ -26,7 +26,8 @@ def few_iterations(monkeypatch):
   monkeypatch.setattr(clustering_map, 'ITERATIONS', 300)
 
 
-def test_rows_of_a_group_lie_together_within_the_square(few_iterations):
+@pytest.mark.usefixtures('few_iterations')
+def test_rows_of_a_group_lie_together_within_the_square():
   features, truth = groups(20)
   places = place_on_map(features)
   assert places.shape == (60, 2) and places.dtype == np.float32
@@ -35,7 +36,8 @@ def test_rows_of_a_group_lie_together_within_the_square(few_iterations):
   assert own_neighbours(places, truth) == 1
 
 
-def test_rows_beyond_the_sample_lie_beside_their_neighbours(few_iterations, monkeypatch):
+@pytest.mark.usefixtures('few_iterations')
+def test_rows_beyond_the_sample_lie_beside_their_neighbours(monkeypatch):
   monkeypatch.setattr(clustering_map, 'MOST_MAPPED', 30)
   features, truth = groups(40)
   places = place_on_map(features)
@@ -43,14 +45,16 @@ def test_rows_beyond_the_sample_lie_beside_their_neighbours(few_iterations, monk
   assert len(np.unique(places, axis=0)) == len(places)     # none covers another
 
 
-def test_the_same_seed_gives_the_same_map(few_iterations):
+@pytest.mark.usefixtures('few_iterations')
+def test_the_same_seed_gives_the_same_map():
   features, _ = groups(10)
   np.testing.assert_array_equal(place_on_map(features, seed=3), place_on_map(features, seed=3))
 
 
 @pytest.mark.parametrize('number', [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize('columns', [1, 2, 7])
-def test_few_rows_have_places_too(number, columns, few_iterations):
+@pytest.mark.usefixtures('few_iterations')
+def test_few_rows_have_places_too(number, columns):
   places = place_on_map(np.random.default_rng(0).normal(size=(number, columns)))
   assert places.shape == (number, 2) and np.isfinite(places).all()
   assert len(np.unique(places, axis=0)) == number
@@ -61,7 +65,8 @@ def test_rows_that_are_all_the_same_lie_in_the_middle(number):
   np.testing.assert_array_equal(place_on_map(np.ones((number, 5))), np.full((number, 2), 0.5))
 
 
-def test_two_kinds_of_equal_rows_lie_apart(few_iterations):
+@pytest.mark.usefixtures('few_iterations')
+def test_two_kinds_of_equal_rows_lie_apart():
   places = place_on_map(np.repeat(np.eye(2, 6), 20, axis=0))
   assert own_neighbours(places, np.repeat([0, 1], 20)) == 1
 

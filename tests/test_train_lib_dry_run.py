@@ -11,10 +11,11 @@ import pytest
 
 from configs import fashion, pose, tagger, vae
 from errors import UserError
-from tests.small_exports import one_block
 from train_lib import build_data, dry_run, net_table, parallel
 from train_lib.throughput import costs
 from train_lib.training import build_training
+
+pytestmark = pytest.mark.usefixtures('small_net')
 
 PAGES = {'tagging': tagger, 'classification': fashion, 'pose': pose, 'autoencoding': vae}
 SIDE_PX = {'tagging': 32, 'classification': 96, 'pose': 128, 'autoencoding': 64}
@@ -31,12 +32,6 @@ def folder(tmp_path_factory):
     patch.setenv('HOME', str(folder))
     patch.chdir(folder)
     yield folder
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 @pytest.fixture
@@ -88,6 +83,7 @@ def test_every_task_tells_its_size_and_duration_and_writes_nothing(task, capsys,
   dry_run.run(config)
   said = capsys.readouterr().out
   values, = numbers(r'\nall +([\d,]+)\n', said)
+  assert re.search(r'\n\S+ +\d+ x \d+ x \d+ +[\d,]+ +[\d.]+%', said)       # a part's output
   size, unit = re.search(r'\nparameters: (\S+) (kB|MB)', said).groups()
   assert float(size) * {'kB': 1e3, 'MB': 1e6}[unit] == pytest.approx(4 * values, rel=0.01)
   assert re.search(rf'batch: .*image \w+ \[8, {SIDE_PX[task]}, ', said)

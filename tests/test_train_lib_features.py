@@ -11,20 +11,15 @@ import pytest
 
 from configs import fashion
 from errors import UserError
-from tests.small_exports import one_block
 from train_lib import build_data, check, feature_loader, features
 from train_lib.evaluation import Evaluator
 from train_lib.training import build_training, with_features
 from train_lib.trees import flatten_names
 
+pytestmark = pytest.mark.usefixtures('small_net')
+
 TRUNK = ('*', '!head')
 SAME = dict(rtol=2e-5, atol=2e-6)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 def small_config(folder):

@@ -23,7 +23,8 @@ def second_of_two(monkeypatch):
     ('runtime', 'dry_run', True, 'runtime.dry_run is for one process'),
     ('data.persons', 'cut', 'pose', "data.persons.cut 'pose' looks for people with one process"),
 ])
-def test_what_needs_one_process_is_refused_by_several(second_of_two, section, key, value, message):
+@pytest.mark.usefixtures('second_of_two')
+def test_what_needs_one_process_is_refused_by_several(section, key, value, message):
   config = tagger.get_config('smoke')
   config.update_from_flattened_dict({f'{section}.{key}': value})
   with pytest.raises(UserError, match=message):
@@ -42,8 +43,8 @@ def test_one_process_shares_its_folder_with_nobody(tmp_path):
   assert list(tmp_path.iterdir()) == []
 
 
-def test_the_first_process_speaks_and_writes_figures_for_all(second_of_two, tmp_path, monkeypatch,
-                                                             capsys):
+@pytest.mark.usefixtures('second_of_two')
+def test_the_first_process_speaks_and_writes_figures_for_all(tmp_path, monkeypatch, capsys):
   config = tagger.get_config('smoke')
   reporting.say('nobody hears it')
   assert capsys.readouterr().out == ''
@@ -53,7 +54,8 @@ def test_the_first_process_speaks_and_writes_figures_for_all(second_of_two, tmp_
   assert list(tmp_path.iterdir()) == [] and not processes.is_first()
 
 
-def test_every_process_lists_the_pictures_that_it_could_not_read(second_of_two, tmp_path):
+@pytest.mark.usefixtures('second_of_two')
+def test_every_process_lists_the_pictures_that_it_could_not_read(tmp_path):
   loader = Loader(Numbers(), (), batch_size=4, train=False)
   loader.bad_images.add('a.png', 'torn')
   loop.note_bad_images(tmp_path, loader)

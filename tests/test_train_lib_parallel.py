@@ -12,20 +12,15 @@ from flax import linen as nn
 from errors import UserError
 from losses import LOSSES
 from nets import build_net
-from tests.small_exports import one_block
 from train_lib import parallel
 from train_lib.evaluation import Evaluator
 from train_lib.state import create_state
 from train_lib.step import make_train_step
 from train_lib.tasks.tagging import Tagging
 
+pytestmark = pytest.mark.usefixtures('small_net')
+
 NUM_TAGS, BATCH, SIZE_PX, STEPS = 5, 16, 32, 20
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_net():
-  with one_block():
-    yield
 
 
 def make_task(axis):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data import joints
+from data.geometry import MIRRORED_JOINTS
 from train_lib import pose_pictures
 from train_lib.pictures import CELL_PX, INK
 from train_lib.pose_pictures import (
@@ -43,7 +44,9 @@ def is_near(image, place, colour, reach=2, tolerance=45):
 
 
 def test_limbs_and_sides_are_those_of_the_joints_in_data():
-  assert sorted(map(sorted, LIMBS)) == sorted(map(sorted, joints.SKELETON))
+  limbs = {frozenset(limb) for limb in LIMBS}
+  assert len(limbs) == len(LIMBS) and set.union(*map(set, limbs)) == set(range(17))
+  assert {frozenset(MIRRORED_JOINTS[joint] for joint in limb) for limb in LIMBS} == limbs
   names = joints.JOINT_NAMES
   for joint, name in enumerate(names):
     side = name.partition('_')[0]

@@ -1,6 +1,5 @@
 """What a run leaves of a pose net: results that COCO's evaluation takes, joints, sheets."""
 
-import csv
 import dataclasses
 import json
 import os
@@ -14,6 +13,7 @@ from PIL import Image
 from data.detections import Detections
 from data.joints import JOINT_NAMES
 from tests.pose_split import VARIABLES, PoseSplit, make_evaluator
+from tests.tables import read_csv
 from train_lib import coco_keypoints, pose_joints, pose_plots, pose_report, pose_report_files
 from train_lib.evaluation import Outcome
 
@@ -48,8 +48,7 @@ def folder(report, splits, tmp_path_factory):
 
 
 def read_joints(folder):
-  with open(folder / 'evaluation' / 'joints.csv', newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
+  return read_csv(folder / 'evaluation' / 'joints.csv')
 
 
 def read_results(folder):

@@ -1,6 +1,5 @@
 """The files that a run leaves of its test split: tables read back, plots and sheets drawn."""
 
-import csv
 import dataclasses
 import os
 
@@ -9,6 +8,7 @@ import pytest
 from etils import epath
 from PIL import Image
 
+from tests.tables import read_csv
 from tests.test_train_lib_report import CATEGORIES, TAGS, Split, measure
 from train_lib import report_files
 from train_lib.metrics import THRESHOLDS
@@ -26,17 +26,12 @@ def folder(measured, tmp_path_factory):
   return folder
 
 
-def read(path):
-  with open(path, newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
-
-
 def numbers(rows, key):
   return np.array([float(row[key] or 'nan') for row in rows])
 
 
 def test_tags_csv_has_a_row_for_every_tag(folder, measured):
-  rows = read(folder / 'evaluation' / 'tags.csv')
+  rows = read_csv(folder / 'evaluation' / 'tags.csv')
   assert [row['tag'] for row in rows] == [f'tag {index}' for index in range(TAGS)]
   assert tuple(row['category'] for row in rows) == CATEGORIES
   np.testing.assert_array_equal(numbers(rows, 'train_pictures'), Split(90, 0).labels.sum(axis=0))
@@ -46,7 +41,8 @@ def test_tags_csv_has_a_row_for_every_tag(folder, measured):
 
 
 def test_tags_csv_sums_to_the_table(folder, measured):
-  rows = [row for row in read(folder / 'evaluation' / 'tags.csv') if row['category'] != 'rating']
+  rows = [row for row in read_csv(folder / 'evaluation' / 'tags.csv')
+          if row['category'] != 'rating']
   net, constant = measured.rows['net'], measured.rows['constant']
   for column, mean in (('ap', net['map']), ('f1', net['macro_f1']),
                        ('precision', net['macro_precision']), ('recall', net['macro_recall']),
@@ -63,7 +59,7 @@ def test_tags_csv_sums_to_the_table(folder, measured):
 
 
 def test_categories_csv_begins_with_all(folder, measured):
-  rows = read(folder / 'evaluation' / 'categories.csv')
+  rows = read_csv(folder / 'evaluation' / 'categories.csv')
   assert [row['category'] for row in rows] == ['all', 'rating', 'general', 'character', 'artist']
   assert float(rows[0]['micro_f1_tuned']) == pytest.approx(
       measured.rows['net']['micro_f1_tuned'], abs=1e-6)
@@ -115,5 +111,5 @@ def test_a_sheet_without_a_picture_of_its_kind_is_taken_away(measured, tmp_path)
 def test_without_baselines_the_tables_have_no_constant(tmp_path):
   report_files.write_report(epath.Path(tmp_path), measure(with_baselines=False), Split(90, 0),
                             Split(50, 2), lambda: None)
-  assert 'constant_ap' not in read(tmp_path / 'evaluation' / 'tags.csv')[0]
-  assert 'constant_map' not in read(tmp_path / 'evaluation' / 'categories.csv')[0]
+  assert 'constant_ap' not in read_csv(tmp_path / 'evaluation' / 'tags.csv')[0]
+  assert 'constant_map' not in read_csv(tmp_path / 'evaluation' / 'categories.csv')[0]

@@ -36,10 +36,6 @@ def said(monkeypatch, draw):
   return handed
 
 
-def has_ink(sheet, kind):
-  return bool((np.asarray(sheet) == INK[kind]).all(axis=-1).any())
-
-
 def test_a_difference_is_white_where_there_is_none_and_tells_its_sign():
   shown = signed(np.array([[0, FULL_COLOUR, -FULL_COLOUR], [9, -9, np.nan]]))
   assert (shown[0, 0] == 255).all() and (shown[1, 2] == 255).all()

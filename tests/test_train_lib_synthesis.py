@@ -1,6 +1,5 @@
 """Drawn scans are files that other jobs read; what is written of them is true."""
 
-import csv
 import types
 
 import cv2
@@ -11,14 +10,15 @@ from data.decode import decode_image
 from data.sources import folder as folder_source
 from errors import UserError
 from tests.small_scans import (
-    LATENT,
-    SIDE,
-    Split,
-    make_config,
-    make_squares,
-    make_trained,
-    write_png,
+  LATENT,
+  SIDE,
+  Split,
+  make_config,
+  make_squares,
+  make_trained,
+  write_png,
 )
+from tests.tables import read_csv
 from train_lib import build_data, records, scan_judge, synthesis
 from train_lib.latent_draws import KINDS
 from train_lib.preemption import Preempted
@@ -52,8 +52,7 @@ def draw(output, kind='prior', source='', preemption=NEVER, **changes):
   with config.unlocked():
     config.synthesize.update({'kind': kind, 'count': 6, **changes})
   synthesis.synthesize(config, 'runs/vae', str(source), str(output), preemption)
-  with open(output / 'manifest.csv', newline='', encoding='utf-8') as file:
-    return list(csv.DictReader(file))
+  return read_csv(output / 'manifest.csv')
 
 
 def read(path):

@@ -1,45 +1,23 @@
 """Weights in and out: what fits is loaded, what does not is told, and what went out comes back."""
 
-import functools
 import zipfile
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import nets
-from configs import base
 from errors import UserError
 from nets.keras_names import efficientnet as keras_efficientnet
 from nets.layers import convolve
 from nets.weight_names import WeightNames, get_weight_names
-from train_lib import records, workdir
-from train_lib.checkpoints import Checkpoints
-from train_lib.state import create_state
+from tests.small_weights import HEAD, NAMES, differing, random_variables, shapes
 from train_lib.trees import flatten_names, params_digest
 from train_lib.weight_matching import adapt_channels
-from train_lib.weights import check_weights, load_weights, save_weights
-
-NET = 'se_resnet_tiny'
-NAMES = get_weight_names(NET)
-
-
-@functools.cache
-def shapes(name, num_outputs, channels=3):
-  net, size = nets.build_net(name, num_outputs), 96
-  return jax.eval_shape(functools.partial(net.init, train=False), jax.random.key(0),
-                        jnp.zeros((1, size, size, channels)))
-
-
-def random_variables(name=NET, num_outputs=5, channels=3, *, seed):
-  """Variables in which no two arrays are alike; positive, as variances are."""
-  rng = np.random.default_rng(seed)
-  return jax.tree.map(lambda leaf: rng.uniform(0.1, 1, size=leaf.shape).astype(np.float32),
-                      shapes(name, num_outputs, channels))
+from train_lib.weights import load_weights, save_weights
 
 
 @pytest.fixture
@@ -55,16 +33,6 @@ def rewrite(path, change):
   arrays = load_file(path)
   change(arrays)
   save_file(arrays, path)
-
-
-def differing(one, other):
-  """The names of arrays that are not the same in two trees."""
-  one, other = flatten_names(one), flatten_names(other)
-  assert one.keys() == other.keys()
-  return {name for name in one if not np.array_equal(one[name], other[name])}
-
-
-HEAD = {'params/head/kernel', 'params/head/bias'}
 
 
 def test_what_went_out_comes_back(stored):
@@ -256,71 +224,6 @@ def test_a_keras_file_for_other_pixels_is_refused(tmp_path, mean, variance, fits
       load()
 
 
-@pytest.mark.parametrize('use_ema', [False, True])
-def test_a_run_gives_its_weights_by_its_folder(tmp_path, use_ema):
-  config, variables = base.get_config(), random_variables(seed=1)
-  workdir.save_config(tmp_path / 'config.json', config)
-  state = create_state(jax.tree.map(jnp.asarray, variables), optax.adam(1.0), use_ema=use_ema)
-  if use_ema:  # the average is what the run is evaluated with
-    state = state.replace(params=jax.tree.map(jnp.zeros_like, state.params))
-  with Checkpoints(tmp_path / 'checkpoints', config_digest='', keep_last=1) as checkpoints:
-    checkpoints.save(3, state)
-  loaded, account = load_weights(tmp_path, random_variables(num_outputs=7, seed=2), names={})
-  assert account.library == 'oko' and set(account.initial) == HEAD
-  assert differing(loaded, random_variables(num_outputs=7, seed=2)) == set(account.loaded)
-  kernel = loaded['params']['stem_conv']['kernel']
-  np.testing.assert_array_equal(kernel, variables['params']['stem_conv']['kernel'])
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-  """(folder of a run of `random_variables(seed=1)`, whose outputs are a to e)."""
-  config = base.get_config()
-  config.net.name = NET
-  workdir.save_config(tmp_path / 'run' / 'config.json', config)
-  records.write_json(tmp_path / 'run' / 'tags.json', {
-      'names': list('abcde'), 'categories': ['general'] * 5})
-  state = create_state(jax.tree.map(jnp.asarray, random_variables(seed=1)), optax.sgd(1.0),
-                       use_ema=False)
-  with Checkpoints(tmp_path / 'run' / 'checkpoints', config_digest='', keep_last=1) as checkpoints:
-    checkpoints.save(1, state)
-  return tmp_path / 'run'
-
-
-def test_a_head_whose_outputs_mean_something_else_is_left_and_told(run_folder):
-  fresh = random_variables(seed=2)
-  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('abcde'))
-  assert not account.initial
-  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('bcdea'))
-  assert set(flatten_names(fresh)) - differing(loaded, fresh) == HEAD
-  assert 'head (2): outputs of other meanings' in str(account)
-  with pytest.raises(UserError, match='outputs of other meanings .a, b, c.* against b, c, d'):
-    load_weights(run_folder, fresh, names=NAMES, outputs=tuple('bcdea'), head='keep')
-
-
-def test_what_a_file_of_ours_says_of_itself_is_compared(tmp_path):
-  save_weights(tmp_path / 'w.safetensors', random_variables(seed=1), NAMES['timm'], net='other_net',
-               pixels=((0.0,) * 3, (255.0,) * 3), outputs=tuple('abcde'))
-  def load(**options):
-    return load_weights(tmp_path / 'w.safetensors', random_variables(seed=2), names=NAMES,
-                        **options)[1]
-  account = load(net=NET, outputs=tuple('edcba'), pixels=((0.0,) * 3, (255.0,) * 3))
-  assert 'they are of other_net: what the two nets compute may differ' in str(account)
-  assert set(account.initial) == HEAD
-  assert 'they are of' not in str(load(net='other_net'))
-  with pytest.raises(UserError, match=r'add --config.net.mean="\(0.0, 0.0, 0.0\)"'):
-    load(pixels=((127.5,) * 3, (127.5,) * 3))
-
-
-def test_weights_can_be_checked_before_the_number_of_outputs_is_known(stored, run_folder):
-  options = dict(head='keep', partial=False, checkpoint='latest', pixels=())
-  for source in (stored[0], run_folder):
-    check_weights(source, shapes(NET, 1), names=NAMES, **options)
-    with pytest.raises(UserError, match='does not fit|holds nothing|lacks'):
-      check_weights(source, shapes('se_resnet18', 1), names=get_weight_names('se_resnet18'),
-                    **options)
-
-
 def test_variances_below_zero_are_refused(stored):
   rewrite(stored[0], lambda arrays: arrays.update({'bn1.running_var': -arrays['bn1.running_var']}))
   with pytest.raises(UserError, match='bn1.running_var .* variances below zero'):
@@ -346,11 +249,6 @@ def test_positions_of_other_sizes_of_pictures_are_resized_and_told(tmp_path):
   middle = ours[0, 1:].reshape(14, 14, 192)[3:-3, 3:-3]           # edges have nothing beyond
   wanted = jax.image.resize(smooth, (14, 14, 192), 'linear')[3:-3, 3:-3]
   np.testing.assert_allclose(middle, wanted, atol=0.02)
-
-
-def test_a_folder_that_is_no_run_is_refused(tmp_path):
-  with pytest.raises(UserError, match='is not the folder of a run'):
-    load_weights(tmp_path, random_variables(seed=2), names=NAMES)
 
 
 def test_other_suffixes_and_places_that_cannot_be_written_are_refused(tmp_path):

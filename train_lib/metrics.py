@@ -14,8 +14,6 @@ import numpy as np
 
 from train_lib.tag_counts import THRESHOLDS, TagCounts
 
-HALF = THRESHOLDS.index(0.5)
-
 
 class Thresholds(NamedTuple):
   """Members of `THRESHOLDS`: of the best micro F1, of the best macro F1, and [T] each tag's own."""

@@ -273,11 +273,9 @@ def read_jsonl(path, form=dict, needs=()) -> list[dict]:
 
 
 def drop_rows_after(path, step: int) -> int:
-  """Rewrites a JSON Lines file without the rows whose `step` is beyond `step`.
+  """Rewrites a JSON Lines file without the rows whose `step` is beyond `step`; how many these were.
 
   A run that goes on from `step` writes those rows again; no step may stand twice.
-
-  Returns: how many rows were dropped.
   """
   rows = read_jsonl(path)
   kept = [row for row in rows if not _is_after(row, step)]

@@ -41,7 +41,39 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
     of the update over that of the parameters; 'learning_rate'.
   """
   optimizer = optax.with_extra_args_support(optimizer)
+  compute = make_gradients(task, accumulate_steps)
 
+  def step(state: TrainState, batch, key, *, axis: str | None = None):
+    key = jax.random.fold_in(key, state.step)
+    if axis:
+      key = jax.random.fold_in(key, jax.lax.axis_index(axis))
+    point = gradient_point(state.params, state.opt_state)
+
+    def gradients_at(params):
+      return compute(params, state.batch_stats, batch, key, axis, state.step)
+
+    loss, batch_stats, grads = gradients_at(point)
+    updates, opt_state = optimizer.update(
+        grads, state.opt_state, state.params,
+        gradient_at_offset=lambda offset: gradients_at(optax.apply_updates(point, offset))[2])
+    params = optax.apply_updates(state.params, updates)
+    metrics = {'loss': loss, 'gradient_norm': optax.tree.norm(grads),
+               'update_ratio': _ratio(optax.tree.norm(updates), optax.tree.norm(state.params)),
+               'learning_rate': schedule(state.step)}
+    ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new,
+                       state.ema, _averaged(state.ema, params, batch_stats))
+    after = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats,
+                       opt_state=opt_state, ema=ema)
+    return keep_finite(state, after, metrics) if drop_diverged else after, metrics
+
+  return step
+
+
+def make_gradients(task, accumulate_steps: int):
+  """Returns gradients(params, batch_stats, batch, key, axis, step) -> (loss, batch_stats, grads).
+
+  All are means over the batch, of all devices. Args: as those of `make_train_step`.
+  """
   def gradients(params, batch_stats, batch, key, axis, step):
     def loss_of(params):
       variables = {'params': params, 'batch_stats': batch_stats}
@@ -67,31 +99,7 @@ def make_train_step(task, optimizer, schedule, *, accumulate_steps: int, ema_dec
     loss, grads = jax.tree.map(lambda x: x / accumulate_steps, (loss, grads))
     return loss, batch_stats, grads
 
-  def step(state: TrainState, batch, key, *, axis: str | None = None):
-    key = jax.random.fold_in(key, state.step)
-    if axis:
-      key = jax.random.fold_in(key, jax.lax.axis_index(axis))
-    compute = gradients if accumulate_steps == 1 else accumulated
-    point = gradient_point(state.params, state.opt_state)
-
-    def gradients_at(params):
-      return compute(params, state.batch_stats, batch, key, axis, state.step)
-
-    loss, batch_stats, grads = gradients_at(point)
-    updates, opt_state = optimizer.update(
-        grads, state.opt_state, state.params,
-        gradient_at_offset=lambda offset: gradients_at(optax.apply_updates(point, offset))[2])
-    params = optax.apply_updates(state.params, updates)
-    metrics = {'loss': loss, 'gradient_norm': optax.tree.norm(grads),
-               'update_ratio': _ratio(optax.tree.norm(updates), optax.tree.norm(state.params)),
-               'learning_rate': schedule(state.step)}
-    ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new,
-                       state.ema, _averaged(state.ema, params, batch_stats))
-    after = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats,
-                       opt_state=opt_state, ema=ema)
-    return keep_finite(state, after, metrics) if drop_diverged else after, metrics
-
-  return step
+  return gradients if accumulate_steps == 1 else accumulated
 
 
 def keep_finite(before: TrainState, after: TrainState, metrics: dict) -> TrainState:

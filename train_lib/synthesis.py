@@ -138,10 +138,8 @@ def _loaders(config, judged: bool, poll) -> dict:
 
 
 def _read_starts(config, coder, input, poll) -> Starts:
-  """Every slice of every scan of the input, encoded as it is when the net is measured.
-
-  That is damaged as the config says: nets know scans as they saw them in training alone.
-  """
+  """Every slice of every scan of the input, encoded as it is when the net is measured: damaged as
+  the config says, since nets know scans as they saw them in training alone."""
   names, waiting, coded, shown = [], [], [], []
   for example in _read_slices(config, input, poll):
     names.append(example['id'])
@@ -200,10 +198,8 @@ def _fit(coder, config, poll):
 
 
 def _clear(folder, draws: list[Draw]) -> None:
-  """Takes away what an earlier command said of its pictures.
-
-  Raises UserError where pictures of it would stay among those of this one.
-  """
+  """Takes away what an earlier command said of its pictures; UserError where pictures of it would
+  stay among those of this one."""
   pictures, names = folder / 'pictures', {draw.file for draw in draws}
   kept = (path for path in pictures.rglob('*') if path.is_file() and path.name[:1] != '.')
   strange = sorted(name for name in (path.relative_to(pictures).as_posix() for path in kept)

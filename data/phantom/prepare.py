@@ -19,12 +19,12 @@ def prepare_phantom(settings, directory='', poll=None):
 
   Args:
     settings: has the attributes named in SETTINGS.
-    directory: where datasets lie; '' is ~/.cache/oko/data.
-    poll: called often while drawing or waiting; what it raises interrupts, leaving nothing half.
+    directory, poll: as those of `prepared.prepare_drawn`, whose errors may come too.
   Raises:
-    UserError: settings that make no sense, or a folder that cannot be written.
+    UserError: settings that make no sense.
   """
-  from data.phantom.builder import Phantom, PhantomConfig
+  from data.drawn import DrawnConfig
+  from data.phantom.builder import Phantom
   prepared.check_sizes(settings, 'phantom', LEAST_PX)
-  config = PhantomConfig(name=config_name(settings), **{n: getattr(settings, n) for n in SETTINGS})
+  config = DrawnConfig(name=config_name(settings), **{n: getattr(settings, n) for n in SETTINGS})
   return prepared.prepare_drawn(functools.partial(Phantom, config=config), directory, poll)

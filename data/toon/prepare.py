@@ -28,10 +28,9 @@ def prepare_toon(settings, directory='', poll=None):
 
   Args:
     settings: has the attributes named in SETTINGS.
-    directory: where datasets lie; '' is ~/.cache/oko/data.
-    poll: called often while drawing or waiting; what it raises interrupts, leaving nothing half.
+    directory, poll: as those of `prepared.prepare_drawn`, whose errors may come too.
   Raises:
-    UserError: settings that make no sense, or a folder that cannot be written.
+    UserError: settings that make no sense.
   """
   from data.toon.builder import Toon, ToonConfig
   check_settings(settings)

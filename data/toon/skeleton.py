@@ -9,12 +9,7 @@ import math
 
 import numpy as np
 
-NECK_Y, SHOULDER_Y = 0.56, 0.76
-
-COCO_JOINTS = (
-    'nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder',
-    'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip',
-    'left_knee', 'right_knee', 'left_ankle', 'right_ankle')
+SHOULDER_Y = 0.76
 MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 # Angles in degrees from straight down, outwards positive: (upper arm, fore-arm).

@@ -12,7 +12,7 @@ import numpy as np
 from train_lib import image_quality
 from train_lib.scan_collector import Collected, ScanCollector
 from train_lib.tasks.pixels import normalise
-from train_lib.tasks.reductions import masked_mean, masked_sum
+from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 
 ACTIVE_VARIANCE = 0.01            # of a unit's posterior mean over the data: above, it is active
 
@@ -41,6 +41,7 @@ class Autoencoding:
     free_bits: a unit's KL below so many nats costs as much as these; in the mean of the batch, or
       of that part of it that is computed at once (a device's under pmap, an accumulated part).
     gaussian: whether the loss is the squared error, a Gaussian's log density but for a constant.
+    shrink: pictures are averaged over squares of this side first; 1 leaves them.
 
   Evaluation takes the posterior mean for the latent vector, so that it always gives the same.
 
@@ -126,12 +127,9 @@ class Autoencoding:
     return {}
 
   def measure(self, totals: dict, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """One division, and the figures that are means over pictures.
+    """What the sums come to, and what `figures` gives.
 
-    Args:
-      totals: sums of `tally`.
-      collected: what the split's `collector` finished with.
-      thresholds: not used.
+    Args: thresholds: not used.
 
     Returns:
       'loss' and 'examples'; 'kl', nats a picture, and 'active_units'; with squared error 'elbo',
@@ -141,8 +139,7 @@ class Autoencoding:
     """
     rows = max(float(totals['examples']), 1)
     _, variance = self.units(collected)
-    measured = {'loss': float(totals['loss'] / rows), 'examples': int(totals['examples']),
-                'kl': float(totals['kl'] / rows),
+    measured = {**mean_loss(totals), 'kl': float(totals['kl'] / rows),
                 'active_units': int((variance > ACTIVE_VARIANCE).sum())}
     if self.gaussian:
       dimensions = collected.pixels * self.net.num_outputs
@@ -159,7 +156,7 @@ class Autoencoding:
     return kl.mean(axis=0), collected.latent.var(axis=0, dtype=np.float64)
 
   def figures(self, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """What `measure` gives but for the sums: of any restorer's rows.
+    """The figures that are means over pictures, of any restorer's rows. Args: thresholds: not used.
 
     'psnr' in dB (a perfect picture counts as BEST_PSNR) and 'ssim', means over pictures; 'mse';
     'recovered', of the original, and 'recovered_lost', of what the corruption took: see

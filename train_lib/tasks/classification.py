@@ -12,7 +12,7 @@ from train_lib import class_metrics
 from train_lib.class_collector import ClassCollector, Collected
 from train_lib.tasks import mixing
 from train_lib.tasks.pixels import normalise
-from train_lib.tasks.reductions import masked_mean, masked_sum
+from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,21 +107,11 @@ class Classification:
     return {}
 
   def measure(self, totals: dict, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """One division, and the metrics that need all rows at once.
-
-    Args:
-      totals: sums of `tally`.
-      collected: what the split's `collector` finished with.
-      thresholds: not used.
-
-    Returns:
-      'loss', 'examples' and what `class_metrics.figures` gives.
-    """
-    return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
-            'examples': int(totals['examples']), **self.figures(collected, thresholds)}
+    """'loss', 'examples' and what `figures` gives. Args: as those of `figures`."""
+    return {**mean_loss(totals), **self.figures(collected, thresholds)}
 
   def figures(self, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """What `measure` gives but for the sums: of any predictor's rows. Args: as there."""
+    """What `class_metrics.figures` gives. Args: thresholds: not used."""
     del thresholds
     return class_metrics.figures(collected, self.num_classes)
 

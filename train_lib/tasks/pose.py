@@ -12,7 +12,7 @@ from errors import UserError
 from train_lib import coco_keypoints, heatmaps
 from train_lib.pose_collector import Collected, PoseCollector
 from train_lib.tasks.pixels import normalise
-from train_lib.tasks.reductions import masked_mean, masked_sum
+from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 
 LOSS_SCALE = 0.5                  # as published
 
@@ -109,21 +109,11 @@ class Pose:
     return {}
 
   def measure(self, totals: dict, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """One division, and the figures that need all rows at once.
-
-    Args:
-      totals: sums of `tally`.
-      collected: what the split's `collector` finished with.
-      thresholds: not used.
-
-    Returns:
-      'loss', 'examples' and what `coco_keypoints.evaluate` gives.
-    """
-    return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
-            'examples': int(totals['examples']), **self.figures(collected, thresholds)}
+    """'loss', 'examples' and what `figures` gives. Args: as those of `figures`."""
+    return {**mean_loss(totals), **self.figures(collected, thresholds)}
 
   def figures(self, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """What `measure` gives but for the sums: of any predictor's rows. Args: as there."""
+    """What `coco_keypoints.evaluate` gives. Args: thresholds: not used."""
     del thresholds
     return coco_keypoints.evaluate(collected.people, collected.detections)
 

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
@@ -18,3 +19,10 @@ def masked_sum(values: jax.Array, mask: jax.Array) -> jax.Array:
   """The sum over real rows of values [B, ...] -> [...]."""
   keep = mask.reshape(-1, *[1] * (values.ndim - 1)) > 0
   return jnp.where(keep, values, 0).sum(axis=0)
+
+
+def mean_loss(totals: dict[str, np.ndarray]) -> dict[str, float]:
+  """'loss', the mean over real rows, and 'examples', their number. Args: totals: sums of a `tally`,
+  one number each."""
+  return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
+          'examples': int(totals['examples'])}

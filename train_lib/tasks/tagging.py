@@ -12,7 +12,7 @@ from train_lib import tag_collector
 from train_lib.tag_collector import Collected, TagCollector
 from train_lib.tasks import mixing
 from train_lib.tasks.pixels import normalise
-from train_lib.tasks.reductions import masked_mean, masked_sum
+from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,21 +109,11 @@ class Tagging:
     return tag_collector.tune(collected, self.scored)
 
   def measure(self, totals: dict, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """One division, and the metrics that need all rows at once; of the scored tags.
-
-    Args:
-      totals: sums of `tally`.
-      collected: what the split's `collector` finished with.
-      thresholds: of `tune`.
-
-    Returns:
-      'loss', 'examples' and what `tag_collector.all_figures` gives.
-    """
-    return {'loss': float(totals['loss'] / max(totals['examples'], 1)),
-            'examples': int(totals['examples']), **self.figures(collected, thresholds)}
+    """'loss', 'examples' and what `figures` gives. Args: as those of `figures`."""
+    return {**mean_loss(totals), **self.figures(collected, thresholds)}
 
   def figures(self, collected: Collected, thresholds: dict) -> dict[str, float]:
-    """What `measure` gives but for the sums: of any predictor's rows. Args: as there."""
+    """What `tag_collector.all_figures` gives, of the scored tags. Args: thresholds: of `tune`."""
     return tag_collector.all_figures(collected, self.scored, thresholds)
 
   def summary(self, metrics: dict[str, float]) -> str:
