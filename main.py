@@ -14,7 +14,8 @@ from ml_collections import config_flags
 
 from configs import base
 from errors import UserError
-from train_lib import distributed, launch, local_processes
+from train_lib import launch
+from train_lib.multihost import distributed, local_processes
 
 JOB = flags.DEFINE_string('job', '', "what to do: a name in jobs.JOBS; '': what the page is for")
 WORKDIR = flags.DEFINE_string('workdir', '', "a run's folder; '': runs/<config>[-<preset>]")

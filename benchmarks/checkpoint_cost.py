@@ -24,7 +24,7 @@ from typing import Any
 import jax
 
 from train_lib import launch, loop
-from train_lib.checkpoints import Checkpoints
+from train_lib.storage.checkpoints import Checkpoints
 from train_lib.training import build_training
 
 

@@ -19,10 +19,12 @@ from configs import vae
 from data.scans.groups import find_groups
 from data.scans.scan import read_settings
 from data.scans.survey import survey_folder
-from train_lib import devices, records, scan_report
+from train_lib import devices
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.preemption import Preemption
+from train_lib.scans import scan_report
+from train_lib.storage import records
 from train_lib.trained import open_trained
 
 FIGURES = {'psnr': ('PSNR, dB', '.2f'), 'ssim': ('SSIM', '.3f'),

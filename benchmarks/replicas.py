@@ -5,12 +5,12 @@
     NPROC=8 python -m benchmarks.replicas --cpu_devices=2
 
 The first row, `steps`, is what a loop of one's own does: a program for one step, one replica after
-another. The others are `train_lib/replicas.py` as `--job=study` has it, its ways side by side:
-many steps in one program, pictures on the device. All take turns, so that a noisy moment of the
-machine does not fall on one of them; each is compiled before. Pictures are random, which changes
-nothing of the speed. `ratio` is to the first row, of medians; `best` is of the best turn, and where
-others use the machine too it is nearer to the truth. `auto` in `train_lib/replicas.py` follows this
-table; where it has no row for a backend it measures at the start.
+another. The others are `train_lib/studies/replicas.py` as `--job=study` has it, its ways side by
+side: many steps in one program, pictures on the device. All take turns, so that a noisy moment of
+the machine does not fall on one of them; each is compiled before. Pictures are random, which
+changes nothing of the speed. `ratio` is to the first row, of medians; `best` is of the best turn,
+and where others use the machine too it is nearer to the truth. `auto` there follows this table;
+where it has no row for a backend it measures at the start.
 """
 
 import argparse
@@ -23,7 +23,8 @@ import numpy as np
 
 import data
 from configs import optimizers as page
-from train_lib import parallel, replicas
+from train_lib import parallel
+from train_lib.studies import replicas
 from train_lib.training import build_training
 
 COLUMNS = ('way', 'at once', 'compile s', 'steps/s', 'best', 'pictures/s', 'ratio')

@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks.scale_figures import duration, figure
 from benchmarks.scale_tags import board_task
 from train_lib import optimizers
-from train_lib.checkpoints import Checkpoints
 from train_lib.state import create_state
+from train_lib.storage.checkpoints import Checkpoints
 
 
 def measure(flags) -> dict[str, dict]:

@@ -2,7 +2,7 @@
 
 Part of `python -m benchmarks.scale_parts`. `Evaluator.evaluate` looks at drawn features with the
 head alone, so that the net's body does not hide the rest. No row of probabilities is kept beyond
-2^28 scores: they are counted into histograms (`train_lib/tag_counts.py`), on the host, by one
+2^28 scores: they are counted into histograms (`train_lib/tags/tag_counts.py`), on the host, by one
 thread of each process. How long that takes, and what the final figures take, is timed where the
 evaluator calls it, as processor time of that thread, so that what else the machine does shows
 little; the head itself is the devices' work and is left out.
@@ -16,9 +16,10 @@ import numpy as np
 
 from benchmarks.scale_figures import duration, figure
 from benchmarks.scale_tags import board_task, feature_size, head_task
-from train_lib import parallel, tag_counts
+from train_lib import parallel
 from train_lib.evaluation import Evaluator
 from train_lib.feature_loader import FeatureLoader
+from train_lib.tags import tag_counts
 
 
 class Timed:

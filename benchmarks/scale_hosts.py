@@ -1,9 +1,10 @@
 """Four hosts on one machine: 4 processes of one device each, against 1 process with 4 devices.
 
 Part of `python -m benchmarks.scale_parts`. The processes find each other on the loopback as those
-of `main.py --processes=4` do (`train_lib/local_processes.py`), and train the same small tagger on
-the same drawn pictures. Each notes how long it took to get to its first step, how long steps take,
-whether it read a quarter of every batch and which pictures, and what a checkpoint costs. Adding up
+of `main.py --processes=4` do (`train_lib/multihost/local_processes.py`), and train the same small
+tagger on the same drawn pictures. Each notes how long it took to get to its first step, how long
+steps take, whether it read a quarter of every batch and which pictures, and what a checkpoint
+costs. Adding up
 what every host has counted of its rows, tag by tag, as evaluation does at its end, is timed too.
 Four processes share the processors of one machine here, and gloo goes through its loopback: what
 they add is an upper bound of the program's own share, and says nothing of a network.
@@ -84,10 +85,10 @@ def main() -> None:
     parser.add_argument(f'--{name}', type=kind, default=kind())
   flags = parser.parse_args()
   if flags.start > 1 and not flags.coordinator:
-    from train_lib import local_processes
+    from train_lib.multihost import local_processes
     sys.exit(local_processes.run([*COMMAND, *sys.argv[1:]], flags.start, flags.devices,
                                  flags.folder))
-  from train_lib import distributed, local_processes
+  from train_lib.multihost import distributed, local_processes
   local_processes.follow_launcher()
   distributed.join(coordinator=flags.coordinator, num_processes=flags.num_processes,
                    process_id=flags.process_id if flags.coordinator else -1,
@@ -103,8 +104,9 @@ def _host(flags) -> dict:
   import jax
 
   from configs import tagger
-  from train_lib import devices, processes
+  from train_lib import devices
   from train_lib.build_data import build_source
+  from train_lib.multihost import processes
   from train_lib.training import build_training
   devices.set_up_jax(str(pathlib.Path(flags.data) / 'programs'))
   config = tagger.get_config('smoke')
@@ -142,7 +144,7 @@ def _train(training, state, ids, began):
 
 
 def _save(flags, state):
-  from train_lib.checkpoints import Checkpoints
+  from train_lib.storage.checkpoints import Checkpoints
   waiting, everything = [], []
   folder = pathlib.Path(flags.folder) / 'checkpoints'
   with Checkpoints(folder, config_digest='', keep_last=1) as checkpoints:
@@ -157,7 +159,8 @@ def _save(flags, state):
 
 def _join(mesh, flags):
   """Seconds of adding up the histograms that every host has of its own rows."""
-  from train_lib import apart, processes, tag_counts
+  from train_lib.multihost import apart, processes
+  from train_lib.tags import tag_counts
   scores = tag_counts.TagScores(tag_counts.EXACT_SCORES // flags.tags + 1, flags.tags)
   seconds = []
   for _ in range(1 + flags.repeats):

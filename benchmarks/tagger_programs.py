@@ -19,7 +19,7 @@ import numpy as np
 
 from tests.tagger_clients import Comfy, Kohya, Wdv3, WebUI
 from train_lib import build_data, devices
-from train_lib.predictor import open_predictor
+from train_lib.predicting.predictor import open_predictor
 
 PROGRAMS = (Kohya, Comfy, WebUI, Wdv3)
 SEED = 77                         # of the drawn pictures: those of no page

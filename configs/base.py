@@ -172,8 +172,9 @@ def autoencoder_section() -> ConfigDict:
 def synthesize_section() -> ConfigDict:
   """Which scans an autoencoder draws, and who says how good they are."""
   return ConfigDict(dict(
-      kind='prior',               # train_lib.latent_draws.KINDS: prior, fitted (to the training
-                                  # scans), around (each of --input), between (one and the next)
+      kind='prior',               # train_lib.scans.latent_draws.KINDS: prior, fitted (to the
+                                  # training scans), around (each of --input), between (one
+                                  # and the next)
       count=64,                   # scans; of around for each scan of --input
       steps=8,                    # between: scans on the way from one to the next
       deviation=1.0,              # of what is drawn, a factor: below 1 is nearer to the middle
@@ -390,7 +391,7 @@ def study_section() -> ConfigDict:
       evaluations=10,             # of the validation split in a run, about
       sharpness_steps=0,          # of Lanczos, for the Hessian's largest eigenvalue; 0: off
       together='auto',            # how replicas train: vmap, map, one, or auto, the faster here
-      functions=(),               # of train_lib.test_functions.FUNCTIONS
+      functions=(),               # of train_lib.studies.test_functions.FUNCTIONS
   ))
 
 

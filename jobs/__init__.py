@@ -3,7 +3,7 @@
 import importlib
 
 from errors import UserError
-from train_lib import distributed
+from train_lib.multihost import distributed
 
 # name -> its module, which is imported when it is asked for: predicting needs no optimizer
 JOBS = {name: f'jobs.{name}' for name in (

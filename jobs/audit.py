@@ -4,17 +4,18 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, loop, records, remote
+from train_lib import build_data, devices, loop
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.audit import Block, find_suspects
 from train_lib.audit_report import Part, write_audit
 from train_lib.evaluation import Evaluator
-from train_lib.lock import Lock
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
+from train_lib.storage import records, remote
+from train_lib.storage.lock import Lock
 from train_lib.trained import check_tags, open_trained
-from train_lib.weight_sources import is_run
+from train_lib.weights.weight_sources import is_run
 
 IN_MEMORY = 2 ** 27               # labels (6 bytes each) to keep; beyond, the nets judge twice
 

@@ -3,10 +3,11 @@
 import jax
 
 from errors import UserError
-from train_lib import devices, records, remote
-from train_lib.lock import Lock
+from train_lib import devices
 from train_lib.preemption import Preemption
 from train_lib.reporting import counted, say
+from train_lib.storage import records, remote
+from train_lib.storage.lock import Lock
 from train_lib.throughput import bench, cases, report, rows
 
 

@@ -6,12 +6,13 @@ import os
 import numpy as np
 
 from errors import UserError
-from train_lib import build_inputs, devices, records
-from train_lib.people_finder import PeopleFinder
-from train_lib.pictures import save_sheet
-from train_lib.pose_pictures import crop_sheet
+from train_lib import build_inputs, devices
+from train_lib.drawing.pictures import save_sheet
+from train_lib.poses.people_finder import PeopleFinder
+from train_lib.poses.pose_pictures import crop_sheet
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
+from train_lib.storage import records
 
 LABEL_ENDINGS = ('.csv', '.jsonl', '.json', '.txt')
 COLUMNS = ('path', 'what', 'why', 'x_px', 'y_px', 'width_px', 'height_px', 'confident_joints')

@@ -1,10 +1,12 @@
 """--job=evaluate: the test tables again, from a workdir alone."""
 
-from train_lib import build_data, devices, group, processes, records, remote, reports
+from train_lib import build_data, devices, reports
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
+from train_lib.multihost import group, processes
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
+from train_lib.storage import records, remote
 from train_lib.trained import check_tags, open_trained
 
 

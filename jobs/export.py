@@ -6,25 +6,17 @@ import shlex
 import jax
 
 from errors import UserError
-from train_lib import (
-    build,
-    build_data,
-    card_record,
-    devices,
-    export_folder,
-    exported,
-    heatmaps,
-    model_card,
-    records,
-    stablehlo,
-)
+from train_lib import build, build_data, devices
 from train_lib import workdir as workdir_lib
+from train_lib.export import card_record, export_folder, exported, model_card, stablehlo
 from train_lib.onnx_export import model, tagger_files
+from train_lib.poses import heatmaps
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
+from train_lib.storage import records
 from train_lib.trained import open_trained
 from train_lib.trees import flatten_names, params_digest
-from train_lib.weights import save_weights
+from train_lib.weights.weights import save_weights
 
 MISSING = "not written: it needs pip install -e '.[onnx]'"
 

@@ -3,11 +3,12 @@
 import jax
 
 from errors import UserError
-from train_lib import devices, records, remote
+from train_lib import devices
 from train_lib import workdir as workdir_lib
 from train_lib.inspection import dataset, folders, other_pages, page, run_page, splits
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
+from train_lib.storage import records, remote
 
 OTHERS = {'study': other_pages.write_study_page, 'clusters': other_pages.write_clusters_page}
 

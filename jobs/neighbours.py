@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from errors import UserError
-from train_lib import build_inputs, devices, records, remote
+from train_lib import build_inputs, devices
 from train_lib.clustering import alike_files, copies, copy_files
 from train_lib.clustering.collection import open_collection
 from train_lib.clustering.search import Index
 from train_lib.preemption import Preemption
 from train_lib.reporting import counted, note_unreadable, say
 from train_lib.split_statistics import even_sample
+from train_lib.storage import records, remote
 
 MANY_COPIES, MANY_FRAC = 20, 0.1  # and more than this share: a sign of too low a similarity
 

@@ -3,9 +3,13 @@
 import sys
 
 from errors import UserError
-from train_lib import devices, exported, pipe, pose_prediction, prediction, restoration, signals
-from train_lib.predictor import Predictor
+from train_lib import devices, signals
+from train_lib.export import exported
+from train_lib.poses import pose_prediction
+from train_lib.predicting import pipe, prediction
+from train_lib.predicting.predictor import Predictor
 from train_lib.preemption import Preemption
+from train_lib.scans import restoration
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:

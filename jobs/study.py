@@ -5,12 +5,15 @@ import copy
 import jax
 
 from errors import Diverged, UserError
-from train_lib import check, devices, plots, records, reports, study, tuned_run
+from train_lib import check, devices, reports
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
-from train_lib.lock import Lock
+from train_lib.drawing import plots
 from train_lib.preemption import Preemption
 from train_lib.reporting import say
+from train_lib.storage import records
+from train_lib.storage.lock import Lock
+from train_lib.studies import study, tuned_run
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:

@@ -1,7 +1,8 @@
 """--job=synthesize: scans that nobody took, by a trained autoencoder, to enlarge a training set."""
 
-from train_lib import devices, synthesis
+from train_lib import devices
 from train_lib.preemption import Preemption
+from train_lib.scans import synthesis
 
 
 def run(config, workdir: str, *, config_path: str, input: str, output: str) -> None:

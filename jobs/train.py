@@ -3,9 +3,10 @@
 import shlex
 import time
 
-from train_lib import devices, dry_run, group, loop, processes, reports, wandb_run
+from train_lib import devices, dry_run, loop, reports, wandb_run
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
+from train_lib.multihost import group, processes
 from train_lib.preemption import Preemption
 from train_lib.reporting import human_time, say
 

@@ -7,11 +7,13 @@ import numpy as np
 
 from configs import fashion, pose, tagger, vae
 from tests.test_nets_contract import abstract
-from train_lib import build, build_data, exported, parallel, records, trees
+from train_lib import build, build_data, parallel, trees
+from train_lib.export import exported
 from train_lib.onnx_export import model
 from train_lib.onnx_export.build import build_model, make_inputs
+from train_lib.storage import records
 from train_lib.trained import Trained
-from train_lib.weights import save_weights
+from train_lib.weights.weights import save_weights
 
 CLASSES, STEP = 5, 3
 # task -> the smallest page of it: (module, preset, keys of data).

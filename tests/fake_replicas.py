@@ -20,7 +20,7 @@ class States:
 
 
 class FakeReplicas:
-  """The interface of `train_lib.replicas`, for a row's config."""
+  """The interface of `train_lib.studies.replicas`, for a row's config."""
 
   def __init__(self, config, most_at_once):
     self.num_steps, self.way = config.train.num_steps, 'vmap'

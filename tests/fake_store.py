@@ -22,7 +22,7 @@ import urllib.parse
 
 import fsspec
 
-from train_lib import records
+from train_lib.storage import records
 
 BUCKET = 'bucket'
 ROOT = f'gs://{BUCKET}'

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from train_lib import class_report, parallel
+from train_lib import parallel
+from train_lib.classes import class_report
 from train_lib.evaluation import Evaluator
 from train_lib.tasks.classification import Classification
 

@@ -13,11 +13,12 @@ import numpy as np
 from configs import tagger
 from jobs import export
 from nets import se_resnet
-from train_lib import build, build_data, records
+from train_lib import build, build_data
 from train_lib import workdir as workdir_lib
-from train_lib.checkpoints import Checkpoints
-from train_lib.predictor import Predictor
+from train_lib.predicting.predictor import Predictor
 from train_lib.state import TrainState
+from train_lib.storage import records
+from train_lib.storage.checkpoints import Checkpoints
 
 PAGE = 'configs/tagger.py:smoke'
 

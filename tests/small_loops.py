@@ -10,12 +10,13 @@ import numpy as np
 from configs import base
 from data.loader import BadImages
 from tests.small_runs import open_checkpoints
-from train_lib import loop, parallel, records
+from train_lib import loop, parallel
 from train_lib import workdir as workdir_lib
 from train_lib.goodput import Goodput
 from train_lib.optimizers import build_optimizer
 from train_lib.state import create_state
 from train_lib.step import make_train_step
+from train_lib.storage import records
 from train_lib.watchdog import Watchdog
 
 ROWS, WIDTH = 4, 3

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from data.batch import Content
-from train_lib import manifest, records, workdir
+from train_lib import workdir
+from train_lib.storage import manifest, records
 
 HOSTILE = ('</script><img src=x onerror=alert(1)>', 'a <b>"quoted" \'name\'', 'caf\udce9 & co')
 

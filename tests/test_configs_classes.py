@@ -5,7 +5,8 @@ import pytest
 from configs import fashion, fashion_ladder, simpsons
 from errors import UserError
 from nets import layers
-from train_lib import check, study
+from train_lib import check
+from train_lib.studies import study
 
 PAGES = [(page, preset) for page in (simpsons, fashion) for preset in ('', *page.PRESETS)]
 

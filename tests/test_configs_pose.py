@@ -5,7 +5,8 @@ import pytest
 from configs import fashion_ladder, pose
 from errors import UserError
 from nets import layers
-from train_lib import build_data, check, study
+from train_lib import build_data, check
+from train_lib.studies import study
 
 
 @pytest.mark.parametrize('preset', ['', *pose.PRESETS])

@@ -8,8 +8,10 @@ import pytest
 from configs import base, fashion, optimizers, pose, saved, tagger, vae
 from errors import UserError
 from tests.small_workdirs import leaves
-from train_lib import exported, people_finder, scan_judge
 from train_lib import workdir as workdir_lib
+from train_lib.export import exported
+from train_lib.poses import people_finder
+from train_lib.scans import scan_judge
 
 
 def other(value):

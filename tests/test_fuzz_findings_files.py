@@ -23,8 +23,11 @@ from errors import UserError
 from tests import scan_files
 from tests.refusals import DEEP, refusal
 from tests.test_imports import ROOT
-from train_lib import exported, manifest, records, weight_files, workdir
-from train_lib.step_folder import StepFolder
+from train_lib import workdir
+from train_lib.export import exported
+from train_lib.storage import manifest, records
+from train_lib.storage.step_folder import StepFolder
+from train_lib.weights import weight_files
 
 # Scans ------------------------------------------------------------------------------------------
 

@@ -20,8 +20,10 @@ from data.scans import open_scan
 from data.scans.scan import Settings
 from errors import UserError, printable, shortened
 from tests import coco_folders, scan_files
-from train_lib import exported, manifest, records, weight_files
 from train_lib.clustering import labelling
+from train_lib.export import exported
+from train_lib.storage import manifest, records
+from train_lib.weights import weight_files
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 SHOWN = st.characters(exclude_categories=('Cs', 'Cc', 'Cf', 'Zl', 'Zp', 'Zs', 'Co', 'Cn'))

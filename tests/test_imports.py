@@ -26,8 +26,8 @@ ARROWS = {
     'errors.py': set(),
 }
 EXCEPTIONS = {'train_lib/build.py': {'losses', 'nets'}, 'train_lib/build_data.py': {'data'},
-              'train_lib/build_inputs.py': {'data'}, 'train_lib/predictor.py': {'configs'},
-              'train_lib/workdir.py': {'configs'}}
+              'train_lib/build_inputs.py': {'data'}, 'train_lib/workdir.py': {'configs'},
+              'train_lib/predicting/predictor.py': {'configs'}}
 
 
 def python_files():

@@ -12,7 +12,8 @@ import jobs
 from configs import pose, tagger, throughput, vae
 from errors import UserError
 from tests.small_exports import one_block
-from train_lib import build_data, preemption, records
+from train_lib import build_data, preemption
+from train_lib.storage import records
 from train_lib.throughput import bench, cases, costs, peaks, rows, steps, whole_loop
 from train_lib.training import build_training
 

@@ -13,7 +13,7 @@ from data.sources import folder as folder_source
 from errors import UserError
 from jobs import crop
 from tests import small_people
-from train_lib import people_finder
+from train_lib.poses import people_finder
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from errors import UserError
 from jobs import audit, evaluate, export, predict, train
 from tests.example_runner import first_example, read_values, run_example
 from tests.tables import read_csv
-from train_lib import build_data, export_folder, exported, trees
+from train_lib import build_data, trees
+from train_lib.export import export_folder, exported
 from train_lib.trained import open_trained
 
 pytestmark = pytest.mark.usefixtures('small_net')

@@ -16,7 +16,8 @@ from data.encode import encode_image
 from errors import UserError
 from tests.small_workdirs import make_record, write_run
 from tests.tables import read_csv
-from train_lib import augmentation_sheet, build_data, grid, workdir
+from train_lib import build_data, workdir
+from train_lib.drawing import augmentation_sheet, grid
 from train_lib.inspection import balance
 
 KINDS = {'cat': 10, 'dog': 6, 'emu': 3}

@@ -13,7 +13,9 @@ from errors import UserError
 from jobs import predict
 from tests.small_classes import COLOURS, NAMES, make_task, make_variables
 from tests.tables import read_csv
-from train_lib import answers, parallel, people_finder, prediction, predictor
+from train_lib import parallel
+from train_lib.poses import people_finder
+from train_lib.predicting import answers, prediction, predictor
 from train_lib.trained import Trained
 
 

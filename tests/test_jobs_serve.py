@@ -14,7 +14,8 @@ from errors import UserError
 from jobs import serve
 from tests.served import Client, picture
 from tests.small_classes import NAMES, make_task, make_variables
-from train_lib import launch, parallel, predictor
+from train_lib import launch, parallel
+from train_lib.predicting import predictor
 from train_lib.serving import server
 from train_lib.trained import Trained
 

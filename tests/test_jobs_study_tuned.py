@@ -15,8 +15,9 @@ import jobs
 from configs import optimizers
 from errors import UserError
 from tests.fake_replicas import BEST, TOO_HIGH, fake_builder
-from train_lib import plots, replicas, test_functions
+from train_lib.drawing import plots
 from train_lib.preemption import Preempted
+from train_lib.studies import replicas, test_functions
 
 pytestmark = pytest.mark.usefixtures('small_net')
 

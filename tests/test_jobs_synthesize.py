@@ -12,10 +12,11 @@ from errors import UserError
 from jobs import get_job, predict, synthesize
 from tests.small_scans import write_png
 from tests.tables import read_csv
-from train_lib import build, records
+from train_lib import build
 from train_lib import workdir as workdir_lib
-from train_lib.checkpoints import Checkpoints
 from train_lib.state import create_state
+from train_lib.storage import records
+from train_lib.storage.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope='module')

@@ -19,7 +19,7 @@ from errors import UserError
 from nets import build_net, get_variant, layers
 from nets.keras_names.inception import to_keras
 from nets.weight_names import get_weight_names
-from train_lib.weights import load_weights
+from train_lib.weights.weights import load_weights
 
 SHARED = pathlib.Path(
   os.environ.get('OKO_SHARED', pathlib.Path(__file__).parents[1] / '../shared'))

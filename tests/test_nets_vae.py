@@ -18,7 +18,7 @@ from nets.options import IMAGENET_MEAN, IMAGENET_STD, NetOptions, resolve_option
 from nets.vae import LOGVAR_RANGE, NECK_WIDTH, VAE, VARIANTS, ResidualBlock, Variant
 from nets.weight_names import get_weight_names
 from train_lib.trees import flatten_names
-from train_lib.weights import load_weights
+from train_lib.weights.weights import load_weights
 
 LATENT, SIDE = 6, 32
 TINY = dict(input_size_px=SIDE, latent_size=LATENT, encoder_widths=(4, 4, 4, 8, 8),

@@ -10,7 +10,8 @@ from tests.test_imports import ROOT, python_files
 # Modules that turn bytes into objects or code, or that unpack archives; who may import them, why.
 FORBIDDEN = {
     'pickle': {'data/pool.py': 'its own pipe to the processes that it has started, and no file'},
-    'zipfile': {'train_lib/weight_files.py': 'members of an .npz, read one by one by their names'},
+    'zipfile': {
+        'train_lib/weights/weight_files.py': 'members of an .npz, read one by one by their names'},
     'runpy': {'train_lib/inspection/run_record.py': 'configs/base.py of this checkout'},
     **{name: {} for name in (
         'cPickle', '_pickle', 'dill', 'cloudpickle', 'joblib', 'shelve', 'marshal', 'jsonpickle',

@@ -7,7 +7,8 @@ from data.batch import contents_of
 from data.sources.folder import build_folder
 from errors import UserError
 from tests.small_workdirs import Given, write_picture
-from train_lib import data_record, records, workdir
+from train_lib import data_record, workdir
+from train_lib.storage import records
 
 PICTURES = {'a.png': ('11', 'x', 'train'), 'b.png': ('22', 'x', 'train'),
             'c.png': ('33', 'x', 'valid'), 'd.png': ('44', 'y', 'train')}

@@ -10,11 +10,11 @@ import pytest
 from errors import Diverged, UserError
 from tests.small_loops import Linear, expected, make_batch, make_config, make_variables, run_loop
 from train_lib import divergence, parallel
-from train_lib.checkpoints import state_digest
 from train_lib.optimizers import build_optimizer
 from train_lib.preemption import Preempted
 from train_lib.state import create_state
 from train_lib.step import JUDGED, make_train_step
+from train_lib.storage.checkpoints import state_digest
 
 WAYS = {'jit': {}, 'parts': dict(parts=2), 'sam': dict(sam_rho=0.3), 'pmap': dict(how='pmap'),
         'gsam in parts': dict(parts=2, sam_rho=0.3, gsam_alpha=0.2),

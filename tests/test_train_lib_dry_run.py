@@ -11,7 +11,8 @@ import pytest
 
 from configs import fashion, pose, tagger, vae
 from errors import UserError
-from train_lib import build_data, dry_run, net_table, parallel
+from train_lib import build_data, dry_run, parallel
+from train_lib.drawing import net_table
 from train_lib.throughput import costs
 from train_lib.training import build_training
 

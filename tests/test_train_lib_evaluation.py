@@ -8,8 +8,9 @@ from flax import linen as nn
 from sklearn.metrics import average_precision_score, f1_score
 
 from errors import Diverged
-from train_lib import parallel, tag_counts
+from train_lib import parallel
 from train_lib.evaluation import Evaluator, thresholds_of
+from train_lib.tags import tag_counts
 from train_lib.tasks.tagging import Tagging
 
 TAGS, RATINGS = 12, 3                # the first ones are ratings

@@ -9,9 +9,9 @@ import pytest
 from errors import Diverged
 from tests.small_loops import make_config, run_loop
 from tests.small_runs import make_state, open_checkpoints
-from train_lib import array_files
 from train_lib.goodput import Cost, Goodput
 from train_lib.loop import Clock
+from train_lib.storage import array_files
 
 
 def record_of(folder):

@@ -2,9 +2,9 @@
 
 from etils import epath
 
-from train_lib import records
 from train_lib.inspection import csv_tables
 from train_lib.inspection.markup import Details
+from train_lib.storage import records
 
 
 def parts_of(tmp_path, rows, titles=('tag', 'train_pictures', 'f1'), **options):

@@ -12,8 +12,8 @@ from etils import epath
 from configs import base, fashion, pose, vae
 from errors import UserError
 from tests.small_workdirs import HOSTILE, make_record, make_start, write_picture, write_run
-from train_lib import lock, lock_holder, records
 from train_lib.inspection import page, run_page
+from train_lib.storage import lock, lock_holder, records
 
 
 @pytest.fixture(scope='module')

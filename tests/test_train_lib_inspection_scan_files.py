@@ -9,7 +9,8 @@ from etils import epath
 
 from configs import vae
 from tests.scan_files import make_values, write_dicom, write_nifti
-from train_lib import augmentation_sheet, build_data, grid
+from train_lib import build_data
+from train_lib.drawing import augmentation_sheet, grid
 from train_lib.inspection import dataset, page, scan_reading
 
 

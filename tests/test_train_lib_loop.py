@@ -5,9 +5,9 @@ import errno
 import pytest
 
 from tests.small_loops import make_config, run_loop
-from train_lib import array_files
-from train_lib.checkpoints import SaveError
 from train_lib.preemption import Preempted
+from train_lib.storage import array_files
+from train_lib.storage.checkpoints import SaveError
 
 
 @pytest.fixture

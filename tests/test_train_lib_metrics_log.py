@@ -13,8 +13,9 @@ from configs import base
 from errors import UserError
 from tests import fake_store
 from tests.full_disk import full_disk
-from train_lib import metrics_log, records, wandb_run, workdir
+from train_lib import metrics_log, wandb_run, workdir
 from train_lib.metrics_log import MetricsLog
+from train_lib.storage import records
 
 
 @pytest.fixture

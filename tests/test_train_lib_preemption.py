@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from train_lib import distributed
 from train_lib import preemption as preemption_lib
+from train_lib.multihost import distributed
 from train_lib.preemption import EXIT_PREEMPTED, SAME_REQUEST_SEC, Preempted, Preemption
 
 BLOCKED = '''

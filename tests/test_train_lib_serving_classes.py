@@ -10,8 +10,10 @@ from flax import linen as nn
 from configs import base
 from tests.served import client_of, decode, picture, png
 from tests.small_classes import COLOURS, NAMES, make_task, make_variables
-from train_lib import activation_map, parallel, predictor
-from train_lib.answers import PoseAnswers, TagAnswers
+from train_lib import parallel
+from train_lib.classes import activation_map
+from train_lib.predicting import predictor
+from train_lib.predicting.answers import PoseAnswers, TagAnswers
 from train_lib.serving.uploads import Upload
 from train_lib.serving.views.classes import ClassMaps, ClassView
 from train_lib.serving.views.poses import PoseView

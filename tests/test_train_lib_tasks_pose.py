@@ -12,9 +12,10 @@ from flax import linen as nn
 
 from errors import UserError
 from losses import LOSSES
-from train_lib import coco_keypoints, heatmaps, parallel
+from train_lib import parallel
 from train_lib.evaluation import Evaluator
-from train_lib.heatmaps import MIRRORED_JOINTS
+from train_lib.poses import coco_keypoints, heatmaps
+from train_lib.poses.heatmaps import MIRRORED_JOINTS
 from train_lib.state import create_state
 from train_lib.step import make_train_step
 from train_lib.tasks.pose import Pose

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from errors import UserError
-from train_lib import records
+from train_lib.storage import records
 from train_lib.throughput import report, rows
 
 HERE = {'commit': 'a', 'versions': {'jax': '1'}, 'devices': {'kind': 'cpu', 'count': 1}}

@@ -9,8 +9,10 @@ from safetensors.numpy import load_file, save_file
 import nets
 from errors import UserError
 from tests.drawn_nets import PAGES, STEP, make_run, other, write_export
-from train_lib import build, exported, trees, weights
+from train_lib import build, trees
+from train_lib.export import exported
 from train_lib.trained import open_trained
+from train_lib.weights import weights
 
 FAST = ('se_resnet_tiny', 'vae_conv_64')
 # A net of each family and kind, with pictures as small as it takes.

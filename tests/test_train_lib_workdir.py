@@ -7,7 +7,8 @@ from configs import base
 from errors import UserError
 from tests import fake_store
 from tests.small_workdirs import Given
-from train_lib import data_record, records, workdir
+from train_lib import data_record, workdir
+from train_lib.storage import records
 
 
 def make_config(**changes):

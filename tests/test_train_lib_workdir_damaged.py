@@ -9,14 +9,15 @@ import pytest
 from configs import base, saved
 from errors import UserError
 from tests.small_workdirs import Given, make_record, write_run
-from train_lib import data_record, manifest, records, trained, workdir
-from train_lib.card_record import read_record
+from train_lib import data_record, trained, workdir
 from train_lib.divergence import NAME as DIVERGED
 from train_lib.divergence import Divergence
+from train_lib.export.card_record import read_record
 from train_lib.goodput import Cost, Goodput
 from train_lib.inspection import run_figures, run_files, run_page, run_record
 from train_lib.metrics_log import MetricsLog, read_metrics
-from train_lib.step_folder import StepFolder
+from train_lib.storage import manifest, records
+from train_lib.storage.step_folder import StepFolder
 
 WRONG = (None, True, 10**30, 'x', [1], {'x': []}, float('inf'))
 LACKING = object()

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from train_lib import build_data, records
+from train_lib import build_data
 from train_lib.audit import Audit, format_precisions, precisions
-from train_lib.pictures import draw_sheet, save_sheet, suspect_sheet
+from train_lib.drawing.pictures import draw_sheet, save_sheet, suspect_sheet
 from train_lib.reporting import say
+from train_lib.storage import records
 
 SHEET_PICTURES, SHEET_OF_TAG = 40, 5  # in all, and of one tag or class where there are many
 SIZES = (50, 100, 500, 1000)      # of the most suspect, where the truth is known

@@ -66,7 +66,7 @@ def cut_pictures(config, source, poll):
     return source
   if persons.cut == 'truth':
     return Boxed(source, None)
-  from train_lib import people_finder  # which opens a run, whose net is built here
+  from train_lib.poses import people_finder  # which opens a run, whose net is built here
   return Boxed(source, people_finder.found_boxes(config, source, poll))
 
 

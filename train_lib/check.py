@@ -7,18 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from errors import UserError
-from train_lib import (
-  build,
-  build_data,
-  divergence,
-  freezing,
-  heatmaps,
-  optimizers,
-  parallel,
-  weights,
-)
+from train_lib import build, build_data, divergence, freezing, optimizers, parallel
+from train_lib.poses import heatmaps
 from train_lib.tasks import get_task, missing_tags
 from train_lib.trees import flatten_names
+from train_lib.weights import weights
 
 CHECKPOINTS = ('latest', 'best')
 PIXELS = ('net', 'train')

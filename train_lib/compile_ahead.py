@@ -4,7 +4,8 @@ import contextlib
 import gc
 import threading
 
-from train_lib import distributed, parallel
+from train_lib import parallel
+from train_lib.multihost import distributed
 
 
 @contextlib.contextmanager

@@ -12,9 +12,9 @@ import zlib
 from typing import NamedTuple
 
 from errors import UserError
-from train_lib import records
 from train_lib import workdir as workdir_lib
 from train_lib.reporting import counted
+from train_lib.storage import records
 
 SIZES, FILES = 'data.json', 'data_files.csv.gz'
 FEW = 3                           # names that stand for many

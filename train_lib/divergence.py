@@ -17,10 +17,12 @@ import jax
 import numpy as np
 
 from errors import Diverged, UserError
-from train_lib import evaluation, processes, records
+from train_lib import evaluation
 from train_lib import workdir as workdir_lib
+from train_lib.multihost import processes
 from train_lib.reporting import counted, say
 from train_lib.step import JUDGED
+from train_lib.storage import records
 
 POLICIES = ('abort', 'skip', 'rollback')
 NAME = 'diverged.jsonl'

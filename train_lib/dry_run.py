@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, check, duration, freezing, loop, net_table, parallel
+from train_lib import build_data, check, duration, freezing, loop, parallel
+from train_lib.drawing import net_table
 from train_lib.reporting import counted, human_bytes, human_time, say
 from train_lib.throughput import costs
 from train_lib.training import Training, build_training

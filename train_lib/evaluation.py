@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from train_lib import apart, distributed, parallel
+from train_lib import parallel
+from train_lib.multihost import apart, distributed
 
 ID_BYTES = 512                    # of the id of a picture, among several processes
 

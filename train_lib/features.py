@@ -20,9 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from errors import UserError
-from train_lib import kept_folder, parallel, records
+from train_lib import parallel
 from train_lib.devices import cache_folder
 from train_lib.reporting import human_time, say
+from train_lib.storage import kept_folder, records
 from train_lib.tasks.pixels import normalise
 from train_lib.trees import flatten_names
 

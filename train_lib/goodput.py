@@ -10,8 +10,8 @@ import dataclasses
 import logging
 import time
 
-from train_lib import processes
 from train_lib import workdir as workdir_lib
+from train_lib.multihost import processes
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from absl import flags
 
 from errors import UserError
-from train_lib import distributed, remote, signals
+from train_lib import signals
+from train_lib.multihost import distributed
+from train_lib.storage import remote
 
 EXIT_USER_ERROR = 2
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of writes that tell no file

@@ -10,11 +10,13 @@ from typing import Any
 
 import jax
 
-from train_lib import distributed, duration, parallel, records
+from train_lib import duration, parallel
 from train_lib.divergence import Divergence, pass_over
 from train_lib.metrics_log import MetricsLog
+from train_lib.multihost import distributed
 from train_lib.preemption import Preempted
 from train_lib.reporting import Progress, say
+from train_lib.storage import records
 from train_lib.tracing import Trace
 from train_lib.watchdog import COMPILE_SEC
 

@@ -6,7 +6,9 @@ import tempfile
 import time
 
 from errors import UserError
-from train_lib import processes, records, remote, wandb_run
+from train_lib import wandb_run
+from train_lib.multihost import processes
+from train_lib.storage import records, remote
 
 SEND_SEC = 60.0                   # between two copies of TensorBoard's events to a store
 

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from errors import UserError
-from train_lib import distributed
+from train_lib.multihost import distributed
 
 AXIS = 'data'
 CHOICES = ('jit', 'pmap')

@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 
-from train_lib import distributed, signals
+from train_lib import signals
+from train_lib.multihost import distributed
 from train_lib.signals import EXIT_PREEMPTED, SAME_REQUEST_SEC
 
 

@@ -3,7 +3,8 @@
 import json
 import sys
 
-from train_lib import distributed, records
+from train_lib.multihost import distributed
+from train_lib.storage import records
 
 
 def say(text: str) -> None:

@@ -3,17 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from train_lib import (
-    class_report,
-    class_report_files,
-    curves,
-    pose_report,
-    pose_report_files,
-    report,
-    report_files,
-    scan_report,
-    scan_report_files,
-)
+from train_lib.classes import class_report, class_report_files
+from train_lib.drawing import curves
+from train_lib.poses import pose_report, pose_report_files
+from train_lib.scans import scan_report, scan_report_files
+from train_lib.tags import report, report_files
 
 
 class Reports(NamedTuple):

@@ -9,26 +9,15 @@ from typing import Any
 
 import jax
 
-from train_lib import (
-  build_data,
-  check,
-  data_record,
-  distributed,
-  evaluation,
-  freezing,
-  group,
-  loop,
-  parallel,
-  processes,
-  records,
-  reports,
-)
+from train_lib import build_data, check, data_record, evaluation, freezing, loop, parallel, reports
 from train_lib import workdir as workdir_lib
-from train_lib.checkpoints import Checkpoints, state_digest
 from train_lib.compile_ahead import collector_at_rest, compiling_ahead
 from train_lib.goodput import Goodput
-from train_lib.lock import Lock
+from train_lib.multihost import distributed, group, processes
 from train_lib.reporting import say
+from train_lib.storage import records
+from train_lib.storage.checkpoints import Checkpoints, state_digest
+from train_lib.storage.lock import Lock
 from train_lib.trained import stored_pixels
 from train_lib.training import build_training, load_initial, with_features
 from train_lib.watchdog import COMPILE_SEC, Watchdog

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from train_lib import distributed
+from train_lib.multihost import distributed
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL: stopped as asked; the same command goes on
 STOPS = (signal.SIGTERM, signal.SIGINT)

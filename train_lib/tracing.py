@@ -7,8 +7,8 @@ import tempfile
 
 import jax
 
-from train_lib import records
 from train_lib.reporting import say
+from train_lib.storage import records
 
 _log = logging.getLogger(__name__)
 

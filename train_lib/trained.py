@@ -7,20 +7,14 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import (
-  build,
-  build_data,
-  data_record,
-  evaluation,
-  exported,
-  parallel,
-  remote,
-  weights,
-)
+from train_lib import build, build_data, data_record, evaluation, parallel
 from train_lib import workdir as workdir_lib
-from train_lib.checkpoints import Checkpoints
+from train_lib.export import exported
+from train_lib.storage import remote
+from train_lib.storage.checkpoints import Checkpoints
 from train_lib.tasks import get_task
 from train_lib.trees import params_digest
+from train_lib.weights import weights
 
 
 @dataclasses.dataclass(frozen=True)

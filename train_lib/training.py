@@ -19,7 +19,6 @@ from train_lib import (
   parallel,
   split_statistics,
   step,
-  weights,
 )
 from train_lib.evaluation import Evaluator
 from train_lib.feature_loader import FeatureLoader, training_rows
@@ -27,6 +26,7 @@ from train_lib.features import load_features
 from train_lib.reporting import say
 from train_lib.state import TrainState, create_state
 from train_lib.trees import flatten_names
+from train_lib.weights import weights
 
 
 @dataclasses.dataclass(frozen=True)

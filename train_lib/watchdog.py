@@ -16,7 +16,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from train_lib import distributed, records
+from train_lib.multihost import distributed
+from train_lib.storage import records
 
 EXIT_STUCK = 70                   # EX_SOFTWARE: no progress; the same command goes on
 COMPILE_SEC = 7200.0              # without a beat, while a program is compiled

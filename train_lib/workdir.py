@@ -18,11 +18,11 @@ from etils import epath
 
 from configs import base, saved
 from errors import UserError
-from train_lib import exported
 from train_lib.code_versions import commit, versions
-from train_lib.records import absolute, read_fields, read_json, write_json, write_text
-from train_lib.remote import make_folder
+from train_lib.export import exported
 from train_lib.reporting import say
+from train_lib.storage.records import absolute, read_fields, read_json, write_json, write_text
+from train_lib.storage.remote import make_folder
 
 # What cannot change what a run learns: how it is run, and the sections of the jobs that come later.
 FREE = ('job', 'runtime', 'checkpoint', 'predict', 'crop', 'synthesize', 'cluster', 'neighbours',

@@ -34,7 +34,7 @@ def watch(log: str) -> None:
 
 def no_pictures() -> None:
   """No fault: a finished run draws no plots and sheets, which takes most of its last seconds."""
-  from train_lib import report_files
+  from train_lib.tags import report_files
   report_files._write_plots = report_files._write_sheet = lambda *_: None
   from train_lib.reports import Reports
   Reports.write_curves = lambda *_: None
@@ -62,8 +62,8 @@ def cache_of_all() -> None:
 
 def pause_in_save(moment: str, step: int, flag: str) -> None:
   """Stops for good at a moment of saving a step, and touches `flag` there."""
-  from train_lib import checkpoints, manifest
-  from train_lib.step_folder import StepFolder
+  from train_lib.storage import checkpoints, manifest
+  from train_lib.storage.step_folder import StepFolder
 
   def pause(*_, **__):
     pathlib.Path(flag).touch()
@@ -108,7 +108,7 @@ def pause_in_save(moment: str, step: int, flag: str) -> None:
 
 def slow_save(flag: str, sec: float) -> None:
   """Every save takes so much longer, and touches `flag` when it begins."""
-  from train_lib.checkpoints import Checkpoints
+  from train_lib.storage.checkpoints import Checkpoints
   write = Checkpoints._write
 
   def slowed(self, *args):
@@ -121,7 +121,7 @@ def slow_save(flag: str, sec: float) -> None:
 
 def full_disk(step: int) -> None:
   """While this step is saved no file can grow as large as one of a checkpoint."""
-  from train_lib.checkpoints import Checkpoints
+  from train_lib.storage.checkpoints import Checkpoints
   write = Checkpoints._write
   signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 

@@ -35,9 +35,12 @@ from data.scans.scan import Settings
 from data.sources.board import build_board
 from errors import UserError
 from tests.fuzz import mutate, seeds
-from train_lib import exported, manifest, records, weight_files, workdir
+from train_lib import workdir
 from train_lib.clustering import labelling
-from train_lib.step_folder import StepFolder
+from train_lib.export import exported
+from train_lib.storage import manifest, records
+from train_lib.storage.step_folder import StepFolder
+from train_lib.weights import weight_files
 
 MAX_PIXELS = 1_000_000
 MOST_VALUES = 100_000             # of an array of weights that is read

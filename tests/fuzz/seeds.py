@@ -17,7 +17,8 @@ from pydicom.encaps import encapsulate
 
 from configs import base
 from tests import board_archives, coco_folders, scan_files
-from train_lib import exported, manifest
+from train_lib.export import exported
+from train_lib.storage import manifest
 
 Seed = tuple[int, bytes]  # number of a reader's variant, content
 

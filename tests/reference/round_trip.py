@@ -32,7 +32,7 @@ def write(folder, name):
 
   import nets
   from nets.weight_names import get_weight_names
-  from train_lib.weights import save_weights
+  from train_lib.weights.weights import save_weights
   row, rng = REFERENCES[name], np.random.default_rng(len(name))
   net = nets.build_net(row.variant, OUTPUTS)
   image = rng.normal(size=(2, row.size_px, row.size_px, 3)).astype(np.float32)

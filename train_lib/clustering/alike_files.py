@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from train_lib import records
-from train_lib.grid import CELL_PX, draw_grid
-from train_lib.pictures import save_sheet
+from train_lib.drawing.grid import CELL_PX, draw_grid
+from train_lib.drawing.pictures import save_sheet
+from train_lib.storage import records
 
 COLUMNS = ('query', 'rank', 'path', 'similarity', 'cluster')
 SHOWN_QUERIES = 12                # rows of the sheet

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train_lib import plots, records
 from train_lib.clustering import cluster_plots, copies, gallery, grouping, labelling, quality
 from train_lib.clustering.collection import Collection
 from train_lib.clustering.map import place_on_map
+from train_lib.drawing import plots
 from train_lib.reporting import note_unreadable, say
+from train_lib.storage import records
 
 WRITTEN = ('clusters.json', 'clusters.csv', 'clusters.png', 'gallery.html', 'unreadable.jsonl',
            'number_of_clusters.csv', 'number_of_clusters.png')

@@ -17,21 +17,22 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, build_inputs, parallel, records
+from train_lib import build_data, build_inputs, parallel
 from train_lib import workdir as workdir_lib
 from train_lib.clustering import cluster_report, copies, grouping, labelling, projection
 from train_lib.clustering.collection import (
-    FRESH,
-    Collection,
-    open_collection,
-    save_collection,
-    saved_key,
+  FRESH,
+  Collection,
+  open_collection,
+  save_collection,
+  saved_key,
 )
 from train_lib.clustering.trunk import open_trunk
 from train_lib.features import load_features, tap_widths
-from train_lib.lock import Lock
 from train_lib.reporting import counted, say
-from train_lib.weight_account import plain
+from train_lib.storage import records
+from train_lib.storage.lock import Lock
+from train_lib.weights.weight_account import plain
 
 # Keys of the section that change what is written, and no cluster.
 PRESENTATION = ('gallery', 'gallery_most', 'folders', 'labelled_frac', 'batch_size')

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from errors import UserError
-from train_lib import build_inputs, records
+from train_lib import build_inputs
 from train_lib import workdir as workdir_lib
 from train_lib.clustering.choosing import Trial
 from train_lib.clustering.projection import Projection
@@ -27,6 +27,7 @@ from train_lib.clustering.search import Index
 from train_lib.clustering.trunk import open_trunk
 from train_lib.features import stream_features
 from train_lib.reporting import counted
+from train_lib.storage import records
 from train_lib.workdir import load_config, save_config
 
 NAME = 'collection.json'

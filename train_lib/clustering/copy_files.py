@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from errors import UserError
-from train_lib import records
 from train_lib.clustering.alike_files import last_part, small
 from train_lib.clustering.copies import Copies
-from train_lib.grid import draw_grid
-from train_lib.pictures import save_sheet
+from train_lib.drawing.grid import draw_grid
+from train_lib.drawing.pictures import save_sheet
+from train_lib.storage import records
 
 COLUMNS = ('group', 'path', 'kept', 'why', 'similarity')
 SHOWN_GROUPS = 20                 # rows of the sheet

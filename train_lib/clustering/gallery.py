@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from errors import UserError
-from train_lib import records
 from train_lib.clustering.gallery_sheets import list_sheets
+from train_lib.storage import records
 
 PAGE = Path(__file__).parent / 'page'
 SCRIPTS = ('data.js', 'parts.js', 'sheets.js', 'viewer.js', 'map.js', 'map_paint.js',

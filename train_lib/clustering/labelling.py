@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from errors import UserError, shortened
-from train_lib import records
 from train_lib.clustering.collection import Collection
 from train_lib.clustering.other_methods import NOISE
+from train_lib.storage import records
 
 COLUMNS = ('path', 'cluster', 'name', 'rank', 'distance', 'label')
 NAME_COLUMNS = ('cluster', 'pictures', 'name')

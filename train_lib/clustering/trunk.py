@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from errors import UserError
-from train_lib import build, build_data, check, parallel, records, weight_sources, weights
+from train_lib import build, build_data, check, parallel
 from train_lib import workdir as workdir_lib
 from train_lib.features import Trunk
 from train_lib.reporting import say
+from train_lib.storage import records
 from train_lib.trained import open_trained
+from train_lib.weights import weight_sources, weights
 
 # What a run decides of how pictures are read, whichever pictures these are.
 _READING = ('image_size_px', 'pad', 'max_pixels', 'persons', 'scans')

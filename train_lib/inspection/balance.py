@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from train_lib import class_plots, plots, records
+from train_lib.classes import class_plots
+from train_lib.drawing import plots
 from train_lib.inspection import markup
 from train_lib.inspection.markup import (
   Details,
@@ -15,6 +16,7 @@ from train_lib.inspection.markup import (
 )
 from train_lib.inspection.splits import SPLITS, WORDS, Splits, printable
 from train_lib.reporting import say
+from train_lib.storage import records
 
 TABLE, PLOT = 'balance.csv', 'frequencies.png'
 MOST_LINES = 20                   # at once; of more, the most and the least frequent

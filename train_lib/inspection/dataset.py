@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 
-from train_lib import records
-from train_lib.augmentation_sheet import augmentation_sheet
+from train_lib.drawing.augmentation_sheet import augmentation_sheet
+from train_lib.drawing.pictures import save_sheet
 from train_lib.inspection import balance, duplicates, scan_files, splits, unreadable
 from train_lib.inspection.markup import Picture, Section, bullets, facts, paragraph, table
 from train_lib.inspection.numbers import percent
-from train_lib.pictures import save_sheet
+from train_lib.storage import records
 
 SHEET = 'augmentations.png'
 NO_DUPLICATES = ('pose', 'autoencoding')  # persons share a picture; scans leave out copies

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from train_lib import build_data, records
-from train_lib.grid import draw_grid
+from train_lib import build_data
+from train_lib.drawing.grid import draw_grid
+from train_lib.drawing.pictures import save_sheet
 from train_lib.inspection.markup import Picture, Section, bullets, joined, link, paragraph, tag
 from train_lib.inspection.splits import WORDS, Splits
-from train_lib.pictures import save_sheet
 from train_lib.reporting import counted, say
+from train_lib.storage import records
 
 TABLE, SHEET = 'duplicates.csv', 'duplicates.png'
 PAIRS_PER_ROW, MOST_SHOWN = 4, 24  # pairs of alike pictures on their sheet

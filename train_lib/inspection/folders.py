@@ -1,7 +1,8 @@
 """What a folder is that is named as --workdir: a run, a study, clusters, or a page's data alone."""
 
 from errors import UserError
-from train_lib import exported, records
+from train_lib.export import exported
+from train_lib.storage import records
 
 # Kind -> files and folders one of which tells it; the first that fits counts.
 SIGNS = {

@@ -2,12 +2,12 @@
 
 import re
 
-from train_lib import records
 from train_lib.inspection import markup
 from train_lib.inspection.csv_tables import csv_parts
 from train_lib.inspection.markup import Picture, Section, bullets, facts, link, paragraph
 from train_lib.inspection.numbers import shown
 from train_lib.inspection.page import NAME, write_page
+from train_lib.storage import records
 
 REPORTS = ('study.md', 'report.md')
 CLUSTER_FIGURES = {

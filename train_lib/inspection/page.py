@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from train_lib import records
 from train_lib.inspection import embedding
 from train_lib.inspection.markup import (
   Details,
@@ -18,6 +17,7 @@ from train_lib.inspection.markup import (
   paragraph,
   tag,
 )
+from train_lib.storage import records
 
 PAGE = Path(__file__).parent / 'page'
 NAME = 'index.html'

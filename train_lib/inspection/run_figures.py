@@ -2,21 +2,18 @@
 
 import statistics
 
-from train_lib import (
-    class_report,
-    curves,
-    pose_report,
-    report,
-    reports,
-    scan_report,
-    tables,
-)
+from train_lib import reports
+from train_lib.classes import class_report
+from train_lib.drawing import curves, tables
 from train_lib.inspection import markup
 from train_lib.inspection.csv_tables import csv_parts, spoken
 from train_lib.inspection.markup import Section, paragraph, tag
 from train_lib.inspection.numbers import column, shown
 from train_lib.inspection.run_pictures import picture
-from train_lib.study import FIGURES
+from train_lib.poses import pose_report
+from train_lib.scans import scan_report
+from train_lib.studies.study import FIGURES
+from train_lib.tags import report
 
 COLUMNS = {'tagging': {**report.COLUMNS, **report.OTHER_COLUMNS},
            'classification': class_report.COLUMNS, 'pose': pose_report.COLUMNS,

@@ -1,11 +1,11 @@
 """What lies in a run's folder besides its figures: checkpoints, bad pictures, what jobs left."""
 
-from train_lib import manifest, records
 from train_lib.inspection import markup
 from train_lib.inspection.csv_tables import spoken
 from train_lib.inspection.markup import Details, Section, joined, link, paragraph, tag
 from train_lib.inspection.numbers import megabytes, shown
-from train_lib.step_folder import BEST, StepFolder
+from train_lib.storage import manifest, records
+from train_lib.storage.step_folder import BEST, StepFolder
 
 MOST_BAD = 200                    # pictures on the page
 # Folder -> what is in it, and the files to open first.

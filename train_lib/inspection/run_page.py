@@ -2,17 +2,18 @@
 
 from typing import Any, NamedTuple
 
-from train_lib import data_record, records
+from train_lib import data_record
 from train_lib import workdir as workdir_lib
 from train_lib.inspection import (
-    run_commands,
-    run_figures,
-    run_files,
-    run_pictures,
-    run_record,
+  run_commands,
+  run_figures,
+  run_files,
+  run_pictures,
+  run_record,
 )
 from train_lib.inspection.markup import Section, command, paragraph
 from train_lib.metrics_log import read_metrics
+from train_lib.storage import records
 
 WORDS = {'finished': 'trained', 'training': 'training now', 'stopped': 'stopped on the way',
          'begun': 'begun'}

@@ -4,13 +4,14 @@ import datetime
 import runpy
 import shlex
 
-from train_lib import lock, tables
 from train_lib import workdir as workdir_lib
+from train_lib.drawing import tables
 from train_lib.inspection import markup
 from train_lib.inspection.markup import Details, Section, facts, paragraph
 from train_lib.inspection.numbers import megabytes, percent, shown
 from train_lib.launch import ROOT
 from train_lib.reporting import counted, human_time
+from train_lib.storage import lock
 
 TASKS = {'tagging': 'tagger', 'classification': 'classifier', 'pose': 'pose net',
          'autoencoding': 'autoencoder'}

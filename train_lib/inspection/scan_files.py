@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from train_lib import records
 from train_lib.inspection.csv_tables import listed
 from train_lib.inspection.markup import Details, link, paragraph, table
 from train_lib.inspection.numbers import percent, shown
 from train_lib.inspection.splits import WORDS, Splits
 from train_lib.reporting import counted, say
+from train_lib.storage import records
 
 FILES = 'scans.csv'
 COLUMNS = ('file', 'split', 'group', 'format', 'slices', 'used', 'black_value', 'white_value',

@@ -6,8 +6,8 @@ from errors import UserError
 from train_lib.inspection.csv_tables import listed
 from train_lib.inspection.markup import Section, link, paragraph
 from train_lib.inspection.splits import Splits, printable
-from train_lib.records import write_text
 from train_lib.reporting import say
+from train_lib.storage.records import write_text
 
 NAME = 'unreadable.jsonl'
 

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import records
 from train_lib.onnx_export.graph import BYTES_LIMIT
+from train_lib.storage import records
 
 
 def open_session(model):

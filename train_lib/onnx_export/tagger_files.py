@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from errors import UserError
-from train_lib import build, records
+from train_lib import build
 from train_lib.onnx_export.build import build_model, make_inputs
 from train_lib.onnx_export.check import save_model
+from train_lib.storage import records
 
 SIDE_PX = 448                     # what one of the programs feeds, whatever the model says
 OWN_SIZE = 'own_size'             # a folder in that of the files

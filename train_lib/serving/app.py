@@ -6,11 +6,11 @@ import pathlib
 from typing import NamedTuple
 
 from errors import UserError
-from train_lib.records import plain
 from train_lib.serving.calls import Call, picture_kind
 from train_lib.serving.guard import Guard, Refused, is_loopback, retry_heads
 from train_lib.serving.turns import Turns
 from train_lib.serving.uploads import read_json, read_uploads
+from train_lib.storage.records import plain
 
 PAGE = pathlib.Path(__file__).parent / 'page'
 KINDS = {'.html': 'text/html; charset=utf-8', '.css': 'text/css; charset=utf-8',

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train_lib import image_quality
-from train_lib.scan_collector import Collected, ScanCollector
+from train_lib.scans import image_quality
+from train_lib.scans.scan_collector import Collected, ScanCollector
 from train_lib.tasks.pixels import normalise
 from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train_lib import class_metrics
-from train_lib.class_collector import ClassCollector, Collected
+from train_lib.classes import class_metrics
+from train_lib.classes.class_collector import ClassCollector, Collected
 from train_lib.tasks import mixing
 from train_lib.tasks.pixels import normalise
 from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss

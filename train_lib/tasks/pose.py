@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from errors import UserError
-from train_lib import coco_keypoints, heatmaps
-from train_lib.pose_collector import Collected, PoseCollector
+from train_lib.poses import coco_keypoints, heatmaps
+from train_lib.poses.pose_collector import Collected, PoseCollector
 from train_lib.tasks.pixels import normalise
 from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train_lib import tag_collector
-from train_lib.tag_collector import Collected, TagCollector
+from train_lib.tags import tag_collector
+from train_lib.tags.tag_collector import Collected, TagCollector
 from train_lib.tasks import mixing
 from train_lib.tasks.pixels import normalise
 from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from train_lib import study_panels
 from train_lib.reporting import counted
-from train_lib.study_panels import GREY, new_figure, plain_numbers, styled, title
+from train_lib.studies import study_panels
+from train_lib.studies.study_panels import GREY, new_figure, plain_numbers, styled, title
 
 MODES = {'train': 'training', 'infer': 'prediction'}
 # What a picture costs, each alone: key of a row's pictures/s -> name; the first are parts of input.

@@ -2,7 +2,7 @@
 
 import jax
 
-from train_lib import plots, tables
+from train_lib.drawing import plots, tables
 from train_lib.reporting import say
 from train_lib.throughput.plots import draw_all
 

@@ -3,8 +3,9 @@
 import json
 import os
 
-from train_lib import records, reporting
+from train_lib import reporting
 from train_lib import workdir as workdir_lib
+from train_lib.storage import records
 from train_lib.throughput.cases import Case
 
 JSON, CSV = 'benchmark.json', 'benchmark.csv'

@@ -11,8 +11,9 @@ import statistics
 import time
 from collections.abc import Callable
 
-from train_lib import loop, records
+from train_lib import loop
 from train_lib.preemption import Preempted
+from train_lib.storage import records
 from train_lib.throughput import timing
 
 TURNS = 3                         # of the bare step and of the loop

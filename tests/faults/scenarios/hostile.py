@@ -19,7 +19,7 @@ def of_tests(*files):
 
 
 decoding = of_tests('test_data_decode.py')
-files = of_tests('test_train_lib_weight_files.py', 'test_data_board_hostile.py',
+files = of_tests('test_train_lib_weights_weight_files.py', 'test_data_board_hostile.py',
                  'test_data_coco_hostile.py', 'test_data_scans_hostile.py')
 page = of_tests('test_train_lib_serving_guard.py', 'test_train_lib_serving_app.py',
                 'test_train_lib_serving_server.py', 'test_train_lib_serving_turns.py')

@@ -45,7 +45,7 @@ def difference(runs, one, other):
   """The largest difference of two runs' parameters over the largest of an array."""
   import jax
 
-  from train_lib.checkpoints import Checkpoints
+  from train_lib.storage.checkpoints import Checkpoints
   trees = []
   for workdir in (one, other):
     folder = runs.folder / workdir / 'checkpoints'

@@ -2,12 +2,12 @@
 
 from typing import Any, Protocol
 
-from train_lib import records
 from train_lib.clustering import collection
-from train_lib.predictor import Predictor
+from train_lib.predicting.predictor import Predictor
 from train_lib.serving.calls import Call
 from train_lib.serving.uploads import Upload
 from train_lib.serving.views import alike, classes, poses, scans, tags
+from train_lib.storage import records
 
 VIEWS = {'tagging': tags.TagView, 'classification': classes.ClassView, 'pose': poses.PoseView,
          'autoencoding': scans.ScanView, 'clusters': alike.AlikeView}

@@ -5,7 +5,8 @@ import copy
 import jax
 import numpy as np
 
-from train_lib import build_inputs, class_pictures
+from train_lib import build_inputs
+from train_lib.classes import class_pictures
 from train_lib.reporting import counted
 from train_lib.serving import drawn
 from train_lib.serving.calls import Call

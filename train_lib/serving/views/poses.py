@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from train_lib.pose_pictures import LIMBS
+from train_lib.poses.pose_pictures import LIMBS
 from train_lib.reporting import counted
 from train_lib.serving.calls import Call
 from train_lib.serving.uploads import Upload

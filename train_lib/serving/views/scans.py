@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from train_lib import build_data, build_inputs
-from train_lib.scan_coder import Coder
+from train_lib.scans.scan_coder import Coder
 from train_lib.serving import drawn
 from train_lib.serving.calls import Call, whole_number
 from train_lib.serving.guard import Refused

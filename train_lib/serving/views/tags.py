@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from train_lib.answers import CATEGORIES
-from train_lib.captions import SHORT
+from train_lib.predicting.answers import CATEGORIES
 from train_lib.reporting import counted
 from train_lib.serving.calls import Call
 from train_lib.serving.uploads import Upload
+from train_lib.tags.captions import SHORT
 
 LEAST = 0.01                      # probability of a tag that is told
 RATING = 'rating'

@@ -1,0 +1,1 @@
+"""What figures and pictures look like: tables, plots, sheets."""

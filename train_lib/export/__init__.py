@@ -1,0 +1,1 @@
+"""The net of a run in other programs: its folder, its model card, StableHLO."""

@@ -1,0 +1,1 @@
+"""Several processes of one run, on one or many hosts."""

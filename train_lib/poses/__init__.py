@@ -1,0 +1,1 @@
+"""What is told of a pose net, and how it finds people in pictures."""

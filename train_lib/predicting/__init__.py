@@ -1,0 +1,1 @@
+"""Predictions: of a folder, of a pipe, from Python."""

@@ -1,0 +1,1 @@
+"""Runs side by side: rows, seeds, learning rates, and what they came to."""

@@ -1,0 +1,1 @@
+"""What is told of a tagger: its figures, its test table, captions."""

@@ -1,0 +1,1 @@
+"""Weights that another program or run learned."""

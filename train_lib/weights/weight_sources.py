@@ -1,0 +1,67 @@
+"""Where weights come from, a run's folder or a file, and what that says of them."""
+
+import contextlib
+from collections.abc import Iterator
+
+from errors import UserError
+from train_lib import data_record, workdir
+from train_lib.export import exported
+from train_lib.storage import records, remote
+from train_lib.storage.checkpoints import Checkpoints
+from train_lib.tasks import get_task
+from train_lib.trees import flatten_names
+from train_lib.weights import weight_files
+from train_lib.weights.weight_files import StoredArray, StoredWeights
+
+RUN = 'oko'                       # the library of a run's own names
+CHECKPOINTS = ('latest', 'best')
+
+
+def is_run(source) -> bool:
+  """Whether a source is the folder of a run; '' is not.
+
+  Raises:
+    UserError: when it lies where this machine cannot look.
+  """
+  if not source or str(source).startswith(weight_files.HUB):
+    return False
+  try:
+    return records.absolute(source).is_dir()
+  except Exception as error:  # every library of a remote place raises its own
+    raise UserError(f'{source} cannot be looked at ({error}); fetch the file and name the path '
+                    'that it has here.') from error
+
+
+@contextlib.contextmanager
+def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
+  """Opens a source of weights.
+
+  Args:
+    source: a path or name of `weight_files.open_weights`, or the folder of a run or of an export.
+    checkpoint: of a run, 'latest' or 'best'.
+
+  Raises:
+    UserError: when it cannot be read.
+  """
+  if checkpoint not in CHECKPOINTS:
+    raise UserError(f"net.init_checkpoint is '{checkpoint}'; choices: {', '.join(CHECKPOINTS)}.")
+  if not is_run(source):
+    with weight_files.open_weights(source) as stored:
+      yield stored
+    return
+  folder = workdir.existing_workdir(source)
+  if exported.is_exported(folder):
+    with (remote.local_file(folder / exported.WEIGHTS) as path,
+          weight_files.open_weights(path) as stored):
+      yield stored
+    return
+  config = workdir.load_config(folder / 'config.json')
+  checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
+                            keep_best_metric=get_task(config.task).best_metric)
+  variables, _ = checkpoints.restore_variables(checkpoint)
+  tags = folder / 'tags.json'
+  yield StoredWeights(
+      RUN, {name: StoredArray(leaf.shape, str(leaf.dtype), lambda leaf=leaf: leaf)
+            for name, leaf in flatten_names(variables).items()},
+      net=config.net.name,
+      outputs=tuple(data_record.read_tags(folder)['names']) if tags.exists() else ())
