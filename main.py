@@ -1,8 +1,8 @@
 """Runs a job: `python main.py --config=configs/tagger.py` trains; `--job=...` does the rest."""
 
-if __name__ == '__main__':        # before the other imports, which take a while
-  import gc
+import gc
 
+if __name__ == '__main__':        # before the other imports, which take a while
   from train_lib import signals
   signals.stop_early()
   gc.disable()                    # until the job begins

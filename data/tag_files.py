@@ -63,11 +63,13 @@ def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> FoundTag
     tags_of = {name: _read_sidecar(path) for name, path in sidecars.items()}
     return FoundTags(tags_of, 'sidecar files', {}, passed_over)
   classes = {name: [path.split('/')[0]] for name, path in class_paths.items() if '/' in path}
-  if len({tags[0] for tags in classes.values()}) < 2:
+  names = {tags[0] for tags in classes.values()}
+  if len(names) < 2:
+    only = f" and not just '{names.pop()}'" if names else ''
     raise UserError(
         f"no tags were found for the {len(class_paths)} pictures in '{folder}': expected a table "
         f'(.csv or .jsonl with {_COLUMNS_NEEDED}), a .txt file beside each picture, or at least '
-        f"two class folders{passed_over and '; ' + passed_over}.")
+        f"two class folders{only}{passed_over and '; ' + passed_over}.")
   return FoundTags(classes, 'class folders', {}, passed_over)
 
 

@@ -35,7 +35,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     workdir: where a collection was clustered.
     config_path: not of this job.
     input: a folder of pictures, walked recursively, or one picture; '' is the collection itself.
-    output: a folder; '' is `<workdir>/neighbours`.
+    output: a folder; '' is `<workdir>/neighbours`, with an input `<workdir>/neighbours_of_input`.
 
   Raises:
     UserError: nothing was clustered there, no such input, no picture in it that can be read, or
@@ -45,7 +45,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   _check(config.neighbours, input)
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
-    folder = records.absolute(output or os.path.join(workdir, 'neighbours'))
+    name = 'neighbours_of_input' if input else 'neighbours'
+    folder = records.absolute(output or os.path.join(workdir, name))
     collection = open_collection(workdir, preemption.check)
     if collection.config.task == 'autoencoding':
       _check_scans(config.neighbours)
@@ -118,8 +119,9 @@ def _write(folder, collection, names, rows, similarities, shown, read, poll) -> 
   queries = [(names[query], read(int(query)), rows[query], similarities[query]) for query in shown]
   alike_files.save_neighbours_sheet(folder / 'neighbours.png', queries, collection.ids,
                                     collection.clusters, collection.read_picture, poll)
-  say(f'the {rows.shape[1]:,} most alike of each of {len(names):,} pictures: '
-      f'{folder}/neighbours.csv; {folder}/neighbours.png shows some')
+  each = f'of each of {len(names):,} pictures' if len(names) > 1 else f"of '{names[0]}'"
+  say(f'the {rows.shape[1]:,} most alike {each}: {folder}/neighbours.csv; {folder}/neighbours.png '
+      'shows some')
   if len(names) == 1:
     for row, similarity in zip(rows[0], similarities[0], strict=True):
       say(f'{similarity:.3f}  {collection.ids[row]}')

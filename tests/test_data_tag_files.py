@@ -91,7 +91,7 @@ def test_a_table_without_the_columns_is_passed_over_unless_it_is_named(folder):
   (folder / 'notes.csv').write_text('when,what\nnow,x\n')
   (folder / 'log.jsonl').write_text('no json\n')
   assert 'no tags were found for the 3 pictures' in error_of(folder)
-  assert ("two class folders; no table of tags, by its first line: 'log.jsonl' (no columns), "
+  assert ("not just 'sub dir'; no table of tags, by its first line: 'log.jsonl' (no columns), "
           "'notes.csv' ('when', 'what')." in error_of(folder))
   assert "line 1 of" in error_of(folder, table='notes.csv')
   assert "has 'when', 'what'; expected a column 'path'" in error_of(folder, table='notes.csv')

@@ -228,7 +228,7 @@ from nets.se_resnet import VARIANTS
 VARIANTS['se_resnet_tiny'] = dataclasses.replace(VARIANTS['se_resnet_tiny'], depths=(1, 0, 0, 0))
 from jobs import get_job
 from train_lib.onnx_export import model
-from train_lib import stablehlo
+from train_lib.export import stablehlo
 model.is_installed = stablehlo.is_installed = lambda: False
 get_job('export')(saved.get_config({str(trained[1])!r}), {str(trained[1])!r}, config_path='',
                   input='', output={str(tmp_path / 'out')!r})

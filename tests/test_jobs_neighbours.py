@@ -117,7 +117,8 @@ def make_config(**changes):
 def run(tmp_path, input='', output='', **changes):
   neighbours.run(make_config(**changes), str(tmp_path), config_path='', input=str(input),
           output=str(output))
-  return Path(output or tmp_path / 'neighbours')
+  name = 'neighbours_of_input' if input else 'neighbours'
+  return Path(output or tmp_path / name)
 
 
 def test_every_picture_is_told_its_neighbours_but_not_itself(tmp_path, capsys):

@@ -152,7 +152,8 @@ def test_the_first_row_is_on_top_and_the_reference_goes_through_all():
 
 
 def test_no_figure_is_kept_by_matplotlib():
-  code = ('import sys\nfrom train_lib import plots\nplots.tag_frequencies([3], ["meta"], 9)\n'
+  code = ('import sys\nfrom train_lib.drawing import plots\n'
+          'plots.tag_frequencies([3], ["meta"], 9)\n'
           'assert "matplotlib.pyplot" not in sys.modules')
   root = pathlib.Path(__file__).parent.parent
   subprocess.run([sys.executable, '-c', code], cwd=root, check=True)

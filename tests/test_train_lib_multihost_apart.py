@@ -22,7 +22,9 @@ PROCESS = '''
 import json, pathlib, sys
 import numpy as np
 rank, port, devices, folder = *map(int, sys.argv[1:4]), pathlib.Path(sys.argv[4])
-from train_lib import apart, distributed, evaluation, parallel, tag_counts
+from train_lib import evaluation, parallel
+from train_lib.multihost import apart, distributed
+from train_lib.tags import tag_counts
 distributed.join(coordinator=f'127.0.0.1:{port}', num_processes=2, process_id=rank,
                  devices=devices, cache_dir='off', heartbeat_sec=10, connect_sec=60)
 from errors import UserError

@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 SCRIPT = '''
 import json, os, pathlib, signal, sys, time
 sys.path.insert(0, os.environ['OKO_ROOT'])
-from train_lib import local_processes, signals
+from train_lib import signals
+from train_lib.multihost import local_processes
 signals.stop_early()
 local_processes.follow_launcher()
 flags = dict(argument[2:].split('=') for argument in sys.argv[2:])
@@ -129,7 +130,7 @@ def test_processes_are_told_to_stop_when_the_launcher_is_killed(tmp_path):
   (tmp_path / 'script.py').write_text(SCRIPT + 'saves()')
   (tmp_path / 'seen').mkdir()
   launcher = subprocess.Popen([sys.executable, '-c', (
-      'import sys; from train_lib import local_processes as local; '
+      'import sys; from train_lib.multihost import local_processes as local; '
       f'local.run([{str(tmp_path / "script.py")!r}, {str(tmp_path / "seen")!r}], 2, 0, '
       f'{str(tmp_path / "run")!r})')], env={**os.environ, 'JAX_PLATFORMS': 'cpu',
                                               'OKO_ROOT': str(ROOT)},

@@ -17,7 +17,8 @@ JOIN = '''
 import json, os, pathlib, sys, time
 import numpy as np
 from errors import UserError
-from train_lib import distributed, evaluation, group, parallel, processes
+from train_lib import evaluation, parallel
+from train_lib.multihost import distributed, group, processes
 from train_lib.preemption import MEETINGS, Preempted, Preemption
 rank, port, folder = int(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
 distributed.join(coordinator=f'127.0.0.1:{port}', num_processes=2, process_id=rank, devices=2,

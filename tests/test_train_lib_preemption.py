@@ -232,7 +232,8 @@ def test_the_handler_of_jax_hears_of_the_first_signal_whichever_it_is_and_is_put
     os._exit(0)
     ''', before='''
     import ctypes
-    from train_lib import distributed, signals
+    from train_lib import signals
+    from train_lib.multihost import distributed
     distributed.size = lambda: 2
     heard = []
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(heard.append)   # as JAX's, unknown to Python

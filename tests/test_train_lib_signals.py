@@ -121,7 +121,7 @@ def test_in_a_group_that_has_met_jax_hears_of_either_signal(signums, code):
   """Its handler is in C, for SIGTERM alone."""
   found, out, said = run(f'''
     import ctypes
-    from train_lib import distributed
+    from train_lib.multihost import distributed
     distributed.stops_together = lambda: True
     signals.stop_early()
     heard = []

@@ -123,7 +123,7 @@ MOMENTS = {
   'renamed': 'checkpoints_module.write_manifest = pause',
   'manifest half written': '''
     import json
-    from train_lib import records
+    from train_lib.storage import records
     def tear(path, obj):
       (path.parent / '.manifest.json.tmp-torn').write_text(json.dumps(obj)[:50])
       pause()

@@ -35,8 +35,8 @@ def find_duplicates(splits: Splits) -> dict:
   if not rows:
     say('no two pictures are alike')
   else:
-    say(f'{pairs.num_found:,} pairs of pictures are alike, {exact:,} of {len(rows):,} listed are '
-        f'exact copies, {other:,} have different tags; pictures like one of training: '
+    say(f'pairs of pictures that are alike: {pairs.num_found:,}; {exact:,} of {len(rows):,} listed '
+        f'are exact copies, {other:,} have different tags; pictures like one of training: '
         + ', '.join(f'{count:,} of {split}' for split, count in copied.items())
         + f'; look at {splits.folder}/{SHEET}')
   return {'pairs': pairs.num_found, 'listed': len(rows), 'exact': exact, 'different_tags': other,

@@ -264,7 +264,7 @@ class Replicas:
 class _Predicted(Evaluator):
   """Measures a split whose predictions are there already, in place of variables."""
 
-  def predictions(self, variables, loader, poll=lambda: None):
+  def predictions(self, variables, loader, poll=lambda: None, fetch=None):
     yield loader.batch, *variables
 
 
