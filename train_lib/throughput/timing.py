@@ -23,6 +23,11 @@ class Times:
     return float(np.median(self.seconds))
 
   @property
+  def mean(self) -> float:
+    """All the time over all the steps."""
+    return float(np.mean(self.seconds))
+
+  @property
   def p95(self) -> float:
     """What one group in twenty exceeds."""
     return float(np.percentile(self.seconds, 95))

@@ -24,7 +24,7 @@ NEVER = 1 << 30                   # steps
 
 @dataclasses.dataclass(frozen=True)
 class LoopTimes:
-  """Seconds a step: of the loop and of the bare step around it, one value a turn."""
+  """Mean seconds a step: of the loop and of the bare step around it, one value a turn."""
   loop: tuple[float, ...]
   bare: tuple[float, ...]
 
@@ -60,7 +60,7 @@ def measure(training, step, *, step_sec: float, batch_sec: float, seconds: float
 
 
 def _bare(step, seconds, poll):
-  return timing.measure(step.run, seconds=seconds, least_steps=timing.FEWEST, poll=poll).median
+  return timing.measure(step.run, seconds=seconds, least_steps=timing.FEWEST, poll=poll).mean
 
 
 def _loop(training, step, every, logs, folder, poll) -> float:
