@@ -28,7 +28,10 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     say('data are made ready')
-    time_to_first_step(flags, folder / 'drawn', folder / 'programs-drawn')
+    try:
+      time_to_first_step(flags, folder / 'drawn', folder / 'programs-drawn')
+    except RuntimeError as error:
+      sys.exit(str(error))
     seconds = {'first start': [], 'second start': []}
     for turn in range(flags.turns):
       programs = folder / f'programs-{turn}'

@@ -61,6 +61,11 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it():
     open_rival({'imports': 'no_such_package'})
 
 
+def test_an_interpreter_that_is_not_there_is_named():
+  with pytest.raises(Failed, match='/nope/python cannot be started'):
+    Rival('/nope/python', 'tests.small_rival', {})
+
+
 def test_a_rival_that_fails_says_its_last_lines():
   rival = open_rival()
   try:

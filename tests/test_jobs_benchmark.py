@@ -128,6 +128,8 @@ def test_a_row_that_does_not_fit_is_kept_and_others_go_on(tmp_path, monkeypatch,
     ({'batch_sizes': (9,)}, 'a batch of 9 pictures .* multiple of 2 devices'),
     ({'devices': (8,)}, 'benchmark.devices has 8; expected 1 to 4'),
     ({'devices': (0,)}, 'benchmark.devices has 0; expected 1 to 4'),
+    ({'dtypes': (['float32'],)}, r"benchmark.dtypes has \['float32'\]; expected names of dtypes"),
+    ({'image_size_px': 10**6}, 'benchmark.image_size_px is 1000000; expected 0 to 16,384'),
     ({'dtypes': ('float8',)}, "net.dtype 'float8' is unknown; choices: float32"),
     ({'parts': ('fly',)}, "benchmark.parts has 'fly'; choices: train, infer"),
     ({'parts': ()}, 'benchmark.parts is empty'),
@@ -140,6 +142,13 @@ def test_mistakes_are_told(tmp_path, change, message):
   with pytest.raises(UserError, match=message):
     run(config, tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
+
+
+def test_a_batch_in_no_parts_is_refused(tmp_path):
+  config = small_config()
+  config.train.accumulate_steps = 0
+  with pytest.raises(UserError, match='train.accumulate_steps is 0; expected at least 1'):
+    run(config, tmp_path / 'new')
 
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path):

@@ -7,10 +7,11 @@ import types
 import pytest
 
 from errors import UserError
+from train_lib import code_versions
 from train_lib.storage import records
 from train_lib.throughput import report, rows
 
-HERE = {'commit': 'a', 'versions': {'jax': '1'}, 'devices': {'kind': 'cpu', 'count': 1}}
+HERE = {'sources': 'a', 'versions': {'jax': '1'}, 'devices': {'kind': 'cpu', 'count': 1}}
 
 
 def case(digest='x'):
@@ -89,3 +90,13 @@ def test_the_table_names_rows_and_says_what_was_not_measured(tmp_path, capsys):
   said = capsys.readouterr().out
   assert 'net 32 px float32 x 1 batch 8: bound by compute: 70%' in said and '12.5' in said
   assert 'net 32 px float32 x 1 batch 512: does not fit into memory' in said
+
+
+def test_a_change_of_any_source_is_another_digest(tmp_path, monkeypatch):
+  monkeypatch.setattr(code_versions, 'ROOT', tmp_path)
+  (tmp_path / 'nets').mkdir()
+  digests = []
+  for text in ('a = 1', 'a = 2', 'a = 1'):
+    (tmp_path / 'nets' / 'one.py').write_text(text)
+    digests.append(code_versions.sources_digest())
+  assert digests[0] == digests[2] != digests[1]

@@ -54,9 +54,14 @@ class Rival:
   def __init__(self, python: str, module: str, spec: dict, settings: dict[str, str] | None = None):
     self._log = tempfile.TemporaryFile('w+')
     environment = {key: value for key, value in os.environ.items() if key not in SETTINGS}
-    self.process = subprocess.Popen(
-        [python, '-m', module, json.dumps(spec)], cwd=ROOT, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=self._log, env={**environment, **(settings or {})})
+    try:
+      self.process = subprocess.Popen(
+          [python, '-m', module, json.dumps(spec)], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+          stdout=subprocess.PIPE, stderr=self._log, env={**environment, **(settings or {})})
+    except OSError as error:
+      self._log.close()
+      raise Failed(f'{python} cannot be started ({error.strerror}); its rows are left out'
+                   ) from error
     try:
       self.facts = self._answer()
       if 'missing' in self.facts:

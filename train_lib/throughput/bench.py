@@ -151,7 +151,7 @@ class Bench:
     return self.sources[key]
 
   def _look_for_batch(self, case, training, variables) -> int:
-    inference = 'train' not in case.config.benchmark.parts
+    inference = not {'train', 'loop'} & set(case.config.benchmark.parts)
 
     def rate_of(number):
       self.poll()

@@ -14,6 +14,8 @@ from train_lib import build, check
 from train_lib import workdir as workdir_lib
 
 PARTS = ('train', 'infer', 'latency', 'input', 'loop', 'conv')
+RUNTIME = ('workers', 'worker_processes', 'prefetch_batches', 'log_every_steps')  # of the loop
+MOST_PX = 16_384
 TINY_RATE = 1e-9                  # a step costs the same, and no net diverges
 
 
@@ -57,8 +59,8 @@ class Case:
     """12 hex digits of all that decides what is measured."""
     config, settings = self.config, self.config.benchmark
     what = [workdir_lib.config_digest(config), self.devices, self.dtype, settings.seconds,
-            settings.least_steps, list(settings.parts), config.runtime.workers,
-            config.runtime.worker_processes, config.runtime.prefetch_batches]
+            settings.least_steps, list(settings.parts), config.train.on_divergence,
+            *(config.runtime[name] for name in RUNTIME)]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
 
 
@@ -93,18 +95,19 @@ def _check(settings):
         what = f'1 to {there}, the devices there are' if name == 'devices' else (
             'numbers of pictures, or 0 to have one looked for')
         raise UserError(f'benchmark.{name} has {value!r}; expected {what}')
-  for value in settings.nets:
-    if not isinstance(value, str):
-      raise UserError(f'benchmark.nets has {value!r}; expected names of nets')
+  for name in ('nets', 'dtypes'):
+    for value in settings[name]:
+      if not isinstance(value, str):
+        raise UserError(f'benchmark.{name} has {value!r}; expected names of {name}')
   unknown = [part for part in settings.parts if part not in PARTS]
   if unknown or not settings.parts:
     raise UserError(f"benchmark.parts {f'has {unknown[0]!r}' if unknown else 'is empty'}; choices: "
                     f'{", ".join(PARTS)}')
-  for name, value, least in (('seconds', settings.seconds, 0),
-                             ('least_steps', settings.least_steps, 1),
-                             ('image_size_px', settings.image_size_px, 0)):
-    if not least <= value < float('inf'):
-      raise UserError(f'benchmark.{name} is {value}; expected a number of at least {least}')
+  for name, value, least, most in (('seconds', settings.seconds, 0, 1e5),
+                                   ('least_steps', settings.least_steps, 1, 10**6),
+                                   ('image_size_px', settings.image_size_px, 0, MOST_PX)):
+    if not least <= value <= most:
+      raise UserError(f'benchmark.{name} is {value}; expected {least:,} to {most:,.0f}')
 
 
 def _make_case(config, net, dtype, batch_size, devices) -> Case:
@@ -124,6 +127,9 @@ def _make_case(config, net, dtype, batch_size, devices) -> Case:
 
 
 def _check_batch(case):
+  if case.config.train.accumulate_steps < 1:
+    raise UserError(f'train.accumulate_steps is {case.config.train.accumulate_steps}; expected at '
+                    'least 1')
   if case.batch_size % case.least_batch:
     parts = case.config.train.accumulate_steps
     each = f'{case.devices} devices' + (f' times {parts} parts' if parts > 1 else '')

@@ -3,7 +3,7 @@
 import json
 import os
 
-from train_lib import reporting
+from train_lib import code_versions, reporting
 from train_lib import workdir as workdir_lib
 from train_lib.storage import records
 from train_lib.throughput.cases import Case
@@ -24,14 +24,15 @@ COLUMNS = (
     'bound_by', 'error', 'asked_batch_size', 'config_digest')
 SCALED = ('model', 'img_size', 'dtype', 'asked_batch_size')  # alike in rows that are compared
 # What must be alike for rows to stand in one table.
-SAME = ('commit', 'platform', 'cpus', 'devices', 'xla_flags', 'allocator', 'compilation_cache',
-        'versions')
+SAME = ('sources', 'platform', 'cpus', 'processors', 'devices', 'xla_flags', 'allocator',
+        'compilation_cache', 'versions')
 
 
 def describe_environment(cache_dir: str) -> dict:
   """Code, versions, machine, devices and flags. Args: cache_dir: of compiled programs, or 'off'."""
   start = workdir_lib.describe_start()
-  return {**start, 'allocator': os.environ.get('GLIBC_TUNABLES', ''),
+  return {**start, 'sources': code_versions.sources_digest(),
+          'allocator': os.environ.get('GLIBC_TUNABLES', ''),
           'processors': len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity')
           else os.cpu_count(),
           'compilation_cache': cache_dir}
