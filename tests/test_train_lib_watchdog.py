@@ -109,12 +109,13 @@ def test_a_compilation_is_left_alone(tmp_path, monkeypatch):
     assert one.ended.wait(FOREVER_SEC)
 
 
-def test_the_compiler_of_this_jax_is_recognised():
-  seen, done, here = [], threading.Event(), threading.get_ident()
+@pytest.mark.parametrize('aside', [False, True], ids=['by the run', 'by a thread beside it'])
+def test_the_compiler_of_this_jax_is_recognised(aside):
+  seen, done = [], threading.Event()
 
   def look():
     while not done.wait(0.0005):
-      seen.append(watchdog._compiles(here))
+      seen.append(watchdog._compiling())
 
   def slow(x):
     for number in range(200):
@@ -123,10 +124,16 @@ def test_the_compiler_of_this_jax_is_recognised():
 
   thread = threading.Thread(target=look)
   thread.start()
-  jax.jit(slow)(jnp.ones((8, 8))).block_until_ready()
+  compiler = threading.Thread(
+      target=lambda: jax.jit(slow)(jnp.ones((8, 8))).block_until_ready())
+  if aside:
+    compiler.start()
+    compiler.join()
+  else:
+    compiler.run()
   done.set()
   thread.join()
-  assert True in seen and not watchdog._compiles(here)
+  assert True in seen and not watchdog._compiling()
 
 
 def test_time_in_which_the_process_stood_still_is_not_counted(tmp_path, monkeypatch):

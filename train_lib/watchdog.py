@@ -44,12 +44,10 @@ class Watchdog:
     self._folder, self._stuck_sec = folder, stuck_sec
     self._allowed_sec = 0.0
     self._idle_sec, self._last = 0.0, 'the start'
-    self._watched = threading.get_ident()
     self._done = threading.Event()
     self._thread = None
 
   def __enter__(self):
-    self._watched = threading.get_ident()
     if self._stuck_sec > 0:
       _end_later(self._stuck_sec)
       self._thread = threading.Thread(target=self._look_on, name='watchdog', daemon=True)
@@ -91,7 +89,7 @@ class Watchdog:
         self._idle_sec += min(now - before, 2 * look_sec)   # the whole process may have stood still
         before = now
         limit_sec = max(self._stuck_sec, self._allowed_sec)
-        if self._idle_sec > limit_sec and _compiles(self._watched):
+        if self._idle_sec > limit_sec and _compiling():
           limit_sec = max(limit_sec, COMPILE_SEC)
         if self._idle_sec > limit_sec:
           self._end()
@@ -134,11 +132,11 @@ def _write_stacks(what, path):
     records.write_text(path, file.read())
 
 
-def _compiles(thread: int) -> bool:
-  """Whether a thread is inside of the compiler now."""
-  frame = sys._current_frames().get(thread)
-  while frame is not None:
-    if frame.f_code.co_filename.endswith(COMPILER):
-      return True
-    frame = frame.f_back
+def _compiling() -> bool:
+  """Whether a thread, whichever it is, is inside of the compiler now."""
+  for frame in sys._current_frames().values():
+    while frame is not None:
+      if frame.f_code.co_filename.endswith(COMPILER):
+        return True
+      frame = frame.f_back
   return False
