@@ -9,6 +9,8 @@ This file is longer than any other so that every key stands in one place, beside
 
 from ml_collections import ConfigDict
 
+from errors import UserError
+
 
 def get_config(arg: str = '') -> ConfigDict:
   """Returns the defaults. Args: arg: must be empty; this page has no presets."""
@@ -436,7 +438,6 @@ def runtime_section() -> ConfigDict:
 
 def check_preset(page: str, arg: str, choices: tuple[str, ...]) -> None:
   """Raises UserError when `arg` is no preset of the page."""
-  from errors import UserError
   if arg not in choices:
     named = ', '.join(f':{choice}' for choice in choices if choice) or 'none'
     raise UserError(f"configs/{page}.py has no preset ':{arg}'; its presets are {named}")

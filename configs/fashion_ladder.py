@@ -100,11 +100,6 @@ def crop_folder(config):
       ('whole picture',), ('cut out by predicted joints', ('data.persons.cut', 'pose')))
 
 
-def folder(config):
-  """A person's own pictures."""
-  fashion.folder(config)
-
-
 def transfer(config):
   """Weights against none, on a person's own pictures."""
   fashion.features(config)
@@ -139,5 +134,5 @@ def smoke(config):
   config.study.rows = config.study.rows[1], config.study.rows[-1]
 
 
-PRESETS = {'small': small, 'crop': crop, 'crop_folder': crop_folder, 'folder': folder,
+PRESETS = {'small': small, 'crop': crop, 'crop_folder': crop_folder, 'folder': fashion.folder,
            'transfer': transfer, 'smoke': smoke}

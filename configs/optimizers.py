@@ -39,7 +39,7 @@ FUNCTIONS = ('rosenbrock', 'beale', 'himmelblau', 'saddle', 'noisy quadratic')
 
 
 def get_config(arg: str = ''):
-  """The page; `arg` picks a preset: '', 'smoke', 'all' or 'accelerator'."""
+  """The page; `arg` picks a preset: '' or a name in PRESETS."""
   base.check_preset('optimizers', arg, ('', *PRESETS))
   config = base.get_config()
   config.job = 'study'
@@ -56,8 +56,6 @@ def get_config(arg: str = ''):
   config.study.rows = SIX
   config.study.rate_factors = (1 / 9, 1 / 3, 1.0, 3.0, 9.0)
   config.study.most_grown = 2
-  config.study.num_seeds = 3
-  config.study.evaluations = 10
   config.study.sharpness_steps = 10
   config.study.functions = FUNCTIONS
   if arg:

@@ -30,27 +30,13 @@ GOING_ON = ('log_every_steps', 'checkpoint_every_steps', 'keep_last', 'keep_ever
 def get_config(arg: str):
   """Reads `<arg>/config.json` over the defaults. Args: arg: path of the workdir."""
   path = epath.Path(os.path.expanduser(arg)) / 'config.json'
+  text = _read(path, arg)
+  if len(text) > MOST_BYTES:
+    raise UserError(f'{path} has more than {MOST_BYTES:,} bytes, which no config has')
   try:
-    with path.open('rb') as file:
-      text = file.read(MOST_BYTES + 1)
-    if len(text) > MOST_BYTES:
-      raise UserError(f'{path} has more than {MOST_BYTES:,} bytes, which no config has')
     saved = json.loads(text)
-  except (FileNotFoundError, NotADirectoryError):
-    raise UserError(f"no trained workdir at '{arg}': {path} does not exist; "
-                    'train first, or name the folder with --workdir') from None
-  except OSError as error:
-    raise UserError(f'{path} cannot be read ({error.strerror or error}); restore it or train again'
-                    ) from None
-  except UserError:
-    raise
   except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is not JSON ({error}); restore it or train again') from None
-  except Exception as error:                                  # noqa: BLE001
-    if '://' not in arg:
-      raise
-    reason = shortened(' '.join(str(error).split()) or type(error).__name__)
-    raise UserError(f'{path} cannot be read: {reason}') from None  # each kind of store has its own
   if not isinstance(saved, dict):
     raise UserError(f'{path} holds no config, a JSON object of sections; restore it or train again')
   if EXPORTED in saved:
@@ -60,6 +46,24 @@ def get_config(arg: str):
   return config
 
 
+def _read(path, arg):
+  """At most one byte more of a file than a config may have."""
+  try:
+    with path.open('rb') as file:
+      return file.read(MOST_BYTES + 1)
+  except (FileNotFoundError, NotADirectoryError):
+    raise UserError(f"no trained workdir at '{arg}': {path} does not exist; "
+                    'train first, or name the folder with --workdir') from None
+  except (OSError, ValueError) as error:  # the latter of a zero byte in the path
+    reason = getattr(error, 'strerror', None) or error
+    raise UserError(f'{path} cannot be read ({reason}); restore it or train again') from None
+  except Exception as error:      # each kind of store has its own
+    if '://' not in arg:
+      raise
+    reason = shortened(' '.join(str(error).split()) or type(error).__name__)
+    raise UserError(f'{path} cannot be read: {reason}') from None
+
+
 def take(config, saved: dict, path) -> None:
   """Sets what a saved config decides in a config that has every key, and leaves the rest.
 
@@ -67,15 +71,15 @@ def take(config, saved: dict, path) -> None:
 
   Raises: UserError: no config of this program is so.
   """
-  believed, given_dir = {key: saved[key] for key in BELIEVED if key in saved}, config.data.dir
+  given_dir = config.data.dir
   try:
+    believed = {key: saved[key] for key in BELIEVED if key in saved}
+    believed['runtime'] = {key: value for key, value in saved.get('runtime', {}).items()
+                           if key in GOING_ON}
     config.update(_tuples(believed))
     if not any(os.path.isdir(os.path.join(os.path.expanduser(config.data.dir), name))
                for name in PREPARED):
       config.data.dir = given_dir
-    if 'runtime' in saved:
-      config.update({'runtime': {key: value for key, value in saved['runtime'].items()
-                                 if key in GOING_ON}})
   except (TypeError, ValueError, AttributeError, KeyError, OverflowError,
           RecursionError) as error:
     reason = shortened(' '.join(str(error).split()))

@@ -41,7 +41,7 @@ NETS = (
 
 
 def get_config(arg: str = ''):
-  """The page; `arg` picks a preset: '', 'small', 'folder', 'pad' or 'smoke'."""
+  """The page; `arg` picks a preset: '' or a name in PRESETS."""
   base.check_preset('tagger_ladder', arg, ('', *PRESETS))
   config = tagger.get_config()
   config.small_page = 'configs/tagger_ladder.py:small'
@@ -81,7 +81,7 @@ def folder(config):
   config.data.source = 'folder'
   config.train.batch_size = 16
   config.train.num_epochs = 30.0
-  config.study.rows = (*LOSSES, *PICTURES, *SHAPES[1:])
+  config.study.rows = LOSSES + PICTURES + SHAPES[1:]
 
 
 def pad(config):

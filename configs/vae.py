@@ -42,8 +42,6 @@ def get_config(arg: str = ''):
   config.loss.name = 'squared_error'
   config.optimizer.name = 'adam'
   config.optimizer.learning_rate = 2e-3
-  config.optimizer.clip_norm = 0.0
-  config.train.batch_size = 128
   config.train.num_epochs = 60.0
   if arg:
     PRESETS[arg](config)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from data.geometry import has_places, move
+from data.decode import LUMA
+from data.geometry import has_places, move, resize
 
 WHITE, BLACK = 255, 0
-LUMA, IDENTITY = np.array([0.299, 0.587, 0.114]), np.eye(3)
+IDENTITY = np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,7 @@ class RandomCrop:
     left, top = np.minimum(np.rint(start).astype(int), (width_px - 1, height_px - 1))
     right, bottom = np.maximum(np.rint(start + sides).astype(int), (left + 1, top + 1))
     part = _cut_out(image, left, top, right, bottom)
-    shrinks = self.size_px ** 2 < (right - left) * (bottom - top)
-    resized = cv2.resize(part, (self.size_px, self.size_px),
-                         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    resized = resize(part, self.size_px, self.size_px)
     zoom_x, zoom_y = self.size_px / (right - left), self.size_px / (bottom - top)
     matrix = np.array([[zoom_x, 0, (0.5 - left) * zoom_x - 0.5],
                        [0, zoom_y, (0.5 - top) * zoom_y - 0.5]])
@@ -158,7 +157,7 @@ def _cut_out(image, left, top, right, bottom):
   inner = image[max(0, top):bottom, max(0, left):right]
   if inner.shape[:2] == (bottom - top, right - left):
     return inner
-  canvas = np.full((bottom - top, right - left, 3), 255, np.uint8)
+  canvas = np.full((bottom - top, right - left, 3), WHITE, np.uint8)
   y, x = max(0, -top), max(0, -left)
   canvas[y:y + inner.shape[0], x:x + inner.shape[1]] = inner
   return canvas

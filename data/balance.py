@@ -15,12 +15,8 @@ class Oversampled(Subset):
   p + w = 1 makes all classes count alike; both at 1 makes rare ones count more than common ones.
   """
 
-  def __init__(self, source: Source, rows: np.ndarray, what: str):
-    super().__init__(source, rows, what)
-    self._true = source
-
   def count_tags(self, poll=lambda: None) -> np.ndarray:
-    return self._true.count_tags(poll)
+    return self._source.count_tags(poll)
 
 
 def oversample(source: Source, power: float, seed: int, poll=lambda: None) -> Source:

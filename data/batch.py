@@ -19,7 +19,7 @@ class Source(Protocol):
   fingerprint: str  # hex digest: changes when the data changes
   description: str  # one sentence for the log: what was found
   truth_keys: tuple[str, ...]  # the keys of a batch, besides the picture, that examples can fill
-  max_ignored: int  # M of a batch, where training asks for ignored_tags; others need not have it
+  max_ignored: int  # the longest row of ignored_tags, which training may ask for: M of a batch
 
   def __len__(self) -> int: ...
 

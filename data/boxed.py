@@ -26,7 +26,8 @@ class Boxed:
   def __init__(self, source: Source, boxes: np.ndarray | None):
     self._source, self._boxes = source, boxes
     self.tag_names, self.tag_categories = source.tag_names, source.tag_categories
-    self.max_tags, self.truth_keys = source.max_tags, source.truth_keys
+    self.max_tags, self.max_ignored = source.max_tags, source.max_ignored
+    self.truth_keys = source.truth_keys
     if boxes is None:
       if 'box_px' not in source[0]:
         raise UserError('nobody has told where the persons of these pictures are; use '
@@ -38,10 +39,6 @@ class Boxed:
       self.description = (f'{source.description}; {count:,} of {len(source):,} cut to a box that '
                           'was found')
     self.fingerprint = hashlib.sha256(source.fingerprint.encode() + told).hexdigest()[:32]
-
-  @property
-  def max_ignored(self) -> int:
-    return self._source.max_ignored
 
   def __len__(self) -> int:
     return len(self._source)

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from data.joints import JOINT_NAMES
-from data.json_files import FARTHEST_PX, Broken, brief, is_number, load_json, pixels_of
+from data.joints import JOINT_NAMES, PERSON
+from data.json_files import FARTHEST_PX, BrokenRecords, brief, is_number, load_json, pixels_of
 from errors import UserError
 
 WHAT = ('annotations of joints in the form of COCO, as in person_keypoints_train2017.json: lists '
@@ -16,7 +16,6 @@ WHAT = ('annotations of joints in the form of COCO, as in person_keypoints_train
 KEPT = ('images', 'annotations', 'categories', 'id', 'file_name', 'width', 'height', 'image_id',
         'category_id', 'keypoints', 'bbox', 'area', 'iscrowd')
 NUM_VALUES = 3 * len(JOINT_NAMES)
-PERSON = 1                        # category_id
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def read_annotations(path: Path, poll: Callable[[], None] = lambda: None) -> Ann
 
 def _read_people(path, records, number_of) -> dict:
   """The arrays of `Annotations` that tell of people, in the order of their pictures."""
-  broken, kept, others = Broken(path, 'annotations', WHAT), [], 0
+  broken, kept, others = BrokenRecords(path, 'annotations', WHAT), [], 0
   for place, record in enumerate(records):
     reason = _person_reason(record, number_of)
     if reason:

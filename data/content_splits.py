@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 
-from data.subset import check_shares
+from errors import UserError
 
 SPLITS = ('train', 'valid', 'test')
 # What people call them.
 SPLIT_NAMES = {'train': 'train', 'training': 'train', 'valid': 'valid', 'validation': 'valid',
                'val': 'valid', 'test': 'test', 'testing': 'test'}
+
+
+def check_shares(valid_frac: float, test_frac: float) -> None:
+  """Raises UserError unless the shares of splits that are cut out leave something for training."""
+  if not (valid_frac >= 0 and test_frac >= 0 and valid_frac + test_frac < 1):  # so of NaN
+    raise UserError(f'config.data.valid_frac is {valid_frac} and test_frac is {test_frac}; they '
+                    'are shares, 0 or more, that leave something for training.')
 
 
 def assign_splits(digests: Mapping, given: Mapping, valid_frac: float, test_frac: float,

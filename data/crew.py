@@ -66,14 +66,10 @@ def _from_crew(draw, settings, split, chunks, poll):
 
 
 def _wait(future, poll):
-  while True:
-    try:
-      return future.result(timeout=0.5)
-    except concurrent.futures.TimeoutError:
-      if future.done():
-        raise
-      if poll:
-        poll()
+  while not concurrent.futures.wait([future], timeout=0.5).done:
+    if poll:
+      poll()
+  return future.result()
 
 
 @contextlib.contextmanager

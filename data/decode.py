@@ -24,25 +24,24 @@ from errors import printable
 
 # The first bytes of a file decide its format, never its name. A format's reader is called directly,
 # so no other reader of Pillow (EPS starts Ghostscript) can be reached from a hostile file.
+PNG_START, TIFF_STARTS = b'\x89PNG\r\n\x1a\n', (b'II*\0', b'MM\0*')
 _READERS = (
     (b'\xff\xd8\xff', JpegImageFile),
-    (b'\x89PNG\r\n\x1a\n', PngImageFile),
+    (PNG_START, PngImageFile),
     (b'RIFF', WebPImageFile),
     (b'GIF87a', GifImageFile),
     (b'GIF89a', GifImageFile),
     (b'BM', BmpImageFile),
-    (b'II*\0', TiffImageFile),
-    (b'MM\0*', TiffImageFile),
+    *((start, TiffImageFile) for start in TIFF_STARTS),
 )
 # Chunks that make a PNG more than plain pixels: orientation, transparency, animation, colour key.
 _PNG_EXTRAS = (b'eXIf', b'Raw profile type', b'xmp', b'acTL', b'tRNS')
 _ORIENTATION_TAG = 0x0112
 _OPENCV_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-
-
 _JPEG_MARK = re.compile(rb'\xff+[^\x00\xff\xd0-\xd7]')  # of a segment, behind a scan's pixels
 MOST_SCANS = 100         # of a JPEG file; of photographs a dozen
 _MOST_HEADER_READS = 100_000  # of a file's header; whole photographs take a few hundred
+LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue in grey: ITU-R BT.601
 
 
 class DecodeError(ValueError):
@@ -176,7 +175,7 @@ def _decode_by_opencv(data):
 
 def chunks_fit(data: bytes) -> bool:
   """Whether the chunks of a PNG are as long as they say: OpenCV makes room for them unseen."""
-  place = len(_READERS[1][0])
+  place = len(PNG_START)
   while place + 12 <= len(data) and data[place + 4:place + 8] != b'IEND':
     place += 12 + int.from_bytes(data[place:place + 4], 'big')
   return place + 12 <= len(data)

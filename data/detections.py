@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.json_files import Broken, brief, is_number, load_json, pixels_of
+from data.joints import PERSON
+from data.json_files import BrokenRecords, brief, is_number, load_json, pixels_of
 from errors import UserError
 
 WHAT = ('a list of COCO results, each with image_id, category_id, bbox [x, y, width, height] in px '
         'and score')
-PERSON = 1                        # COCO's category_id
 
 
 class Detections(NamedTuple):
@@ -52,7 +52,7 @@ def read_detections(path: str, least_score: float = 0.0, poll=lambda: None) -> D
   records, _ = load_json(path, WHAT, keep)
   if not isinstance(records, list):
     raise UserError(f"'{path}' holds no list; expected {WHAT}.")
-  broken, sound = Broken(path, '', WHAT), []
+  broken, sound = BrokenRecords(path, '', WHAT), []
   for place, record in enumerate(records):
     reason = _reason(record)
     if reason:

@@ -1,9 +1,21 @@
-"""What lies at places in a picture moves with it: joints and boxes."""
+"""Pictures of another size, and what lies in a picture and moves with it: joints and boxes."""
 
+import cv2
 import numpy as np
 
-# Where each of the 17 COCO joints goes in a mirror: left and right change places.
-MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+from data.joints import MIRRORED_JOINTS
+
+
+def resize(image: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
+  """[height_px, width_px, ...] of a picture [h, w, ...]: areas averaged to shrink, else cubic."""
+  shrinks = width_px * height_px < image.shape[0] * image.shape[1]
+  return cv2.resize(image, (width_px, height_px),
+                    interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+  """Points [..., 2] (x px, y px) moved by a matrix [2, 3]."""
+  return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def has_places(example) -> bool:
@@ -39,7 +51,7 @@ def _move_keypoints(keypoints, image, matrix, mirrored):
       raise ValueError(f'a mirror knows the left and right of {len(MIRRORED_JOINTS)} COCO joints; '
                        f'the keypoints have shape {list(keypoints.shape)}')
     keypoints = keypoints[..., MIRRORED_JOINTS, :]
-  points = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
+  points = move_points(keypoints[..., :2], matrix)
   height_px, width_px = image.shape[:2]
   inside = ((points >= -0.5) & (points < (width_px - 0.5, height_px - 0.5))).all(-1)
   visible = np.where(inside, keypoints[..., 2], 0)
@@ -50,7 +62,6 @@ def _move_boxes(boxes, image, matrix):
   """Boxes [..., 4] around the moved corners of the old ones, cut at the edges of the picture."""
   start, size = boxes[..., None, :2], boxes[..., None, 2:]
   corners = start + size * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])  # [..., 4, 2]
-  corners = corners @ matrix[:, :2].T + matrix[:, 2]
-  corners = corners.clip(-0.5, (image.shape[1] - 0.5, image.shape[0] - 0.5))
+  corners = move_points(corners, matrix).clip(-0.5, (image.shape[1] - 0.5, image.shape[0] - 0.5))
   start = corners.min(-2)
   return np.concatenate([start, corners.max(-2) - start], -1).astype(np.float32)

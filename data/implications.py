@@ -14,7 +14,6 @@ from errors import UserError
 
 CHOICES = ('listed', 'added', 'ignored')  # config.data.implications
 _MOST_PAIRS = 5_000_000  # of a tag and one above it, at any distance
-
 _MOST_NAMED = 20  # tags, in a message
 
 

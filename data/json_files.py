@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import UserError, printable
+from errors import UserError, printable, shortened
 
 BROKEN_FRAC = 0.05                # of a file's records: more that cannot be used are an error
 FARTHEST_PX = 1e6                 # no coordinate is farther away
@@ -60,13 +60,12 @@ def pixels_of(values: object, count: int) -> np.ndarray | None:
 def brief(value: object, most: int = 60) -> str:
   """A value of a JSON file in words, cut to a readable length."""
   try:
-    text = printable(str(value), kept='')
+    return shortened(printable(str(value), kept=''), most)
   except RecursionError:          # it was just not too deep to be read
     return 'a value that is nested too deep'
-  return text if len(text) <= most else f'{text[:most]}...'
 
 
-class Broken:
+class BrokenRecords:
   """Records of a file that cannot be used: a few are left out and told, many are an error.
 
   Args:

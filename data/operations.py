@@ -8,16 +8,15 @@ with the picture. Keys that an operation reads besides these stand in its `needs
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from data.augment import BLACK, Colour, Cutout, RandomCrop, Warp
 from data.boxed import CutBox
 from data.decode import decode_image
-from data.geometry import move
+from data.geometry import move, resize
 from data.person_crop import CropPerson
 from data.rand_augment import RandAugment
-from data.scan_operations import DecodeScan, ResizeScan, build_corruption
+from data.scan_operations import DecodeScan, ResizeScan, build_corruption, check_numbers
 from errors import UserError
 
 AUGMENTATIONS = ('mirror', 'rotation', 'scale', 'translation', 'crop', 'randaugment', 'cutout',
@@ -74,9 +73,7 @@ class Resize:
     if self.pad == 'square':
       zoom = self.size_px / max(height_px, width_px)
       new_height_px, new_width_px = max(1, round(height_px * zoom)), max(1, round(width_px * zoom))
-    shrinks = new_height_px * new_width_px < height_px * width_px
-    resized = cv2.resize(image, (new_width_px, new_height_px),
-                         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    resized = resize(image, new_width_px, new_height_px)
     top_px, left_px = (self.size_px - new_height_px) // 2, (self.size_px - new_width_px) // 2
     if resized.shape != (self.size_px, self.size_px, 3):
       canvas = np.full((self.size_px, self.size_px, 3), 255, np.uint8)
@@ -184,10 +181,9 @@ def _check_augmentations(config_data, names, kind):
       only = f', which is for {what} alone' if name in others else ''
       raise UserError(f"config.data.augment has '{name}'{only}; choose among "
                       f"{', '.join(choices)}.")
-  for name, key, least, most in (
-      ('scale', 'scale_frac', 0, 0.9), ('crop', 'crop_least_frac', 0.01, 1),
+  check_numbers(config_data, names, (
+      ('rotation', 'rotation_deg', 0, 360), ('scale', 'scale_frac', 0, 0.9),
+      ('translation', 'translate_frac', 0, 1), ('crop', 'crop_least_frac', 0.01, 1),
       ('crop', 'crop_aspect', 1, 10), ('randaugment', 'randaugment_count', 1, 14),
-      ('randaugment', 'randaugment_magnitude', 0, 10)):
-    if name in names and not least <= getattr(config_data, key) <= most:
-      raise UserError(f'config.data.{key} is {getattr(config_data, key)}; expected {least} to '
-                      f'{most}.')
+      ('randaugment', 'randaugment_magnitude', 0, 10), ('cutout', 'cutout_frac', 0, 1),
+      ('colour', 'colour_frac', 0, 1)))

@@ -62,8 +62,3 @@ def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
   """The matrix that does one after another. Args: both [2, 3]. Returns: float64 [2, 3]."""
   return np.column_stack([second[:, :2] @ first[:, :2],
                           second[:, :2] @ first[:, 2] + second[:, 2]])
-
-
-def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-  """Points [..., 2] (x px, y px) moved by a matrix [2, 3]."""
-  return points @ matrix[:, :2].T + matrix[:, 2]

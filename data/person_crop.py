@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from data.decode import DecodeError
-from data.geometry import move
+from data.geometry import move, move_points
 from data.joints import JOINT_NAMES, UPPER_BODY
-from data.person_box import compose, invert, move_points, region_matrix, region_of_box
+from data.person_box import compose, invert, region_matrix, region_of_box
 
 ROTATED_SHARE = 0.6               # of training crops, where there is rotation
 HALF_BODY_JOINTS = 8              # more have to be labelled for half a body to be shown alone

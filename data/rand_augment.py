@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data.decode import LUMA
 from data.geometry import move
 
 # At magnitude 10.
@@ -20,7 +21,6 @@ MOST_SHEAR = 0.3
 MOST_SHIFT_FRAC = 0.45            # of the picture's side: 150 of 331 px
 MOST_FACTOR = 0.9                 # colour, contrast, brightness, sharpness: 1 +- this
 MOST_BITS_LOST = 4
-LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)

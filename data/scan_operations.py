@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data.geometry import resize
 from data.scans.pictures import decode_grey
 from errors import UserError
 
@@ -76,10 +77,7 @@ def _resize(image, height_px, width_px):
   """float32 [height_px, width_px] in 0 to 1, of float32 [h, w]."""
   if image.shape == (height_px, width_px):
     return image
-  shrinks = height_px * width_px < image.size
-  resized = cv2.resize(np.ascontiguousarray(image), (width_px, height_px),
-                       interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-  return np.clip(resized, 0, 1)
+  return np.clip(resize(np.ascontiguousarray(image), width_px, height_px), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -158,6 +156,17 @@ def _rng_of(id):
   return np.random.default_rng(int.from_bytes(digest, 'little'))
 
 
+def check_numbers(config_data, names: tuple, limits: tuple) -> None:
+  """Raises UserError for a number of an operation in use that makes no sense.
+
+  Args: names: of these operations; limits: (name of an operation, key of its number, least, most).
+  """
+  for name, key, least, most in limits:
+    if name in names and not least <= getattr(config_data, key) <= most:
+      raise UserError(f'config.data.{key} is {getattr(config_data, key)}; expected {least} to '
+                      f'{most}.')
+
+
 def build_corruption(config_data, corrupt: bool) -> Corrupt:
   """The damage of `config.data`; of no kind where corrupt is False.
 
@@ -168,13 +177,9 @@ def build_corruption(config_data, corrupt: bool) -> Corrupt:
   for kind in kinds:
     if kind not in KINDS:
       raise UserError(f"config.data.corrupt has '{kind}'; choose among {', '.join(KINDS)}.")
-  for kind, key, least, most in (
+  check_numbers(config_data, kinds, (
       ('keep', 'keep_frac', 0.001, 1), ('keep', 'keep_most_frac', 0, 1),
-      ('gaussian', 'noise_deviation', 0, 10),
-      ('rician', 'noise_deviation', 0, 10), ('blur', 'blur_px', 0.1, 100),
-      ('lines', 'missing_lines_frac', 0, 0.999)):
-    if kind in kinds and not least <= getattr(config_data, key) <= most:
-      raise UserError(f'config.data.{key} is {getattr(config_data, key)}; expected {least} to '
-                      f'{most}.')
+      ('gaussian', 'noise_deviation', 0, 10), ('rician', 'noise_deviation', 0, 10),
+      ('blur', 'blur_px', 0.1, 100), ('lines', 'missing_lines_frac', 0, 0.999)))
   return Corrupt(kinds, config_data.keep_frac, config_data.noise_deviation, config_data.blur_px,
                  config_data.missing_lines_frac, config_data.keep_most_frac)

@@ -20,7 +20,8 @@ class Subset:
   def __init__(self, source: Source, rows: np.ndarray, what: str):
     self._source, self._rows = source, np.asarray(rows, np.int64)
     self.tag_names, self.tag_categories = source.tag_names, source.tag_categories
-    self.max_tags, self.truth_keys = source.max_tags, source.truth_keys
+    self.max_tags, self.max_ignored = source.max_tags, source.max_ignored
+    self.truth_keys = source.truth_keys
     self.fingerprint = hashlib.sha256(
         source.fingerprint.encode() + self._rows.tobytes()).hexdigest()[:32]
     self.description = f'{what}, {len(self._rows):,} pictures of {source.description}'
@@ -29,10 +30,6 @@ class Subset:
   def rows(self) -> np.ndarray:
     """int64 [n]: the places of these examples in the other source."""
     return self._rows
-
-  @property
-  def max_ignored(self) -> int:
-    return self._source.max_ignored
 
   def __len__(self) -> int:
     return len(self._rows)
@@ -81,10 +78,3 @@ def part_rows(source: Source, num_parts: int, poll=lambda: None) -> list[np.ndar
     raise UserError(f'{len(source):,} pictures, {len(contents):,} of them different, cannot be '
                     f'dealt out to {num_parts} parts; take fewer parts.')
   return [np.flatnonzero(numbers % num_parts == part) for part in range(num_parts)]
-
-
-def check_shares(valid_frac: float, test_frac: float) -> None:
-  """Raises UserError unless the shares of splits that are cut out leave something for training."""
-  if min(valid_frac, test_frac) < 0 or valid_frac + test_frac >= 1:
-    raise UserError(f'config.data.valid_frac is {valid_frac} and test_frac is {test_frac}; they '
-                    'are shares, 0 or more, that leave something for training.')

@@ -104,10 +104,11 @@ def _find_sidecar(folder, name):
 
 
 def _read_sidecar(path):
-  return _tidy(_read_text(path).replace('\n', ',').split(','))
+  return _tidy(read_text(path).replace('\n', ',').split(','))
 
 
-def _read_text(path):
+def read_text(path: Path) -> str:
+  """All of a UTF-8 file. Raises: UserError: it is none."""
   try:
     return path.read_text(encoding='utf-8-sig')
   except UnicodeDecodeError as error:
@@ -204,7 +205,7 @@ def _cell_split(row, where):
 
 def _csv_rows(table):
   """Yields (line number, {column: cell}) of a CSV file with a header."""
-  text = _read_text(table)
+  text = read_text(table)
   delimiter = _delimiter(text.partition('\n')[0])
   reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
   try:
@@ -224,7 +225,7 @@ def _csv_rows(table):
 
 def _json_rows(table):
   """Yields (line number, dict) of a JSON Lines file."""
-  for line, text in enumerate(_read_text(table).split('\n'), 1):
+  for line, text in enumerate(read_text(table).split('\n'), 1):
     try:
       row = _load_json(text) if text.strip() else None
     except ValueError as error:

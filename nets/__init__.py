@@ -2,9 +2,7 @@
 
 One file is one family: docstring, blocks, net, VARIANTS (a row for each net, a `Variant` that
 extends `options.Row`) and NET, the module's class. The options are the same in every family, the
-fields of `options.NetOptions`: dtype, param_dtype, batch_norm_axis, batch_norm_momentum,
-batch_norm_epsilon, dropout_rate, drop_path_rate, head_bias_init, remat, activation. A family
-ignores what it has no use for; a negative rate, momentum or epsilon is the row's own.
+fields of `options.NetOptions`.
 
 A net's fields are `row`, `num_outputs` and `options`. Its call makes the constructors of its layers
 once (`layers.make_constructors(self.options, train=train)`) and hands them to its blocks, whose

@@ -39,7 +39,7 @@ def convolve_canonical(x, kernel, stride, padding):
   if math.prod(size) > 1 and math.prod(output) > _FEW_PIXELS:
     return _convolution(x, kernel, stride, padding)
   x = _pad(x, padding)
-  windows = [_every(_every(x, 1, top, output[0], stride[0]), 2, left, output[1], stride[1])
+  windows = [every(every(x, 1, top, output[0], stride[0]), 2, left, output[1], stride[1])
              for top in range(size[0]) for left in range(size[1])]
   return _product(_side_by_side(windows), kernel.reshape(-1, kernel.shape[-1]))
 
@@ -121,9 +121,9 @@ def _kernel_convolution(x, kernel, grad, stride, padding):
 def _kernel_products(x, kernel, grad, stride, padding):
   """A product for each row of the kernel; what its columns see lies side by side."""
   x = _pad(x, padding)
-  x = _side_by_side([_every(x, 2, left, grad.shape[2], stride[1])
+  x = _side_by_side([every(x, 2, left, grad.shape[2], stride[1])
                      for left in range(kernel.shape[1])])
-  rows = [_sum_of_products(_every(x, 1, top, grad.shape[1], stride[0]), grad)
+  rows = [_sum_of_products(every(x, 1, top, grad.shape[1], stride[0]), grad)
           for top in range(kernel.shape[0])]  # each [width * C, features]
   return jnp.stack(rows).reshape(kernel.shape).astype(kernel.dtype)
 
@@ -133,8 +133,8 @@ def _pad(x, padding):
                                              (0, 0, 0)))
 
 
-def _every(x, axis, start, count, step):
-  """`count` rows or columns, `step` px apart."""
+def every(x, axis, start, count, step):
+  """`count` rows or columns from `start` on, `step` px apart."""
   return lax.slice_in_dim(x, start, start + (count - 1) * step + 1, step, axis)
 
 

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from nets.canonical import convolve_canonical, convolve_plain
+from nets.canonical import convolve_canonical, convolve_plain, every
 from nets.depthwise import convolve_depthwise
 
 CONV_FORMS = ('auto', 'plain', 'canonical')
@@ -70,7 +70,7 @@ def _padding_pairs(padding):
   return tuple(_pair(one) for one in _pair(padding))
 
 
-def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
+def convolve(x, kernel, *, stride=1, padding=0, groups=1):
   """Convolves images with a kernel; every convolution of the project comes through here.
 
   Args:
@@ -78,22 +78,18 @@ def convolve(x, kernel, *, stride=1, padding=0, dilation=1, groups=1):
     kernel: [height, width, C // groups, features], of the dtype of `x`.
     stride: px, one number or (vertical, horizontal).
     padding: px of zeros; one number, (vertical, horizontal), or ((top, bottom), (left, right)).
-    dilation: px between the taps of the kernel, like `stride`; 1 is a dense kernel.
     groups: into how many independent parts the channels are split; C is depthwise.
 
   Returns:
-    [B, h, w, features], h = (H + top + bottom - dilation * (height - 1) - 1) // stride + 1.
+    [B, h, w, features], h = (H + top + bottom - height) // stride + 1.
   """
-  stride, padding, dilation = _pair(stride), _padding_pairs(padding), _pair(dilation)
-  if (get_conv_form() == 'canonical' and dilation == (1, 1)
-      and groups == x.shape[-1] == kernel.shape[-1] > 1):
-    return convolve_depthwise(x, kernel, stride, padding)
-  if groups != 1 or dilation != (1, 1):  # no CPU form of their own yet
-    return convolve_plain(
-      x, kernel, stride, padding, rhs_dilation=dilation, feature_group_count=groups)
+  stride, padding = _pair(stride), _padding_pairs(padding)
   if get_conv_form() == 'canonical':
-    return convolve_canonical(x, kernel, stride, padding)
-  return convolve_plain(x, kernel, stride, padding)
+    if groups == 1:
+      return convolve_canonical(x, kernel, stride, padding)
+    if groups == x.shape[-1] == kernel.shape[-1]:
+      return convolve_depthwise(x, kernel, stride, padding)
+  return convolve_plain(x, kernel, stride, padding, feature_group_count=groups)
 
 
 class Conv(nn.Module):
@@ -103,7 +99,6 @@ class Conv(nn.Module):
   kernel_size: int | tuple[int, int]
   stride: int | tuple[int, int] = 1
   padding: Any = 0
-  dilation: int | tuple[int, int] = 1
   groups: int = 1
   use_bias: bool = False
   dtype: Any = jnp.float32
@@ -117,7 +112,7 @@ class Conv(nn.Module):
     kernel = self.param('kernel', self.kernel_init, shape, self.param_dtype)
     x = convolve(
       x.astype(self.dtype), kernel.astype(self.dtype), stride=self.stride,
-      padding=self.padding, dilation=self.dilation, groups=self.groups)
+      padding=self.padding, groups=self.groups)
     if self.use_bias:
       bias = self.param('bias', self.bias_init, (self.features,), self.param_dtype)
       x = x + bias.astype(self.dtype)
@@ -130,10 +125,7 @@ def _reduce_slices(x, axis, size, step, pads, function, fill):
   widths[axis] = pads
   x = jnp.pad(x, widths, constant_values=fill)
   count = (x.shape[axis] - size) // step + 1
-  slices = [
-    lax.slice_in_dim(x, start, start + (count - 1) * step + 1, step, axis)
-    for start in range(size)]
-  return functools.reduce(function, slices)
+  return functools.reduce(function, [every(x, axis, start, count, step) for start in range(size)])
 
 
 def max_pool(x, size, *, stride, padding=0):
@@ -185,7 +177,7 @@ def avg_pool(x, size, *, stride, padding=0, count_padding=True):
       x, np.zeros((), x.dtype), lax.add, (1, *size, 1), (1, *stride, 1),
       ((0, 0), *padding, (0, 0)))
   counts = [_counts(shape[1 + axis], size[axis], stride[axis], padding[axis])
-            if count_padding is False else np.full(x.shape[1 + axis], size[axis])
+            if not count_padding else np.full(x.shape[1 + axis], size[axis])
             for axis in (0, 1)]
   # known when traced: nothing is left for XLA to fold
   return x * (1 / np.multiply.outer(*counts))[..., None].astype(x.dtype)

@@ -20,9 +20,6 @@ import jax.numpy as jnp
 from nets import layers
 from nets.options import NetOptions, Row
 
-_truncated_normal = nn.initializers.truncated_normal(0.02)
-_gelu = functools.partial(nn.gelu, approximate=False)
-
 
 class ConvNeXtBlock(nn.Module):
   """A depthwise convolution, a norm and two dense layers, scaled and added to the input."""
@@ -33,10 +30,10 @@ class ConvNeXtBlock(nn.Module):
   @nn.compact
   def __call__(self, x):
     width = x.shape[-1]
-    dense = functools.partial(self.make.dense, kernel_init=_truncated_normal)
+    dense = functools.partial(self.make.dense, kernel_init=layers.truncated_normal)
     shortcut = x
     x = self.make.conv(
-      width, 7, padding=3, groups=width, use_bias=True, kernel_init=_truncated_normal,
+      width, 7, padding=3, groups=width, use_bias=True, kernel_init=layers.truncated_normal,
       name='depthwise_conv')(x)
     x = self.make.layer_norm(name='norm')(x)
     x = self.make.act(dense(4 * width, name='expand')(x))
@@ -73,8 +70,8 @@ class ConvNeXt(nn.Module):
   @nn.compact
   def __call__(self, image, *, train):
     row = self.row
-    make = layers.make_constructors(self.options, train=train, act=_gelu)
-    conv = functools.partial(make.conv, use_bias=True, kernel_init=_truncated_normal)
+    make = layers.make_constructors(self.options, train=train, act=layers.gelu)
+    conv = functools.partial(make.conv, use_bias=True, kernel_init=layers.truncated_normal)
     rates = layers.drop_path_rates(self.options.drop_path_rate, row.depths)
     taps = {}
 

@@ -25,7 +25,6 @@ import jax.numpy as jnp
 
 from errors import UserError
 from nets import layers
-from nets.layers import repeat_pixels
 from nets.options import NetOptions, Row
 
 MULTIPLE_PX = 32  # the smallest branch has this many times fewer rows than the picture
@@ -113,13 +112,25 @@ class HighResolutionModule(nn.Module):
     name = f'fuse{source + 1}_to{target + 1}'
     if source > target:
       x = layers.ConvNormAct(width, 1, act=False, make=self.make, name=name)(x)
-      return repeat_pixels(x, 2 ** (source - target))
+      return layers.repeat_pixels(x, 2 ** (source - target))
     for step in range(1, target - source + 1):
       last = step == target - source
       x = layers.ConvNormAct(
         width if last else x.shape[-1], 3, stride=2, padding=1, act=not last,
         make=self.make, name=f'{name}_step{step}')(x)
     return x
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant(Row):
+  """One net of the family. `width` is C, the channels of the largest branch."""
+
+  width: int
+  kind: str = 'classifier'  # one of KINDS
+  stem_depth: int = 4  # blocks of stage 1
+  stem_width: int = 64
+  modules: tuple[int, ...] = (1, 4, 3)  # of stages 2, 3 and 4
+  depth: int = 4  # blocks of each branch of a module
 
 
 class HRNet(nn.Module):
@@ -137,9 +148,12 @@ class HRNet(nn.Module):
       stage4_branch4 [B, H/32, W/32, 8C]. features_2d: what the head sees: [B, H/32, W/32, 2048] of
       a classifier, [B, H/4, W/4, 15C] of a backbone, stage4 of a pose net; features: float32, its
       mean over the picture.
+
+  Raises:
+    UserError: when a side of the picture is no multiple of 32.
   """
 
-  row: Row  # a Variant
+  row: Variant
   num_outputs: int
   options: NetOptions
 
@@ -189,7 +203,7 @@ class HRNet(nn.Module):
       return branches[0]
     if self.row.kind == 'backbone':
       return jnp.concatenate(
-        [repeat_pixels(x, 2 ** index) for index, x in enumerate(branches)], axis=-1)
+        [layers.repeat_pixels(x, 2 ** index) for index, x in enumerate(branches)], axis=-1)
     widened = [BottleneckBlock(width, make, name=f'merge_branch{number}')(x)
                for number, (x, width) in enumerate(zip(branches, MERGE_WIDTHS, strict=True), 1)]
     x = widened[0]
@@ -210,18 +224,6 @@ def _check_size(image):
   if height % MULTIPLE_PX or width % MULTIPLE_PX:
     raise UserError(f'HRNet takes pictures whose sides are multiples of {MULTIPLE_PX} px and got '
                     f'{height} x {width}; choose another size of the pictures.')
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant(Row):
-  """One net of the family. `width` is C, the channels of the largest branch."""
-
-  width: int
-  kind: str = 'classifier'  # one of KINDS
-  stem_depth: int = 4  # blocks of stage 1
-  stem_width: int = 64
-  modules: tuple[int, ...] = (1, 4, 3)  # of stages 2, 3 and 4
-  depth: int = 4  # blocks of each branch of a module
 
 
 _SMALL = dict(width=16, stem_depth=1, stem_width=32, modules=(1, 1, 1), depth=2)

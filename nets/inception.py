@@ -196,6 +196,9 @@ class InceptionV3(nn.Module):
       as far as the row has them; features_2d (the last of them, C = 2048, of mixed_7a 1280),
       features float32 [B, C] (their mean over the picture); with the auxiliary head and
       num_outputs, aux_output float32 [B, num_outputs].
+
+  Raises:
+    UserError: when the picture is too small for the blocks, or for the auxiliary head.
   """
 
   row: Variant
@@ -208,8 +211,8 @@ class InceptionV3(nn.Module):
       raise UserError(f'Inception v3 takes pictures of at least {_LEAST_PX} px a side, got '
                       f'{image.shape[1]} x {image.shape[2]}.')
     make = layers.make_constructors(self.options, train=train)
-    conv = functools.partial(
-      layers.ConvNormAct, make=make, norm_options=(('use_scale', self.row.norm_scale),))
+    norm = functools.partial(make.norm, use_scale=self.row.norm_scale)
+    conv = functools.partial(layers.ConvNormAct, make=dataclasses.replace(make, norm=norm))
     taps = {'stem': _stem(conv, image)}
     x = layers.max_pool(taps['stem'], 3, stride=2)
     average = functools.partial(

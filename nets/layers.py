@@ -18,17 +18,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from nets.conv import (  # noqa: F401  (their place is in conv.py, their name here)
-  CONV_FORMS,
-  Conv,
-  avg_pool,
-  conv_form,
-  convolve,
-  get_conv_form,
-  he_normal,
-  max_pool,
-)
+from nets.conv import Conv, avg_pool, conv_form, convolve, get_conv_form, max_pool  # noqa: F401
 from nets.options import ACTIVATIONS
+
+truncated_normal = nn.initializers.truncated_normal(0.02)  # weights of nets with LayerNorms ...
+gelu = functools.partial(nn.gelu, approximate=False)  # ... and their activation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +31,8 @@ class Constructors:
 
   conv: Callable  # Conv(features, kernel_size, stride=, padding=, groups=, use_bias=)
   dense: Callable  # nn.Dense(features)
-  norm: Callable  # nn.BatchNorm()
-  layer_norm: Callable  # nn.LayerNorm(); its statistics are float32 whatever it returns
+  norm: Callable  # nn.BatchNorm(); its statistics, as the next one's, are float32 always
+  layer_norm: Callable  # nn.LayerNorm()
   dropout: Callable  # nn.Dropout(rate)
   drop_path: Callable  # DropPath(rate)
   layer_scale: Callable  # LayerScale(init_value)
@@ -56,31 +50,14 @@ def make_constructors(options, *, train, act=nn.relu):
   return Constructors(
     conv=functools.partial(Conv, **options.dtypes),
     dense=functools.partial(nn.Dense, **options.dtypes),
-    norm=make_batch_norm(
-      train=train, axis_name=options.batch_norm_axis, momentum=options.batch_norm_momentum,
-      epsilon=options.batch_norm_epsilon, **options.dtypes),
+    norm=functools.partial(
+      nn.BatchNorm, use_running_average=not train, axis_name=options.batch_norm_axis,
+      momentum=options.batch_norm_momentum, epsilon=options.batch_norm_epsilon, **options.dtypes),
     layer_norm=functools.partial(nn.LayerNorm, epsilon=1e-6, **options.dtypes),
     dropout=functools.partial(nn.Dropout, deterministic=not train),
     drop_path=functools.partial(DropPath, deterministic=not train),
     layer_scale=functools.partial(LayerScale, **options.dtypes),
     act=ACTIVATIONS.get(options.activation, act))
-
-
-def make_batch_norm(*, train, axis_name, momentum, epsilon, dtype, param_dtype=jnp.float32):
-  """Returns the constructor of BatchNorm that a net hands to its blocks.
-
-  Args:
-    train: True normalises by the batch and updates the running statistics, False uses them.
-    axis_name: the mapped axis over which `pmap` or `shard_map` averages statistics, or None. Under
-      `jit` with sharded arrays the batch is whole already and None is right.
-    momentum: share of the old running statistic that each step keeps.
-    epsilon: added to the variance.
-    dtype: of the result; statistics are float32 whatever it is.
-    param_dtype: of scale and bias.
-  """
-  return functools.partial(
-    nn.BatchNorm, use_running_average=not train, axis_name=axis_name, momentum=momentum,
-    epsilon=epsilon, dtype=dtype, param_dtype=param_dtype)
 
 
 def rematerialise(block, options, stage):
@@ -94,7 +71,6 @@ class ConvNormAct(nn.Module):
   Args of construction:
     make: the net's Constructors.
     act: whether the net's activation follows the norm.
-    norm_options: of the BatchNorm, for instance dict(use_scale=False) or dict(scale_init=...).
   """
 
   features: int
@@ -102,16 +78,13 @@ class ConvNormAct(nn.Module):
   make: Constructors
   stride: int | tuple[int, int] = 1
   padding: Any = 0
-  groups: int = 1
   act: bool = True
-  norm_options: Any = ()  # (key, value) pairs, or a dict
 
   @nn.compact
   def __call__(self, x):
     x = self.make.conv(
-      self.features, self.kernel_size, stride=self.stride, padding=self.padding,
-      groups=self.groups, name='conv')(x)
-    x = self.make.norm(name='norm', **dict(self.norm_options))(x)
+      self.features, self.kernel_size, stride=self.stride, padding=self.padding, name='conv')(x)
+    x = self.make.norm(name='norm')(x)
     return self.make.act(x) if self.act else x
 
 
@@ -124,13 +97,12 @@ class SqueezeExcite(nn.Module):
   reduced_features: int
   dense: Callable  # a configured constructor of nn.Dense
   act: Callable = nn.relu
-  gate: Callable = nn.sigmoid
 
   @nn.compact
   def __call__(self, x):
     scale = x.mean(axis=(1, 2), dtype=jnp.float32)  # [B, C]
     scale = self.act(self.dense(self.reduced_features, name='reduce')(scale))
-    scale = self.gate(self.dense(x.shape[-1], name='expand')(scale))
+    scale = nn.sigmoid(self.dense(x.shape[-1], name='expand')(scale))
     return x * scale[:, None, None, :].astype(x.dtype)
 
 

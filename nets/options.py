@@ -44,7 +44,8 @@ class NetOptions:
   Args:
     dtype: what blocks compute in; statistics, softmax and heads are float32 whatever it is.
     param_dtype: what parameters are stored in.
-    batch_norm_axis: None, or the mapped axis that statistics are averaged over.
+    batch_norm_axis: the mapped axis over which `pmap` or `shard_map` averages statistics, or None:
+      under `jit` with sharded arrays the batch is whole already.
     batch_norm_momentum: share of the old running statistic that each step keeps; negative takes
       the row's own, as for the three below.
     batch_norm_epsilon: added to the variance.

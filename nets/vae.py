@@ -99,6 +99,18 @@ class LatentHead(nn.Module):
     return jnp.split(x, 2, axis=-1)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant(Row):
+  """One net of the family; its constants are of pixels in 0..1, of one channel."""
+
+  latent_size: int
+  decoder_widths: tuple[int, ...]  # from the smallest map to the picture's size
+  encoder_widths: tuple[int, ...] = ()  # of the stem and the four stages; () for a trunk
+  trunk: str = ''  # the EfficientNet that encodes
+  mean: tuple[float, ...] = (0.5,)
+  std: tuple[float, ...] = (0.25,)
+
+
 class Decoder(nn.Module):
   """Latent [B, D] -> logits of pixels [B, H, W, C]: a small map, then a block for each doubling.
 
@@ -107,7 +119,7 @@ class Decoder(nn.Module):
     num_outputs: C.
   """
 
-  row: Row  # a Variant
+  row: Variant
   num_outputs: int
   options: NetOptions
 
@@ -126,18 +138,6 @@ class Decoder(nn.Module):
       self.num_outputs, 1, use_bias=True, dtype=jnp.float32,
       param_dtype=self.options.param_dtype, bias_init=layers.make_bias_init(self.options),
       name='pixels')(x)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant(Row):
-  """One net of the family; its constants are of pixels in 0..1, of one channel."""
-
-  latent_size: int
-  decoder_widths: tuple[int, ...]  # from the smallest map to the picture's size
-  encoder_widths: tuple[int, ...] = ()  # of the stem and the four stages; () for a trunk
-  trunk: str = ''  # the EfficientNet that encodes
-  mean: tuple[float, ...] = (0.5,)
-  std: tuple[float, ...] = (0.25,)
 
 
 class VAE(nn.Module):

@@ -25,9 +25,6 @@ from errors import UserError
 from nets import layers
 from nets.options import HALF_RANGE, NetOptions, Row
 
-_truncated_normal = nn.initializers.truncated_normal(0.02)
-_gelu = functools.partial(nn.gelu, approximate=False)
-
 
 class Attention(nn.Module):
   """Self-attention of several heads; the softmax is float32 whatever the net computes in."""
@@ -38,7 +35,7 @@ class Attention(nn.Module):
   @nn.compact
   def __call__(self, x):
     batch, count, width = x.shape
-    dense = functools.partial(self.make.dense, kernel_init=_truncated_normal)
+    dense = functools.partial(self.make.dense, kernel_init=layers.truncated_normal)
     x = dense(3 * width, name='query_key_value')(x)
     x = x.reshape(batch, count, 3, self.num_heads, width // self.num_heads)
     query, key, value = x[:, :, 0], x[:, :, 1], x[:, :, 2]  # [B, N, heads, C / heads]
@@ -58,7 +55,7 @@ class EncoderBlock(nn.Module):
   @nn.compact
   def __call__(self, x):
     width, make = x.shape[-1], self.make
-    dense = functools.partial(make.dense, kernel_init=_truncated_normal)
+    dense = functools.partial(make.dense, kernel_init=layers.truncated_normal)
     y = make.layer_norm(name='attention_norm')(x)
     y = Attention(self.num_heads, make, name='attention')(y)
     x = x + make.drop_path(self.drop_path_rate, name='attention_drop_path')(y)
@@ -102,7 +99,7 @@ class ViT(nn.Module):
   @nn.compact
   def __call__(self, image, *, train):
     row = self.row
-    make = layers.make_constructors(self.options, train=train, act=_gelu)
+    make = layers.make_constructors(self.options, train=train, act=layers.gelu)
     rates = layers.drop_path_rates(self.options.drop_path_rate, row.depths)
     taps = {}
 
@@ -128,11 +125,11 @@ class ViT(nn.Module):
       raise UserError(
         f'A ViT of patch {patch} takes pictures whose sides are multiples of {patch} px, got '
         f'{image.shape[1]} x {image.shape[2]}.')
-    x = make.conv(width, patch, stride=patch, use_bias=True, kernel_init=_truncated_normal,
+    x = make.conv(width, patch, stride=patch, use_bias=True, kernel_init=layers.truncated_normal,
                   name='stem_conv')(image)
     count = 1 + (self.row.input_size_px // patch) ** 2
     token = self.param('class_token', nn.initializers.normal(1e-6), (1, 1, width), dtype)
-    positions = self.param('position_embedding', _truncated_normal, (1, count, width), dtype)
+    positions = self.param('position_embedding', layers.truncated_normal, (1, count, width), dtype)
     token = (token + positions[:, :1]).astype(x.dtype)
     x = x + resize_positions(positions[:, 1:], x.shape[1:3]).astype(x.dtype)
     return jnp.broadcast_to(token, (x.shape[0], 1, width)), x

@@ -37,6 +37,7 @@ def test_coco_is_trained_as_published():
     ('train.mixup_alpha', 0.2, 'train.mixup_alpha is 0.2, which a pose net has no use for'),
     ('train.shrink_frac', 0.5, 'train.shrink_frac is 0.5'),
     ('data.persons.cut', 'truth', 'which is for other tasks'),
+    ('data.implications', 'ignored', 'a pose net learns joints'),
     ('data.persons.widen', 0.5, 'data.persons.widen is 0.5; expected 1 to 3'),
     ('data.image_size_px', 192, 'multiples of 32'),
     ('data.augment', ('mirror', 'crop'), "'crop', which is for whole pictures alone"),

@@ -96,7 +96,7 @@ def test_nets_that_help_another_bring_their_reading_and_not_how_they_ran(theirs,
 
 @pytest.mark.parametrize('change', [
     {'runtime': 5}, {'runtime': []}, {'runtime': {'keep_last': 'x'}}, {'net': 5}, {'seed': 'x'},
-    {'data': {'image_size_px': None}}, {'train': {'freeze': 5}}])
+    {'runtime': {'keep_last': None}}, {'data': {'image_size_px': None}}, {'train': {'freeze': 5}}])
 def test_a_config_of_other_types_is_told_by_all_who_read_it(tmp_path, change):
   values = base.get_config().to_dict()
   values.update(copy.deepcopy(change))

@@ -100,7 +100,6 @@ def test_check_misses_the_mask():
     check_batch(batch)
 
 
-
 def test_every_key_states_its_dtype_shape_and_unit():
   for field in BATCH_KEYS.values():
     assert np.dtype(field.dtype) and field.shape.split()[0] == 'B' and field.unit

@@ -6,6 +6,7 @@ import pytest
 
 from data import SOURCES
 from data.classes import Classes
+from data.joined import Joined
 from data.sources.folder import build_folder
 from errors import UserError
 
@@ -49,6 +50,12 @@ def error_of(path, split='train', **changes):
 
 def test_every_source_of_the_table_can_be_looked_up():
   assert SOURCES['folder'] is build_folder
+
+
+def test_its_splits_can_be_joined(tmp_path):
+  make_classes(tmp_path)
+  joined = Joined([*build_splits(tmp_path).values()])
+  assert len(joined) == 80 and joined.max_ignored == 0
 
 
 def test_implications_that_a_folder_cannot_know_are_refused(tmp_path):

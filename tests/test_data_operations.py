@@ -10,7 +10,7 @@ from PIL import Image
 
 from data.augment import Colour, Cutout, RandomCrop, Warp
 from data.decode import DecodeError
-from data.geometry import MIRRORED_JOINTS
+from data.joints import MIRRORED_JOINTS
 from data.operations import AUGMENTATIONS, Decode, Resize, build_pipeline
 from data.rand_augment import RandAugment
 from errors import UserError
@@ -289,6 +289,8 @@ def test_a_pipeline_prints_as_one_line():
     ({'pad': 'crop'}, "'crop'; choose one of square, squish"),
     ({'crop_least_frac': 0.0}, 'crop_least_frac is 0.0; expected 0.01 to 1'),
     ({'randaugment_magnitude': 11.0}, 'randaugment_magnitude is 11.0; expected 0 to 10'),
+    ({'rotation_deg': float('nan')}, 'rotation_deg is nan; expected 0 to 360'),
+    ({'colour_frac': float('inf')}, 'colour_frac is inf; expected 0 to 1'),
     ({'scale_frac': 1.0}, 'scale_frac is 1.0; expected 0 to 0.9')])
 def test_mistakes_list_the_choices(changes, words):
   with pytest.raises(UserError) as raised:

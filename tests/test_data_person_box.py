@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from data.geometry import MIRRORED_JOINTS
-from data.joints import JOINT_NAMES, UPPER_BODY
-from data.person_box import compose, invert, move_points, region_matrix, region_of_box
+from data.geometry import move_points
+from data.joints import JOINT_NAMES, MIRRORED_JOINTS, UPPER_BODY
+from data.person_box import compose, invert, region_matrix, region_of_box
 
 
 def published_matrix(centre, size, rotation_deg, output_size):

@@ -7,10 +7,10 @@ import pytest
 
 from data.augment import Colour, Cutout
 from data.decode import DecodeError
-from data.geometry import MIRRORED_JOINTS
-from data.joints import UPPER_BODY
+from data.geometry import move_points
+from data.joints import MIRRORED_JOINTS, UPPER_BODY
 from data.operations import PERSON_AUGMENTATIONS, Decode, build_pipeline
-from data.person_box import move_points, region_matrix, region_of_box
+from data.person_box import region_matrix, region_of_box
 from data.person_crop import CropPerson, half_body_region, warp
 from errors import UserError
 

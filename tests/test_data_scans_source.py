@@ -247,6 +247,7 @@ def test_an_empty_split_tells_of_the_groups_and_what_to_do(tmp_path):
     ({'least_filled': 1.0}, 'least_filled is 1.0; expected a share'),
     ({'most_slices': -1}, 'most_slices is -1; expected 0 (all) or more'),
     ({'axis': 7}, 'axis is 7; choose 0'), ({'window': 'x'}, "window is 'x'"),
+    ({'test_frac': float('nan')}, 'test_frac is nan; they are shares'),
     ({'test_frac': 0.7, 'valid_frac': 0.4}, 'leave something for training')])
 def test_settings_that_make_no_sense_are_told(tmp_path, changes, words):
   write_patients(tmp_path, [2, 2])

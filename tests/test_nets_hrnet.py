@@ -9,7 +9,7 @@ import pytest
 
 from errors import UserError
 from nets import build_net
-from nets.hrnet import KINDS, VARIANTS, HRNet, Variant, repeat_pixels
+from nets.hrnet import KINDS, VARIANTS, HRNet, Variant
 from nets.options import resolve_options
 
 TINY = dict(width=4, stem_depth=1, stem_width=4, modules=(1, 1, 2), depth=1)
@@ -84,11 +84,6 @@ def test_the_backbone_lays_its_branches_side_by_side():
                          for index, branch in enumerate(branches)], axis=-1)
   np.testing.assert_array_equal(ours['features_2d'], wide)
   np.testing.assert_allclose(ours['features'], wide.mean(axis=(1, 2)), rtol=1e-4, atol=1e-5)
-
-
-def test_repeated_pixels_are_squares_of_copies():
-  x = np.arange(24).reshape(1, 3, 4, 2)
-  np.testing.assert_array_equal(repeat_pixels(x, 4), x.repeat(4, axis=1).repeat(4, axis=2))
 
 
 def test_without_outputs_a_pose_net_gives_its_features():

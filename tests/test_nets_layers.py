@@ -27,15 +27,14 @@ def test_squeeze_excite_scales_whole_channels_by_their_means():
 
 
 def test_batch_norm_over_an_axis_sees_the_whole_batch():
-  norm = layers.make_batch_norm(
-    train=True, axis_name='data', momentum=0.9, epsilon=1e-5, dtype=jnp.float32)
+  norm = layers.make_constructors(
+    dataclasses.replace(OPTIONS, batch_norm_axis='data'), train=True).norm
   x = jax.random.normal(jax.random.key(0), (2, 3, 4, 4, 5)) + jnp.arange(2).reshape(2, 1, 1, 1, 1)
   variables = norm().init(jax.random.key(1), x[0])
   def apply(x):
     return norm().apply(variables, x, mutable=['batch_stats'])
   halves, stats = jax.vmap(apply, axis_name='data')(x)
-  alone = layers.make_batch_norm(
-    train=True, axis_name=None, momentum=0.9, epsilon=1e-5, dtype=jnp.float32)()
+  alone = layers.make_constructors(OPTIONS, train=True).norm()
   whole, whole_stats = alone.apply(variables, x.reshape(6, 4, 4, 5), mutable=['batch_stats'])
   np.testing.assert_allclose(halves.reshape(whole.shape), whole, atol=1e-5)
   jax.tree.map(lambda one, two: np.testing.assert_allclose(one[0], two, atol=1e-6), stats,
@@ -44,12 +43,11 @@ def test_batch_norm_over_an_axis_sees_the_whole_batch():
 
 def test_a_convolution_its_norm_and_its_activation_have_names_of_their_own():
   make = layers.make_constructors(OPTIONS, train=False)
-  block = layers.ConvNormAct(4, (1, 3), padding=(0, 1), make=make, norm_options=dict(
-    use_scale=False))
+  block = layers.ConvNormAct(4, (1, 3), padding=(0, 1), make=make)
   x = jax.random.normal(jax.random.key(0), (2, 5, 5, 3))
   y, variables = block.init_with_output(jax.random.key(1), x)
   assert jax.tree.map(jnp.shape, variables) == {
-    'params': {'conv': {'kernel': (1, 3, 3, 4)}, 'norm': {'bias': (4,)}},
+    'params': {'conv': {'kernel': (1, 3, 3, 4)}, 'norm': {'bias': (4,), 'scale': (4,)}},
     'batch_stats': {'norm': {'mean': (4,), 'var': (4,)}}}
   bare, _ = dataclasses.replace(block, act=None).init_with_output(jax.random.key(1), x)
   assert y.min() == 0 > bare.min()
@@ -99,6 +97,12 @@ def test_drop_path_rates_grow_evenly_over_all_blocks():
   assert [len(stage) for stage in rates] == [1, 2, 1]
   np.testing.assert_allclose(np.concatenate(rates), [0, 0.1, 0.2, 0.3])
   assert layers.drop_path_rates(0.3, (1,)) == ((0.0,),)
+
+
+def test_repeated_pixels_are_squares_of_copies():
+  x = np.arange(24).reshape(1, 3, 4, 2)
+  copies = x.repeat(4, axis=1).repeat(4, axis=2)
+  np.testing.assert_array_equal(layers.repeat_pixels(x, 4), copies)
 
 
 def test_layer_scale_starts_small_and_keeps_the_dtype():

@@ -15,6 +15,7 @@ from data.board.find import find_metadata
 from data.board.problems import Problems
 from data.board.reading import open_rows, read_archive
 from data.board.tags import Tags, choose_tags
+from data.content_splits import SPLITS
 from data.implications import Implications
 from data.sources.pictures import EXTENSIONS
 from errors import UserError
@@ -158,8 +159,8 @@ class Builder:
 
   def _split(self, archive, rows, rated):
     """The pictures that are used; and whether any of their files was read."""
-    readable, md5s, digested = splits.contents_of(archive, rows, self.pictures, self.problems,
-                                                  self.poll)
+    readable, md5s, digested = splits.md5s_of(archive, rows, self.pictures, self.problems,
+                                              self.poll)
     sampled = splits.sample(md5s, self.settings.num_pictures)
     self.left_out['sampled'] = len(readable) - len(sampled)
     rated, rows, md5s = rated[np.isin(rows, readable)][sampled], readable[sampled], md5s[sampled]
@@ -169,7 +170,7 @@ class Builder:
                       for id, row in zip(ids.tolist(), rows.tolist(), strict=True)], np.int64)
     split = splits.split(self.config_data, ids, md5s)
     order = np.lexsort((archive.pictures[rows], split))
-    sizes = tuple(np.bincount(split, minlength=len(splits.SPLITS)).tolist())
+    sizes = tuple(np.bincount(split, minlength=len(SPLITS)).tolist())
     return Used(rows[order], rated[order], md5s[order], sizes), digested
 
   def _write_tags(self, tags, choice, used, *, entailed):

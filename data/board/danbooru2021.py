@@ -1,8 +1,9 @@
-"""Danbooru2018 to 2021: JSON Lines whose tags are a list of {id, name, category}."""
+"""Danbooru2018 to 2021: JSON Lines whose tags are a list of {id, name, category}, all strings."""
 
 from collections.abc import Iterator
 
-from data.board.records import CATEGORY_OF_CODE, BadRecord, Record, parse_post, shorten
+from data.board.posts import parse
+from data.board.records import CATEGORY_OF_CODE, BadRecord, Record, shorten
 from data.board.rows import Broken, read_rows
 
 
@@ -15,15 +16,7 @@ def fits(rows: list[dict]) -> bool:
 def read(path: str) -> Iterator[tuple[str, Record | Broken]]:
   """Yields (place, record) of a file such as metadata/2021000000000000."""
   for place, row in read_rows(path):
-    yield place, row if isinstance(row, Broken) else parse(row)
-
-
-def parse(row: dict) -> Record | Broken:
-  """Numbers, sizes and categories of these posts are strings."""
-  try:
-    return parse_post(row, _read_tags)
-  except (BadRecord, RecursionError) as error:
-    return Broken(str(error))
+    yield place, row if isinstance(row, Broken) else parse(row, _read_tags)
 
 
 def _read_tags(row):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.batch import TAG_CATEGORIES
 from data.board.problems import USELESS, WORDS
-from data.board.splits import SPLITS
+from data.content_splits import SPLITS
 
 _LEFT_OUT = {
     'deleted': 'of deleted posts', 'banned': 'of banned posts',

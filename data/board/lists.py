@@ -6,12 +6,14 @@ the board, and blanks in them stand for underscores.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from data.batch import TAG_CATEGORIES
 from data.board.ratings import RISING
 from data.board.records import CATEGORY_OF_CODE, LONGEST_NAME, is_name, shorten
 from data.board.rows import Broken, read_rows
+from data.tag_files import read_text
 from errors import UserError
 
 _PAIR = ('antecedent_name', 'consequent_name')
@@ -160,12 +162,7 @@ def read_tag_list(path: str) -> list[tuple[str, str]]:
 
 def read_blacklist(path: str) -> set[str]:
   """The names in a text file, one a line."""
-  try:
-    with open(path, encoding='utf-8-sig') as file:
-      return {name for line in file if (name := _tidy(line))}
-  except UnicodeDecodeError as error:
-    raise UserError(f"'{path}' is not UTF-8 text ({error.reason} at byte {error.start}); save it "
-                    'as UTF-8.') from None
+  return {name for line in read_text(Path(path)).split('\n') if (name := _tidy(line))}
 
 
 def _read_pairs(path) -> Iterator[tuple[str, str, str]]:

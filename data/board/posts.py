@@ -4,7 +4,7 @@ Other boards' posts, with one string of tags and no categories, are read as well
 .json file beside its picture is what gallery-dl writes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from data.board.records import BadRecord, Record, has_post_keys, parse_post
 from data.board.rows import LONGEST_ROW, Broken, parse_object, read_rows
@@ -31,9 +31,9 @@ def read_beside(path: str) -> Record | Broken:
   return row if isinstance(row, Broken) else parse(row)
 
 
-def parse(row: dict) -> Record | Broken:
-  """A row as a record, or why it is none."""
+def parse(row: dict, read_tags: Callable | None = None) -> Record | Broken:
+  """A row as a record, or why it is none. Args: as those of `parse_post`."""
   try:
-    return parse_post(row)
+    return parse_post(row, read_tags)
   except (BadRecord, RecursionError) as error:
     return Broken(str(error))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from data.sources.pictures import EXTENSIONS
+from errors import shortened
 
 CATEGORY_OF_CODE = {'0': 'general', '1': 'artist', '3': 'copyright', '4': 'character', '5': 'meta'}
 _TOLD_CATEGORIES = ('general', 'character', 'copyright', 'artist', 'meta')
@@ -132,5 +133,4 @@ def is_name(text: str) -> bool:
 
 def shorten(value, most: int = 60) -> str:
   """A value as it would be written in Python, cut to a readable length."""
-  text = ascii(value if not isinstance(value, str | bytes) else value[:most + 1])
-  return text if len(text) <= most else f'{text[:most]}...'
+  return shortened(ascii(value if not isinstance(value, str | bytes) else value[:most + 1]), most)

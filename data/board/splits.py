@@ -9,10 +9,8 @@ from data import prepared
 from data.board.files import MD5_DTYPE, PictureFiles
 from data.board.problems import Problems
 from data.board.reading import Archive
-from data.subset import check_shares
+from data.content_splits import check_shares
 from errors import UserError
-
-SPLITS = ('train', 'valid', 'test')
 
 
 def check_splits(config_data) -> None:
@@ -38,8 +36,8 @@ def first_of_each(archive: Archive, pictures: PictureFiles, problems: Problems) 
   return rows
 
 
-def contents_of(archive: Archive, rows: np.ndarray, pictures: PictureFiles, problems: Problems,
-                poll: Callable[[], None]) -> tuple[np.ndarray, np.ndarray, bool]:
+def md5s_of(archive: Archive, rows: np.ndarray, pictures: PictureFiles, problems: Problems,
+            poll: Callable[[], None]) -> tuple[np.ndarray, np.ndarray, bool]:
   """The md5 of each picture: as the metadata tell, else as its file's name does, else digested.
 
   Args: rows: of the archive.

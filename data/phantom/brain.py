@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from data.phantom.canvas import distance_to_line
+
 # Ellipsoids in cm: x (of the right one of a pair), y, z, their radii, turn in degrees.
 _THALAMUS = ((1.05, 0.7, 0.5), (0.85, 1.55, 1.2), 24)
 _PUTAMEN = ((2.75, -0.7, 0.5), (0.55, 1.65, 1.5), -16)
@@ -22,7 +24,7 @@ _TOP_CALLOSUM = ((0.0, -0.2, 2.9), (1.25, 3.4, 0.55), 0)
 
 def draw_brain(canvas, dice, head, z, surface, angle, radius):
   """Draws what lies inside the skull. Args: surface: depth below the brain's surface, cm."""
-  size = _size_at(z)
+  size = size_at(z)
   sulcus = _sulci(canvas, dice, head, z, surface, angle, radius, size)
   wide = 0.025 + 0.06 * head.gap + 0.13 * head.atrophy
   wide = wide * size**2 * np.clip(1 + 0.8 * canvas.field(5), 0.1, 2.5)
@@ -35,7 +37,7 @@ def draw_brain(canvas, dice, head, z, surface, angle, radius):
   _deep(canvas, dice, head, z)
 
 
-def _size_at(z):
+def size_at(z: float) -> float:
   """How far the cortex has shrunk towards the vertex, of its largest size."""
   return math.sqrt(max(0.1, 1 - ((z - 0.3) / 8.3)**2)) if z > 0.3 else 1.0
 
@@ -87,17 +89,11 @@ def _insula(canvas, dice, z, x, y):
     ahead = dice.between(-0.4, 0.4)
     points = ((side * 7.4, -1.9 + ahead), (side * 5.2, -1.3 + ahead), (side * 4.1, -2.5),
               (side * 3.9, -0.3), (side * 4.3, 1.6))
-    lines = [_to_line(x, y, points[0], points[1]), _to_line(x, y, points[1], points[3])]
-    lines += [_to_line(x, y, points[2], points[3]), _to_line(x, y, points[3], points[4])]
+    lines = [distance_to_line(x, y, points[start], points[end])
+             for start, end in ((0, 1), (1, 3), (2, 3), (3, 4))]
     one = np.minimum.reduce(lines) - 0.05 + shut
     nearest = one if nearest is None else np.minimum(nearest, one)
   return nearest
-
-
-def _to_line(x, y, start, end):
-  across, down = end[0] - start[0], end[1] - start[1]
-  share = np.clip(((x - start[0]) * across + (y - start[1]) * down) / (across**2 + down**2), 0, 1)
-  return np.hypot(x - start[0] - share * across, y - start[1] - share * down)
 
 
 def _midline(canvas, z, surface):

@@ -30,6 +30,14 @@ class Noise:
     return ((total / 65535 - 2) * math.sqrt(3)).reshape(shape)
 
 
+def distance_to_line(x, y, start, end) -> np.ndarray:
+  """Of places (x, y) to the line from start to end."""
+  x, y = x - start[0], y - start[1]
+  across, down = end[0] - start[0], end[1] - start[1]
+  share = np.clip((x * across + y * down) / max(across**2 + down**2, 1e-9), 0, 1)
+  return np.hypot(x - share * across, y - share * down)
+
+
 class Canvas:
   """The picture at drawing size, and the shapes on it.
 
@@ -111,11 +119,20 @@ class Canvas:
     return self.soft(radius - self.to_line(start, end, where), edge_cm), where
 
   def to_line(self, start, end, where=np.s_[:, :]) -> np.ndarray:
-    """Distance in cm to the line from start to end."""
-    x, y = self.x[where] - start[0], self.y[where] - start[1]
-    across, down = end[0] - start[0], end[1] - start[1]
-    share = np.clip((x * across + y * down) / max(across**2 + down**2, 1e-9), 0, 1)
-    return np.hypot(x - share * across, y - share * down)
+    """As `distance_to_line`, of the places in cm."""
+    return distance_to_line(self.x[where], self.y[where], start, end)
+
+  def rounded(self, middle, wide, deep, square, egg=0.0) -> tuple:
+    """Places in a squarish ellipse: depth in cm, angle from its front, distance from its middle.
+
+    Args: middle: its y; wide, deep: radii; square: over an ellipse; egg: how narrow the front is.
+    """
+    x, y = self.x, self.y - middle
+    radius = np.hypot(x, y) + 1e-3
+    relative = np.hypot(x / (wide * (1 + egg * np.clip(y / deep, -1.1, 1.1))), y / deep)
+    cos2 = (y * y - x * x) / (radius * radius)
+    relative *= 1 + square * (2 * cos2 * cos2 - 1)
+    return radius / np.maximum(relative, 1e-3) - radius, np.arctan2(x, -y), radius
 
   def paint(self, shape, tissue, strength=1.0) -> None:
     """Lays a tissue on. Args: shape: (alpha, where), or an alpha for all; tissue: a name."""

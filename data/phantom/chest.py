@@ -37,6 +37,10 @@ class Chest:
   table: str          # '' | 'flat' | 'curved'
   round: bool         # the machine shows nothing outside of a circle
 
+  def cage_depth_at(self, height: float) -> float:
+    """The cage's depth, which shrinks towards the tops of the lungs."""
+    return self.cage_depth * (1 - 0.42 * max(0.0, height - 0.62) / 0.38)
+
 
 def sample_chest(patient) -> Chest:
   """The chest of a patient."""
@@ -91,7 +95,7 @@ def _wall(canvas, chest, height):
   """Skin, fat and the breasts; depth below the skin."""
   top = max(0.0, height - 0.8) / 0.2
   wide, deep = chest.half_width * (1 + 0.06 * top), chest.half_depth * (1 - 0.22 * top)
-  depth, _ = _rounded(canvas, 0, wide, deep, chest.square)
+  depth, _, _ = canvas.rounded(0, wide, deep, chest.square)
   if chest.breast and 0.15 < height < 0.75:
     grown = chest.breast * math.sqrt(max(0.05, 1 - ((height - 0.42) / 0.36)**2))
     for side in (-1, 1):
@@ -114,22 +118,12 @@ def _wall(canvas, chest, height):
   return depth
 
 
-def _rounded(canvas, middle, wide, deep, square, egg=0.0):
-  """Depth inside a squarish ellipse in cm, and the angle from its front. Args: middle: its y."""
-  x, y = canvas.x, canvas.y - middle
-  radius = np.hypot(x, y) + 1e-3
-  relative = np.hypot(x / (wide * (1 + egg * np.clip(y / deep, -1.1, 1.1))), y / deep)
-  cos2 = (y * y - x * x) / (radius * radius)
-  relative *= 1 + square * (2 * cos2 * cos2 - 1)
-  return radius / np.maximum(relative, 1e-3) - radius, np.arctan2(x, -y)
-
-
 def _cage(canvas, chest, height):
   """Depth inside the lungs' space, inside the ribs' ring, and the angle from the front."""
   narrow = 1 - 0.48 * (max(0.0, height - 0.66) / 0.34) ** 1.7
   wide = chest.cage_width * narrow
-  deep = chest.cage_depth * (1 - 0.42 * max(0.0, height - 0.62) / 0.38)
-  ring, angle = _rounded(canvas, -0.1, wide, deep, 0.045, 0.06)
+  deep = chest.cage_depth_at(height)
+  ring, angle, _ = canvas.rounded(-0.1, wide, deep, 0.045, 0.06)
   spine = np.hypot(canvas.x / 3.1, (canvas.y - deep * 0.94) / 4.3)
   cage = np.minimum(ring - 0.1, (spine - 1) * 3.0)
   return cage, ring, angle

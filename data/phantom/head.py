@@ -4,7 +4,6 @@ Heights are in cm over the plane of the thalami: the base is at BASE_CM, the ver
 """
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -57,9 +56,7 @@ def height_cm(height: float) -> float:
 
 def size_at(z: float) -> float:
   """Share of the largest width that the head has at a height in cm."""
-  if z > 0.3:
-    return math.sqrt(max(0.1, 1 - ((z - 0.3) / 8.3)**2))
-  return 1 - 0.0045 * (z - 0.3)**2
+  return brain.size_at(z) if z > 0.3 else 1 - 0.0045 * (z - 0.3)**2
 
 
 def draw_below(canvas, scene, head: Head):
@@ -105,19 +102,13 @@ def draw_above(canvas, scene, head: Head) -> None:
 def _depths(canvas, head, z):
   """Below the skin in cm, the angle from the front and the distance from the middle."""
   size = size_at(z)
-  x, y = canvas.x, canvas.y
-  wide, long = head.half_width * size, head.half_length * size
-  radius = np.hypot(x, y) + 1e-3
-  narrow = head.egg + 0.05 * max(0.0, -z - 1)
-  relative = np.hypot(x / (wide * (1 + narrow * np.clip(y / long, -1.1, 1.1))), y / long)
-  cos2 = (y * y - x * x) / (radius * radius)
-  relative *= 1 + head.square * (2 * cos2 * cos2 - 1)
-  depth = radius / np.maximum(relative, 1e-3) - radius
+  long, narrow = head.half_length * size, head.egg + 0.05 * max(0.0, -z - 1)
+  depth, angle, radius = canvas.rounded(0, head.half_width * size, long, head.square, narrow)
   if z < -2.2:  # the nose
     grown = min(1.0, (-2.2 - z) / 1.5)
-    nose = np.hypot(x / 1.6, (y + long - 0.4) / (1.5 * grown + 0.1))
+    nose = np.hypot(canvas.x / 1.6, (canvas.y + long - 0.4) / (1.5 * grown + 0.1))
     depth = np.maximum(depth, (1 - nose) * 1.3)
-  return depth, np.arctan2(x, -y), radius
+  return depth, angle, radius
 
 
 def _ears(canvas, dice, head, z):

@@ -7,7 +7,7 @@ from data.phantom import bronchi
 
 def draw_mediastinum(canvas, dice, chest, height) -> None:
   """Draws heart, vessels and airways of a height; below, liver, stomach and spleen."""
-  back = chest.cage_depth * (1 - 0.42 * max(0.0, height - 0.62) / 0.38)
+  back = chest.cage_depth_at(height)
   rough = 0.3 * canvas.field(2.2)
   front = -back * (0.93 if height > 0.5 else 0.8)
   canvas.paint(canvas.capsule((0.2, front), (0.2, back * 0.5), 0.45, 0.1), 'fat')
@@ -128,8 +128,7 @@ def _below(canvas, dice, chest, height):
 
 def draw_spine(canvas, dice, chest, height) -> None:
   """A vertebra with its canal, arch and processes, and the heads of two ribs."""
-  deep = chest.cage_depth * (1 - 0.42 * max(0.0, height - 0.62) / 0.38)
-  y, size = deep * 0.75, 1.0 - 0.18 * height
+  y, size = chest.cage_depth_at(height) * 0.75, 1.0 - 0.18 * height
   canvas.paint(canvas.ellipse((0, y + 1.4), (2.9, 3.6), 0, 0.2), 'muscle')
   wings = dice.chance(0.7)
   for side in (-1, 1):

@@ -116,8 +116,7 @@ def _streaks(image, dice):
 def _rings(canvas, dice):
   """Thin circles around the middle of the machine."""
   half = canvas.fov_cm / 2
-  line = ((np.arange(canvas.side, dtype=np.float32) + 0.5) / canvas.side - 0.5) * canvas.fov_cm
-  radius = np.hypot(line[None, :], line[:, None])
+  radius = np.hypot(*canvas.flat_places())
   total = np.zeros_like(radius)
   for _ in range(dice.count(2, 5)):
     middle, wide = dice.between(0.08, 0.6) * half, canvas.fov_cm * 0.006

@@ -27,10 +27,9 @@ def group_of(scan: Surveyed) -> str:
   subject = SUBJECT.search(scan.name)
   if subject:
     return subject[1]
-  folder = scan.name.rpartition('/')[0]
-  is_picture = scan.format in ('png', 'tiff')
-  file, holder = scan.name.rpartition('/')[2], folder.rpartition('/')[2]
-  return folder if folder and (is_picture or file.startswith(holder)) else scan.name
+  folder, _, file = scan.name.rpartition('/')
+  holds_it = scan.format in ('png', 'tiff') or file.startswith(folder.rpartition('/')[2])
+  return folder if folder and holds_it else scan.name
 
 
 def find_groups(scans: list[Surveyed]) -> dict[str, str]:
@@ -54,6 +53,7 @@ class Grouped(NamedTuple):
   """Scans dealt out to splits."""
 
   split_of: dict[str, str]  # a scan's name -> its split
+  group_of: dict[str, str]  # a scan's name -> its group
   groups: dict[str, list[str]]  # split -> its groups
   how: str  # it was done, in words
 
@@ -80,8 +80,8 @@ def split_scans(scans: list[Surveyed], told: dict[str, tuple], valid_frac: float
          for split, frac in (('valid', valid_frac), ('test', test_frac))}
   ways = [f'{split} as named' for split in SPLITS[1:] if told[split]]
   ways += [f'{frac:.0%} of the groups cut for {split}' for split, frac in cut.items() if frac]
-  return Grouped({name: split_of[group] for name, group in group_by_name.items()}, splits,
-                 ', '.join(ways) or 'nothing set apart')
+  return Grouped({name: split_of[group] for name, group in group_by_name.items()}, group_by_name,
+                 splits, ', '.join(ways) or 'nothing set apart')
 
 
 def _given_splits(aliases, groups, told):

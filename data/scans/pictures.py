@@ -14,12 +14,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from data.decode import DecodeError, chunks_fit, decode_image
+from data.decode import LUMA, PNG_START, TIFF_STARTS, DecodeError, chunks_fit, decode_image
 from data.scans.scan import ScanError, Settings, check_size
 
-PNG_START = b'\x89PNG\r\n\x1a\n'
-TIFF_STARTS = (b'II*\0', b'MM\0*')
-LUMA = np.array([0.299, 0.587, 0.114])
 GREY_MODES = ('L', 'I', 'F', 'I;16', 'I;16B', 'I;16L', 'I;16N')  # of Pillow, with one number each
 PHOTOMETRIC, BITS, SAMPLE_FORMAT, SIGNED, WHITE_IS_ZERO = 262, 258, 339, 2, 0  # of TIFF 6.0
 KEPT_TAGS = (270, 282, 283, 296)  # TIFF: description, resolution and its unit

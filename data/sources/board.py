@@ -11,6 +11,7 @@ from data import prepared
 from data.batch import MOST_CONTENTS, Content, Contents, short_digest
 from data.board import describe, index, ratings, splits
 from data.board.building import Builder
+from data.content_splits import SPLITS
 from data.implications import Implications, check_choice
 from data.sources.pictures import check_folder, read_file
 from errors import UserError
@@ -33,7 +34,7 @@ class BoardSource:
     self._open(opened or index.Index(index_folder, check=False))
 
   def _open(self, opened):
-    meta, which = opened.meta, splits.SPLITS.index(self._split)
+    meta, which = opened.meta, SPLITS.index(self._split)
     self._index = opened
     self._first, self._size = sum(meta['sizes'][:which]), meta['sizes'][which]
     self.tag_names, self.tag_categories = tuple(meta['tag_names']), tuple(meta['tag_categories'])
@@ -66,7 +67,7 @@ class BoardSource:
     sizes = self._index.meta['sizes']
     if sum(sizes) > MOST_CONTENTS:
       return None
-    contents, split_of = Contents(), np.repeat(splits.SPLITS, sizes)
+    contents, split_of = Contents(), np.repeat(SPLITS, sizes)
     for row, split in enumerate(split_of.tolist()):
       name, tags = self._index.name_of(row), self._index.tags_of(row)
       try:
@@ -221,7 +222,7 @@ def _check_index(meta, config_data, folder, place, split):
         '--config.data.board.bad_limit_frac=1 (as for a folder that holds a part of the pictures '
         f'that its metadata tell of){way_out}')
   for name in ('train', split):
-    if not meta['sizes'][splits.SPLITS.index(name)]:
+    if not meta['sizes'][SPLITS.index(name)]:
       raise UserError(f'the {name} split is empty: {meta["description"]}. Change what leaves '
                       'pictures out, or config.data.valid_frac and test_frac')
   if not meta['tag_names']:

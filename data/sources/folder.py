@@ -36,6 +36,7 @@ class FolderSource:
   """
 
   truth_keys = ('tags',)
+  max_ignored = 0
 
   def __init__(self, folder, rows, tag_names, max_tags, fingerprint, description, contents=None):
     self.tag_names = tag_names

@@ -107,8 +107,7 @@ def build_phantom(config_data, split: str, poll=None) -> PhantomSource:
   if config_data.labels not in LABELS:
     raise UserError(f"data.labels is '{config_data.labels}'; choices with data.source=phantom: "
                     f"{', '.join(LABELS)}")
-  settings = {name: getattr(config_data, name) for name in prepare.SETTINGS
-              if name != 'image_size_px'}
+  settings = {name: getattr(config_data, name) for name in prepare.SETTINGS}
   settings['image_size_px'] = config_data.drawn_size_px or config_data.image_size_px
   prepare.prepare_phantom(types.SimpleNamespace(**settings), config_data.dir, poll)
   return PhantomSource(settings, config_data.dir, split, labels=config_data.labels)

@@ -10,7 +10,7 @@ import numpy as np
 from data.batch import MOST_CONTENTS, Content, Contents, count_by_tags_of
 from data.content_splits import SPLITS, count_words
 from data.scans import open_scan
-from data.scans.groups import few_words, find_groups, split_scans
+from data.scans.groups import few_words, split_scans
 from data.scans.opened import MOST_BYTES, OpenedScans
 from data.scans.scan import Settings, read_settings
 from data.scans.survey import Survey, Surveyed, endings_words, formats_words, survey_folder
@@ -129,9 +129,9 @@ def build_scans(config_data, split: str, poll=lambda: None) -> ScanSource:
 def _list_files(survey, scans, rows, grouped) -> list[ScanFile]:
   used = dict(zip((scan.name for scan in scans),
                   np.bincount(rows[:, 0], minlength=len(scans)).tolist(), strict=True))
-  groups = find_groups(survey.scans)
-  return [ScanFile(scan.name, grouped.split_of[scan.name], groups[scan.name], scan.format,
-                   scan.window, len(scan.fullness), used.get(scan.name, 0), scan.name not in used)
+  return [ScanFile(scan.name, grouped.split_of[scan.name], grouped.group_of[scan.name],
+                   scan.format, scan.window, len(scan.fullness), used.get(scan.name, 0),
+                   scan.name not in used)
           for scan in survey.scans]
 
 

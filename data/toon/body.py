@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.toon import face, palette
+from data.toon import face, palette, props, skeleton
 from data.toon.canvas import capsule, ellipse
 from data.toon.shading import blob, both_sides, shaded
 
@@ -43,7 +43,7 @@ def draw_arm(wear, side):
   slim = 0.0 if figure.gender == 'girl' else 0.018
   upper = capsule(shoulder, elbow, 0.115 + slim, 0.095 + slim)
   fore = capsule(elbow, wrist, 0.095 + slim, 0.075 + slim)
-  hand = wrist + (wrist - elbow) / np.linalg.norm(wrist - elbow) * 0.09
+  hand = skeleton.hand_of(wear.joints, side, 0.09)
   canvas.group((upper, fore, ellipse(*hand, 0.105, 0.11)), figure.skin_rgb)
   wear.draw_sleeve(side, shoulder, elbow, wrist)
 
@@ -51,8 +51,7 @@ def draw_arm(wear, side):
 def draw_fingers(wear, sides):
   """The fingers of a hand closed around what it holds."""
   for side in sides:
-    elbow, wrist = (np.array(wear.joints[part, side]) for part in ('elbow', 'wrist'))
-    hand = wrist + (wrist - elbow) / np.linalg.norm(wrist - elbow) * 0.07
+    hand = skeleton.hand_of(wear.joints, side, props.GRIP)
     wear.canvas.fill(ellipse(*hand, 0.1, 0.085), wear.figure.skin_rgb)
     for step in (-0.035, 0.01, 0.05):
       wear.canvas.crease([hand + (0.02, step), hand + (0.09, step)], wear.figure.skin_rgb, 0.5)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from data.joints import MIRRORED_JOINTS
 from data.toon import body, clothes, face, hair, headwear, props, skeleton
 from data.toon.canvas import ellipse
 
@@ -45,7 +46,7 @@ def draw_figure(canvas, dice, scene, figure) -> np.ndarray:
   points = skeleton.coco_points(joints, figure.turn) @ canvas.matrix.T + canvas.offset
   canvas.place(*frame[:2])
   canvas.line_scale = frame[2]
-  return points[list(skeleton.MIRRORED)] if figure.mirror else points
+  return points[list(MIRRORED_JOINTS)] if figure.mirror else points
 
 
 def _place(canvas, scene, figure):

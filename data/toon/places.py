@@ -4,14 +4,10 @@ import numpy as np
 
 from data.toon import palette, patterns, scenery
 from data.toon.canvas import ellipse
+from data.toon.scenery import box
 from data.toon.shading import blob
 
-SAND, SEA, GRASS, TRUNK = (246, 222, 168), (74, 164, 214), (128, 190, 96), (128, 92, 66)
-
-
-def box(x0, y0, x1, y1):
-  """The corners of a rectangle."""
-  return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+SAND, SEA, GRASS, BOARDS = (246, 222, 168), (74, 164, 214), (128, 190, 96), (128, 92, 66)
 
 
 def thing_colour(dice, scene):
@@ -58,7 +54,7 @@ def _pattern(canvas, dice, scene):
 
 def _room(canvas, dice, scene):
   wall = palette.lighter(dice.one_of(scene.palette), dice.between(0.3, 0.75))
-  floor = palette.mix(TRUNK, dice.one_of(scene.palette), 0.3)
+  floor = palette.mix(BOARDS, dice.one_of(scene.palette), 0.3)
   canvas.fill(box(-1, -1, 2, 2), wall, 0)
   if dice.chance(0.5):
     for x in np.arange(-0.3, 1.4, 0.16):

@@ -2,21 +2,17 @@
 
 import numpy as np
 
-from data.toon import palette, patterns
+from data.toon import palette, patterns, skeleton
 from data.toon.canvas import capsule, ellipse, smooth
 from data.toon.shading import blob, mirrored, shaded
 
 STEEL, WOOD, WAFER, YELLOW = (206, 214, 228), (142, 96, 60), (226, 170, 100), (252, 214, 84)
+GRIP = 0.07  # from the wrist to the middle of a closed hand
 
 
 def holding_sides(figure):
   """The sides whose hands hold something."""
   return (1, -1) if figure.hold == 'book' else (1,)
-
-
-def _hand(joints, side=1):
-  elbow, wrist = np.array(joints['elbow', side]), np.array(joints['wrist', side])
-  return wrist + (wrist - elbow) / np.linalg.norm(wrist - elbow) * 0.07
 
 
 def draw_seat(canvas, figure, joints):
@@ -34,7 +30,7 @@ def draw_behind(canvas, figure, joints):
   """The part of a held thing that is behind the head: the canopy of an umbrella."""
   if figure.hold != 'umbrella':
     return
-  x, y = _hand(joints)
+  x, y = skeleton.hand_of(joints, 1, GRIP)
   with canvas.local(x, y, -12):
     canvas.fill(np.array([(-0.025, 0.2), (0.025, 0.2), (0.025, -1.5), (-0.025, -1.5)]), WOOD)
     rim = np.array([(1.1, -0.95), (0.74, -1.03), (0.37, -0.95), (0, -1.03), (-0.37, -0.95),
@@ -50,7 +46,7 @@ def draw_behind(canvas, figure, joints):
 def draw_held(canvas, figure, joints):
   """The held thing in front of the body; the hand is closed over it afterwards."""
   if figure.hold in HELD:
-    x, y = _hand(joints)
+    x, y = skeleton.hand_of(joints, 1, GRIP)
     HELD[figure.hold](canvas, figure, x, y)
 
 

@@ -14,7 +14,8 @@ SKIES = {'day': ((104, 176, 240), (206, 234, 252)), 'sunset': ((126, 92, 168), (
 LEAF, TRUNK, WOOD = (92, 158, 88), (122, 88, 64), (176, 130, 88)
 
 
-def _box(x0, y0, x1, y1):
+def box(x0, y0, x1, y1):
+  """The corners of a rectangle."""
   return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
 
 
@@ -69,7 +70,7 @@ def window(canvas, dice, scene, x, y):
   curtain = dice.one_of(scene.palette)
   with own_light(canvas):
     top, low = SKIES[scene.time]
-    canvas.fill(_box(x, y, x + wide, y + high), palette.mix(top, low, 0.4), 0)
+    canvas.fill(box(x, y, x + wide, y + high), palette.mix(top, low, 0.4), 0)
     if scene.time == 'night':
       for n in range(7):
         canvas.fill(ellipse(x + dice.between(0.03, wide), y + dice.between(0.02, 0.3),
@@ -94,22 +95,22 @@ def shelf(canvas, dice, scene, x, y):
   colours = scene.palette + tuple(palette.HAIR.values())
   while place < x + wide - 0.05:
     thick, high = dice.between(0.022, 0.045), dice.between(0.09, 0.15)
-    canvas.fill(_box(place, y - high, place + thick, y), dice.one_of(colours), 0.8)
+    canvas.fill(box(place, y - high, place + thick, y), dice.one_of(colours), 0.8)
     place += thick + (0.03 if dice.chance(0.15) else 0.002)
-  canvas.fill(_box(x, y, x + wide, y + 0.025), WOOD)
+  canvas.fill(box(x, y, x + wide, y + 0.025), WOOD)
 
 
 def poster(canvas, dice, scene, x, y):
   """A framed picture of a star, a heart or a hill."""
   wide, high = dice.between(0.12, 0.18), dice.between(0.15, 0.22)
-  canvas.fill(_box(x, y, x + wide, y + high), palette.lighter(dice.one_of(scene.palette), 0.5))
+  canvas.fill(box(x, y, x + wide, y + high), palette.lighter(dice.one_of(scene.palette), 0.5))
   shape = dice.one_of((patterns.STAR, patterns.HEART, ellipse(0, 0, 0.8)))
   canvas.fill(shape * wide * 0.32 + (x + wide / 2, y + high / 2), dice.one_of(scene.palette), 0.6)
 
 
 def lamp(canvas, dice, scene, x):
   """A standing lamp."""
-  canvas.fill(_box(x - 0.008, 0.4, x + 0.008, 0.88), palette.INK, 0)
+  canvas.fill(box(x - 0.008, 0.4, x + 0.008, 0.88), palette.INK, 0)
   with own_light(canvas):
     canvas.glow(x, 0.36, 0.2, (255, 236, 170), 0.6)
     canvas.fill(np.array([(x - 0.05, 0.28), (x + 0.05, 0.28), (x + 0.09, 0.42), (x - 0.09, 0.42)]),
@@ -138,13 +139,13 @@ def sofa(canvas, dice, scene, x):
 def house(canvas, dice, scene, x, y, wide):
   """A house front with windows, lit at night, and perhaps an awning."""
   wall = palette.mix(dice.one_of(scene.palette), (222, 208, 196), 0.5)
-  canvas.fill(_box(x, y, x + wide, 1.0), wall, 0.7)
+  canvas.fill(box(x, y, x + wide, 1.0), wall, 0.7)
   columns = 3 if wide > 0.3 else 2
   lit = (255, 226, 130) if scene.time == 'night' else (176, 208, 232)
   for row in range(int((0.7 - y) / 0.13)):
     for column in range(columns):
       x0 = x + wide * (column + 0.25) / columns
-      pane = _box(x0, y + 0.05 + 0.13 * row, x0 + wide * 0.5 / columns, y + 0.13 + 0.13 * row)
+      pane = box(x0, y + 0.05 + 0.13 * row, x0 + wide * 0.5 / columns, y + 0.13 + 0.13 * row)
       if scene.time == 'night' and dice.chance(0.6):
         with own_light(canvas):
           canvas.fill(pane, lit, 0)
@@ -154,12 +155,12 @@ def house(canvas, dice, scene, x, y, wide):
     canvas.fill(np.array([(x + 0.02, 0.66), (x + wide - 0.02, 0.66), (x + wide, 0.73),
                           (x, 0.73)]), dice.one_of(scene.palette), 0.7)
   if scene.snow:
-    canvas.fill(_box(x - 0.01, y - 0.025, x + wide + 0.01, y + 0.01), palette.WHITE, 0)
+    canvas.fill(box(x - 0.01, y - 0.025, x + wide + 0.01, y + 0.01), palette.WHITE, 0)
 
 
 def street_lamp(canvas, dice, scene, x):
   """A lamp on a pole; it shines at night."""
-  canvas.fill(_box(x - 0.009, 0.3, x + 0.009, 0.9), (70, 74, 88), 0)
+  canvas.fill(box(x - 0.009, 0.3, x + 0.009, 0.9), (70, 74, 88), 0)
   with own_light(canvas):
     if scene.time == 'night':
       canvas.glow(x, 0.28, 0.22, (255, 230, 150), 0.7)

@@ -10,7 +10,6 @@ import math
 import numpy as np
 
 SHOULDER_Y = 0.76
-MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 # Angles in degrees from straight down, outwards positive: (upper arm, fore-arm).
 ARMS = {
@@ -70,6 +69,12 @@ def make_skeleton(figure, body) -> dict:
     names = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
     joints.update({(name, side): point for name, point in zip(names, arm + leg, strict=True)})
   return joints
+
+
+def hand_of(joints, side, beyond) -> np.ndarray:
+  """The middle of a hand, so far beyond the wrist."""
+  elbow, wrist = np.array(joints['elbow', side]), np.array(joints['wrist', side])
+  return wrist + (wrist - elbow) / np.linalg.norm(wrist - elbow) * beyond
 
 
 def coco_points(joints, turn) -> np.ndarray:

@@ -11,6 +11,7 @@ import string
 import numpy as np
 
 from nets.keras_names.layout import LEAVES
+from nets.options import IMAGENET_STD
 
 KERAS_NAMES = {f'tf_efficientnet_b{size}': f'EfficientNetB{size}' for size in range(8)}
 
@@ -21,7 +22,6 @@ _INNER = {
   'depthwise_norm': 'bn', 'squeeze_excite/reduce': 'se_reduce',
   'squeeze_excite/expand': 'se_expand', 'project_conv': 'project_conv',
   'project_norm': 'project_bn'}
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def to_keras(variant, path):
@@ -55,5 +55,5 @@ def get_pixel_constants(mean, variance):
     variance: [3], the file's 'normalization/variance'.
   """
   mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-  std = variance if np.allclose(variance, _IMAGENET_STD) else np.sqrt(variance)
+  std = variance if np.allclose(255 * variance, IMAGENET_STD) else np.sqrt(variance)
   return tuple((255 * mean).tolist()), tuple((255 * std).tolist())

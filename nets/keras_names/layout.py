@@ -2,8 +2,8 @@
 
 import numpy as np
 
-STATISTICS = {'mean': 'moving_mean', 'var': 'moving_variance'}
-LEAVES = {'kernel': 'kernel', 'scale': 'gamma', 'bias': 'beta', **STATISTICS}  # of a BatchNorm
+LEAVES = {'kernel': 'kernel', 'scale': 'gamma', 'bias': 'beta',  # the bias of a BatchNorm
+          'mean': 'moving_mean', 'var': 'moving_variance'}
 
 
 def to_keras_array(path, value):

@@ -17,4 +17,4 @@ def to_timm(variant, path):
   del variant
   front, *layers, leaf = path
   names = ('bn' if name == 'norm' else name for name in layers)
-  return '.'.join((_FRONTS.get(front) or front.capitalize(), *names, LEAVES[leaf]))
+  return '.'.join((_FRONTS.get(front, front.capitalize()), *names, LEAVES[leaf]))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-STATISTICS = {'mean': 'running_mean', 'var': 'running_var'}
-LEAVES = {'kernel': 'weight', 'scale': 'weight', 'bias': 'bias', **STATISTICS}
+LEAVES = {'kernel': 'weight', 'scale': 'weight', 'bias': 'bias',
+          'mean': 'running_mean', 'var': 'running_var'}
 
 
 def to_timm_array(path, value):
@@ -20,7 +20,7 @@ def to_timm_array(path, value):
   if path[-1] != 'kernel':
     return value
   if value.ndim == 2:
-    return value.T[..., None, None] if _is_pointwise(path) else value.T
+    return value.T[..., None, None] if 'squeeze_excite' in path else value.T
   return np.transpose(value, (3, 2, 0, 1))
 
 
@@ -28,10 +28,6 @@ def from_timm_array(path, value):
   """Turns an array of timm's into our layout: the inverse of `to_timm_array`."""
   if path[-1] != 'kernel':
     return value
-  if value.ndim == 2 or _is_pointwise(path):
+  if value.ndim == 2 or 'squeeze_excite' in path:
     return value.reshape(value.shape[:2]).T
   return np.transpose(value, (2, 3, 1, 0))
-
-
-def _is_pointwise(path):
-  return 'squeeze_excite' in path
