@@ -52,9 +52,6 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   _check(config, workdir)
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
-    if jax.process_count() > 1:
-      raise UserError(f'an audit over {jax.process_count()} processes is not supported; start it '
-                      'on one host')
     own = records.absolute(workdir) / 'audit'
     folder = records.absolute(output) if output else own
     if config.audit.folds:
@@ -103,8 +100,7 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[Part]:
     raise UserError(f"the nets of --job=audit would start from the run net.init_from names, "
                     f"'{config.net.init_from}', which may have learned from the pictures that they "
                     "are to judge; add --config.net.init_from=''")
-  if not (records.absolute(workdir) / 'config.json').exists():  # else the workdir of a run
-    workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
+  workdir_lib.keep_config(workdir, config)
   remote.make_folder(folder)
   count, parts = config.audit.folds, []
   with Lock(folder):

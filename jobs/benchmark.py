@@ -2,7 +2,6 @@
 
 import jax
 
-from errors import UserError
 from train_lib import devices
 from train_lib.preemption import Preemption
 from train_lib.reporting import counted, say
@@ -36,16 +35,15 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   with Preemption() as preemption:
     cache_dir = config.runtime.cache_dir or 'off'
     devices.set_up_jax(cache_dir)
-    wanted = cases.make_cases(config)
-    if jax.default_backend() == 'cpu' and config.small_page and config.benchmark.nets:
-      say('this sweep is made for TPUs and GPUs; '
-          f'--config={config.small_page} takes minutes here')
-    folder = records.absolute(output or workdir)
-    if folder.exists() and not folder.is_dir():
-      raise UserError(f'{folder} is a file; name a folder with --output=')
+    wanted, folder = cases.make_cases(config), records.absolute(output or workdir)
+    rows.check_folder(folder)
+    if jax.default_backend() == 'cpu' and config.small_page and config.job == 'benchmark':
+      say('the settings of this page are made for TPUs and GPUs; those of '
+          f'--config={config.small_page} for a CPU')
+    cases.check_nets(wanted)
     remote.make_folder(folder)
     with Lock(folder), bench.open_bench(preemption.check) as measuring:
-      table = rows.Table(folder, rows.describe_environment(cache_dir))
+      table = rows.Table(folder, rows.describe_environment(cache_dir), wanted)
       missing = [case for case in wanted if table.find(case) is None]
       if len(missing) < len(wanted):
         say(f'kept from an earlier start in {folder}: {len(wanted) - len(missing)} of '

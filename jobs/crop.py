@@ -48,7 +48,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     folder = records.local_folder(output or os.path.join(workdir, 'crop'), 'cropped pictures')
     records.check_outside(folder / 'pictures', input)
     source = build_inputs.build_picture_source(input)
-    _check_kept(input, source, folder / 'pictures')
+    names = [*source.names, *(name for name, _ in build_inputs.other_files(input))]
+    build_inputs.check_no_others(folder / 'pictures', names, f"that '{input}' has not")
     finder = PeopleFinder(config, workdir)
     say(f'looking for the person in each of {len(source):,} pictures with step '
         f'{finder.trained.step}')
@@ -71,17 +72,6 @@ def _check(crop, input) -> None:
                                    ('least_joints', crop.least_joints, 2, 17)):
     if not least <= value <= most:
       raise UserError(f'crop.{name} is {value}; expected {least} to {most}')
-
-
-def _check_kept(input, source, folder) -> None:
-  """Raises UserError where pictures of another input would stay among those of this one."""
-  names = {*source.names, *(name for name, _ in build_inputs.other_files(input))}
-  kept = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*')
-                if path.is_file())
-  strange = [name for name in kept if name not in names]
-  if strange:
-    raise UserError(f"'{folder}' holds {len(strange):,} files that '{input}' has not, such as "
-                    f"'{strange[0]}'; take them away, or name another folder with --output=")
 
 
 def _write_pictures(config, source, boxes, found, folder, preemption) -> list[tuple]:

@@ -83,8 +83,7 @@ def _open_folder(config, workdir, output):
   if output:
     folder = records.absolute(output)
   else:
-    if not (records.absolute(workdir) / 'config.json').exists():  # else the workdir of a run
-      workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
+    workdir_lib.keep_config(workdir, config)
     folder = records.absolute(workdir) / 'inspect'
   remote.make_folder(folder)
   return folder

@@ -175,7 +175,7 @@ def build_archive(tmp_path, **changes):
   return build(tmp_path / 'archive', tmp_path / 'cache', **changes)
 
 
-def contents(source, names=None):
+def contents(source):
   """{content of a picture: its tags' names}, which is what a training set comes to."""
   return {source[i]['image_bytes']: {source.tag_names[tag] for tag in source[i]['tags']}
           for i in range(len(source))}

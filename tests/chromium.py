@@ -1,4 +1,4 @@
-"""A browser without a window, driven through a pipe by its own protocol."""
+"""A browser without a window, driven through a pipe by its own protocol; or one page, dumped."""
 
 import fcntl
 import itertools
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome')
@@ -13,6 +14,17 @@ PATH = next(filter(None, map(shutil.which, NAMES)), '')
 FIRST_FREE = 10                   # of the numbers of files; it reads from 3 and writes to 4
 FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-pipe', '--no-first-run',
          '--disable-dev-shm-usage', '--disable-background-networking')
+
+
+def dump(path, *flags) -> str:
+  """The document that a page has become by its scripts. Args: path: of the HTML file."""
+  profile = path.with_name('browser')
+  done = subprocess.run(
+      [PATH, '--headless=new', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=3000',
+       *flags, f'--user-data-dir={profile}', '--dump-dom', path.as_uri()],
+      capture_output=True, text=True, timeout=60, check=True)
+  shutil.rmtree(profile, ignore_errors=True)
+  return done.stdout
 
 
 class Browser:

@@ -11,6 +11,7 @@ import pytest
 
 from data import SOURCES, crew
 from data.prepared import remove_half_drawn
+from tests.faults.runs import is_alive
 
 KILLED = """
 import json, multiprocessing, os, signal, sys, types
@@ -60,18 +61,10 @@ def check_killed(name, settings, folder):
   assert not list(folder.rglob('dataset_info.json'))
   workers = [int(word) for word in done.stdout.split()]
   deadline = time.monotonic() + 5
-  while any(map(_is_running, workers)) and time.monotonic() < deadline:
+  while any(map(is_alive, workers)) and time.monotonic() < deadline:
     time.sleep(0.05)
-  assert not any(map(_is_running, workers))
+  assert not any(map(is_alive, workers))
   assert len(workers) == crew.count_cores() or crew.count_cores() == 1
   leftovers = list((folder / name).rglob('incomplete.*'))
   remove_half_drawn(next((folder / name).glob('*-seed0')))
   assert leftovers and not list((folder / name).rglob('incomplete.*'))
-
-
-def _is_running(pid):
-  try:
-    with open(f'/proc/{pid}/stat') as file:
-      return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
-  except FileNotFoundError:
-    return False

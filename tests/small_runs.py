@@ -6,7 +6,8 @@ import numpy as np
 import optax
 
 from train_lib.state import TrainState
-from train_lib.storage.checkpoints import Checkpoints, state_digest
+from train_lib.storage.checkpoints import Checkpoints
+from train_lib.trees import state_digest
 
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3))
 

@@ -27,5 +27,5 @@ def test_both_give_the_same_and_every_call_is_counted():
 
 
 def test_spread_stands_beside_the_median():
-  assert onnx_speed.in_words([0.003, 0.001, 0.002]) == '2.0 (1.0 to 3.0)'
-  assert onnx_speed.in_words([]) == '-'
+  assert onnx_speed.in_ms([0.003, 0.001, 0.002]) == '2.00 (1.00 to 3.00)'
+  assert onnx_speed.in_ms([]) == '-'

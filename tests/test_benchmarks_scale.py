@@ -79,8 +79,8 @@ def test_a_step_is_its_parts_one_after_another():
 
 
 @pytest.mark.parametrize('longest, bound', [
-    ('arithmetic', 'arithmetic'), ('activations', 'activations in memory'), ('update', 'update'),
-    ('reduce', 'all-reduce'), ('read', 'cores that read'), ('handed', 'handing over')])
+    ('arithmetic', 'arithmetic'), ('activations', 'activations'), ('update', 'update'),
+    ('reduce', 'all-reduce'), ('read', 'reading'), ('handed', 'handing over')])
 def test_a_step_says_what_bounds_it(longest, bound):
   names = [field.name for field in dataclasses.fields(Step)]
   step = Step(**{**dict.fromkeys(names, 1.0), longest: 10.0})
@@ -130,6 +130,13 @@ def test_another_plan_is_checked():
     scale_costs.changed_plan(['bach=64'])
   with pytest.raises(UserError, match='is no int'):
     scale_costs.changed_plan(['batch=many'])
+  for word in ('batch=0', 'pictures=-1', 'slow_frac=nan', 'core_frac=inf'):
+    with pytest.raises(UserError, match=f'--plan {word}: expected a number above 0'):
+      scale_costs.changed_plan([word])
+  assert scale_costs.changed_plan(['valid_frac=0']).valid_frac == 0
+  parts = json.loads((DOCS / 'scale_parts.json').read_text())
+  with pytest.raises(UserError, match="'x' was not measured; choices: drawn, 256 px; photographs"):
+    scale_costs.make_blocks(parts, dataclasses.replace(Plan(), stored='x'))
 
 
 def test_hosts_that_read_the_same_picture_are_told():

@@ -271,7 +271,7 @@ def test_notes_of_steps_are_not_trusted(tmp_path, note):
   step.mkdir(parents=True)
   (step / 'weights').write_bytes(b'1')
   manifest.write_manifest(step, {'step': 5, 'metrics': {}, 'config_digest': '', 'tree': {}})
-  steps = StepFolder(step.parent, keep_last=1, best_metric='', best_is='max', keep_every=0)
+  steps = StepFolder(step.parent, keep_last=1, best_metric='', keep_every=0)
   (tmp_path / 'best.json').write_text(note)
   refusal(steps.find, 'best')
   (step.parent / 'last.json').write_text(note)

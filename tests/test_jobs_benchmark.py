@@ -9,10 +9,10 @@ import jax
 import pytest
 
 import jobs
-from configs import pose, tagger, throughput, vae
+from configs import pose, saved, tagger, throughput, vae
 from errors import UserError
 from tests.small_exports import one_block
-from train_lib import build_data, preemption
+from train_lib import build_data, preemption, workdir
 from train_lib.storage import records
 from train_lib.throughput import bench, cases, costs, peaks, rows, steps, whole_loop
 from train_lib.training import build_training
@@ -88,7 +88,6 @@ def test_a_finished_benchmark_says_so_and_a_folder_of_one_may_become_a_run(folde
   config.train.accumulate_steps = 2
   assert run(config, folder)['rows'] == before
   assert f'kept from an earlier start in {folder}: 1 of 1 row;' in capsys.readouterr().out
-  from train_lib import workdir
   workdir.open_workdir(folder, tagger.get_config('smoke'))
 
 
@@ -120,6 +119,32 @@ def test_a_row_that_does_not_fit_is_kept_and_others_go_on(tmp_path, monkeypatch,
   assert 'infer_samples_per_sec' not in found[0] and 'does not fit' in capsys.readouterr().out
 
 
+def test_memory_that_runs_out_before_any_program_runs_is_one_row_and_others_go_on(
+    tmp_path, monkeypatch):
+  device_batches = steps.device_batches
+
+  def small_device(training, batch, rows):
+    if rows > 8:
+      raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes')
+    return device_batches(training, batch, rows)
+  monkeypatch.setattr(steps, 'device_batches', small_device)
+  config = small_config(parts=('infer',))
+  config.benchmark.batch_sizes = (16, 0)
+  large, found = run(config, tmp_path)['rows']
+  assert large['error'] == 'does not fit into memory (more than there is)'
+  assert 'error' not in found and found['infer_batch_size'] == 8
+
+
+@pytest.mark.parametrize('page, job, hint', [
+    ('configs/throughput.py:cpu', 'benchmark', True), ('configs/tagger.py:demo', 'train', False)])
+def test_a_small_page_is_named_where_it_is_a_sweep(tmp_path, monkeypatch, capsys, page, job, hint):
+  config = small_config(parts=('input',))
+  config.small_page, config.job, config.benchmark.nets = page, job, ('se_resnet_tiny',)
+  monkeypatch.setattr(bench.Bench, 'measure', lambda self, case: rows.begin_row(case))
+  run(config, tmp_path)
+  assert (f'those of --config={page} for a CPU' in capsys.readouterr().out) == hint
+
+
 @pytest.mark.parametrize('change, message', [
     ({'nets': ('resnet',)}, "no net 'resnet'"),
     ({'nets': ('vae_conv_64',)}, "the benchmark's row 'vae_conv_64': "),
@@ -144,6 +169,17 @@ def test_mistakes_are_told(tmp_path, change, message):
   assert not (tmp_path / 'new').exists()
 
 
+def test_a_run_is_measured_as_its_config_says_and_stays_as_it_is(tmp_path, monkeypatch):
+  config = tagger.get_config('smoke')
+  config.train.batch_size = 24
+  workdir.save_config(records.absolute(tmp_path) / 'config.json', config)
+  before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+  monkeypatch.setattr(bench.Bench, 'measure', lambda self, case: rows.begin_row(case))
+  row, = run(saved.get_config(str(tmp_path)), tmp_path)['rows']
+  assert (row['model'], row['asked_batch_size']) == (config.net.name, 24)
+  assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
 def test_a_batch_in_no_parts_is_refused(tmp_path):
   config = small_config()
   config.train.accumulate_steps = 0
@@ -151,10 +187,15 @@ def test_a_batch_in_no_parts_is_refused(tmp_path):
     run(config, tmp_path / 'new')
 
 
-def test_a_file_in_place_of_the_folder_is_told(tmp_path):
+def test_a_folder_that_cannot_be_is_told_before_nets_are_traced(tmp_path, monkeypatch):
+  traced = []
+  monkeypatch.setattr(cases, 'check_nets', traced.append)
   (tmp_path / 'taken').write_text('')
   with pytest.raises(UserError, match='is a file; name a folder'):
     run(small_config(), tmp_path / 'taken')
+  with pytest.raises(UserError, match='taken/new cannot be written into'):
+    run(small_config(), tmp_path / 'taken' / 'new')
+  assert traced == []
 
 
 def test_a_sweep_is_every_net_with_every_batch_and_number_of_devices():
@@ -166,6 +207,7 @@ def test_a_sweep_is_every_net_with_every_batch_and_number_of_devices():
       (net, batch, devices) for net in config.benchmark.nets for batch in (8, 0)
       for devices in (1, 4)]
   assert len({case.digest for case in found}) == 8
+  assert found[1].digest_on(1) == found[0].digest != found[2].digest
   assert {case.config.data.image_size_px for case in found if case.net[0] == 'v'} == {224}
 
 

@@ -88,6 +88,18 @@ def interrupt():
   raise InterruptedError
 
 
+def test_a_batch_of_unreadable_pictures_takes_no_row_away():
+  test = Split(9, 2)
+  read = test.make_batch
+
+  def make_batch(k):
+    batch = read(k)
+    return {**batch, 'mask': np.zeros_like(batch['mask'])} if k else batch
+
+  test.make_batch = make_batch
+  assert list(measure(test=test).rows) == ['net', 'most frequent class', 'colour histogram']
+
+
 def test_there_is_no_regression_of_one_class_or_of_too_many(monkeypatch, capsys):
   one = Split(20, 0, shares=(1.0,))
   assert class_baselines.fit(make_task(), one, lambda: None) == {}

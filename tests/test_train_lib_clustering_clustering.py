@@ -106,7 +106,7 @@ def test_names_make_a_dataset_that_a_classifier_reads(monkeypatch, tmp_path, pic
       'warm', 'Cold, or so'}
   assert all(('red/' in path) == (name == 'warm') for path, name in labels.items())
   assert not any('blue/' in path for path in labels)
-  links = [path for path in (folder / 'labelled').rglob('*.png')]
+  links = list((folder / 'labelled').rglob('*.png'))
   assert len(links) == 12 and all(path.is_symlink() and path.exists() for path in links)
   assert {path.name for path in (folder / 'folders').iterdir() if path.is_dir()} == {
       *(f'{number:03d}{name}' for number, name in enumerate(_suffixes(folder)))}

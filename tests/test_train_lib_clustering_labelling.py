@@ -56,6 +56,7 @@ def test_names_are_read_as_spreadsheets_save_them(tmp_path, text):
     ('cluster,name\nx,cat\n', "line 2 of .*: 'x' is no number of a cluster"),
     ('cluster,name\n-1,noise\n', "'-1' is no number of a cluster"),
     ('cluster,name\n1,cat\n1,dog\n', "line 3 of .*: '1' stands there twice"),
+    ('cluster,name\n\n1,"two\nlines"\n\nx,dog\n', "line 6 of .*: 'x' is no number"),
     ('cluster,name\n1,"cat\n2,dog\n', 'is no CSV file'),
     (b'cluster,name\n1,\xff\n', 'is not UTF-8')])
 def test_a_file_of_names_that_cannot_be_understood_is_told(tmp_path, text, words):

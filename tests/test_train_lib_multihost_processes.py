@@ -2,17 +2,15 @@
 
 import json
 import os
-import pathlib
 import signal
-import socket
 import subprocess
 import sys
 
 import pytest
 
+from tests.faults.runs import MANY_THREADS, ROOT, ended, free_port
 from train_lib.multihost.processes import agree, everywhere, gather, in_turn
 
-ROOT = pathlib.Path(__file__).parent.parent
 JOIN = '''
 import json, os, pathlib, sys, time
 import numpy as np
@@ -113,15 +111,13 @@ with Preemption() as preemption:
 '''
 
 
-def start(script, folder):
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    port = probe.getsockname()[1]
-  environment = {**os.environ, 'JAX_PLATFORMS': 'cpu', 'NPROC': '8'}
+def start_two(script, *arguments, **options):
+  """Two processes that run a script. Args: arguments: what follows rank and port of each."""
+  port = free_port()
+  environment = {**os.environ, **MANY_THREADS, 'JAX_PLATFORMS': 'cpu'}
   environment.pop('XLA_FLAGS', None)
-  return [subprocess.Popen([sys.executable, '-c', script, str(rank), str(port), str(folder)],
-                           stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
-          for rank in range(2)]
+  return [subprocess.Popen([sys.executable, '-c', script, *map(str, (rank, port, *arguments))],
+                           cwd=ROOT, env=environment, **options) for rank in range(2)]
 
 
 def line(process, word):
@@ -132,15 +128,9 @@ def line(process, word):
 
 
 def test_two_processes_tell_each_other_what_one_of_them_found(tmp_path):
-  processes = start(TALKS, tmp_path)
-  try:
-    for process in processes:
-      process.communicate(timeout=120)
-  finally:
-    for process in processes:
-      process.kill()
-      process.wait()
-  assert [process.returncode for process in processes] == [0, 0]
+  processes = start_two(TALKS, tmp_path)
+  with ended(*processes):
+    assert [process.wait(120) for process in processes] == [0, 0]
   zero, one = (
     [json.loads(text) for text in (tmp_path / f'said-{rank}.jsonl').read_text().splitlines()]
     for rank in range(2))
@@ -172,7 +162,7 @@ def test_two_processes_tell_each_other_what_one_of_them_found(tmp_path):
 def test_a_signal_to_one_of_two_processes_stops_both_at_the_same_saved_step(tmp_path):
   begin = 0
   for signum in (signal.SIGTERM, signal.SIGINT):
-    processes = start(TRAINS, tmp_path / 'checkpoints')
+    processes = start_two(TRAINS, tmp_path / 'checkpoints', stdout=subprocess.PIPE, text=True)
     try:
       assert [line(process, 'begins') for process in processes] == [begin, begin]
       processes[1].send_signal(signum)

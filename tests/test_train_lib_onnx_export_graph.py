@@ -3,7 +3,6 @@
 import collections
 import sys
 
-import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 import nets
 from errors import UserError
 from nets import layers
-from tests.test_nets_contract import abstract
+from tests.drawn_nets import draw_variables
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
@@ -27,23 +26,7 @@ SIZE_PX = 64
 def tagger():
   """The smallest tagger as a function of pictures."""
   net = nets.build_net('se_resnet_tiny', 5)
-  variables = random_variables(net, SIZE_PX)
-  return make_function(net, variables)
-
-
-def random_variables(net, size, channels=3):
-  """Variables with which every layer does something, as after training."""
-  rng = np.random.default_rng(0)
-  def draw(path, leaf):
-    noise = rng.normal(size=leaf.shape).astype(np.float32)
-    if path[-1] == 'kernel':
-      return noise * np.float32((1.6 / np.prod(leaf.shape[:-1])) ** 0.5)
-    if path[-1] == 'var':
-      return 1 + 0.3 * np.abs(noise)
-    return noise * np.float32(0.1) + (path[-1] in ('scale', 'gamma'))
-  leaves = flax.traverse_util.flatten_dict(abstract(net, size, channels=channels)[1])
-  return flax.traverse_util.unflatten_dict(
-    {path: draw(path, leaf) for path, leaf in leaves.items()})
+  return make_function(net, draw_variables(net, (SIZE_PX, SIZE_PX, 3)))
 
 
 def make_function(net, variables):
@@ -145,7 +128,7 @@ def preprocessed(net, variables, size):
 
 def test_preprocessing_and_sigmoid_stand_in_the_graph():
   net = nets.build_net('se_resnet_tiny', 5)
-  function = preprocessed(net, random_variables(net, SIZE_PX), SIZE_PX)
+  function = preprocessed(net, draw_variables(net, (SIZE_PX, SIZE_PX, 3)), SIZE_PX)
   model = build_model(function, make_inputs(image=(112, 112, 3)), ('probabilities',))
   def rows(batch):
     return {'image': np.random.default_rng(batch).integers(
@@ -187,11 +170,6 @@ def test_a_package_that_is_not_installed_is_named(package, use, model, monkeypat
     use(model)
 
 
-def test_an_old_opset_is_refused():
-  with pytest.raises(UserError, match='opset 12 is older'):
-    build_model(lambda x: x, make_inputs(x=(4,)), ('y',), opset=12)
-
-
 NETS = {
   'se_resnet18': 64, 'legacy_se_resnet18': 64, 'legacy_se_resnet50': 64, 'se_resnet_tagger': 64,
   'inception_v3': 139, 'inception_v3_keras': 75, 'inception_v3_mixed8': 75, 'efficientnet_b0': 64,
@@ -205,7 +183,7 @@ NETS = {
 def test_every_family_agrees(name):
   net, size = nets.build_net(name, 5), NETS[name]
   channels = len(nets.get_variant(name).mean)
-  function = make_function(net, random_variables(net, size, channels))
+  function = make_function(net, draw_variables(net, (size, size, channels)))
   model = build_model(function, make_inputs(image=(size, size, channels)), ('output',))
   check_model(model, function, lambda batch: make_rows(batch, size, channels))
 

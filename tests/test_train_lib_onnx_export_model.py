@@ -21,7 +21,7 @@ def export(path, config, run):
     (tagger, 'smoke', {'image_size_px': 32}, {'probabilities': (CLASSES,)}),
     (fashion, 'smoke', {'image_size_px': 32}, {'probabilities': (CLASSES,)}),
     (vae, 'smoke', {}, {'reconstruction': (64, 64, 1), 'mean': None, 'logvar': None}),
-    pytest.param(pose, 'small', {'image_size_px': 64}, {'heatmaps': (16, 12, 17)},
+    pytest.param(pose, 'small', {'image_size_px': 128}, {'heatmaps': (32, 24, 17)},
                  marks=pytest.mark.slow)])
 def test_a_net_of_each_task_is_exported_with_what_stands_before_and_behind_it(
     tmp_path, page, preset, data, outputs):

@@ -145,20 +145,15 @@ def make_rows(batch):
   return {'x': np.random.default_rng(batch).normal(size=(batch, *SHAPE)).astype(np.float32)}
 
 
-def build(function, shape=SHAPE, **options):
-  count = len(jax.tree.leaves(jax.eval_shape(function, np.zeros((2, *shape), np.float32))))
+def build(function):
+  count = len(jax.tree.leaves(jax.eval_shape(function, np.zeros((2, *SHAPE), np.float32))))
   names = tuple(f'y{place}' for place in range(count))
-  return build_model(function, make_inputs(x=shape), names, **options)
+  return build_model(function, make_inputs(x=SHAPE), names)
 
 
 @pytest.mark.parametrize('name', ALL)
 def test_an_operation_gives_in_onnx_what_it_gives_in_jax(name):
-  assert check_model(build(ALL[name]), ALL[name], make_rows, batches=(3,), tolerance=1e-5) >= 0
-
-
-@pytest.mark.parametrize('name', ['reduce_max', 'mean', 'any', 'prod', 'softmax'])
-def test_reductions_are_right_in_a_newer_opset(name):
-  check_model(build(ALL[name], opset=20), ALL[name], make_rows, batches=(2,), tolerance=1e-5)
+  check_model(build(ALL[name]), ALL[name], make_rows, batches=(3,), tolerance=1e-5)
 
 
 def test_what_has_no_operator_is_named_with_its_place():

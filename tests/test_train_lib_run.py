@@ -8,7 +8,7 @@ import numpy as np
 from tests import small_loops
 from tests.small_loops import make_config, run_loop
 from train_lib import run
-from train_lib.storage.checkpoints import state_digest
+from train_lib.trees import state_digest
 
 
 class Shorter(small_loops.Training):

@@ -92,6 +92,12 @@ def test_thumbnails_come_by_number_alone(alike_view):
     assert client.get(f'/thumbnails/{row}').status_code == 404
 
 
+def test_a_thumbnail_is_small_and_keeps_its_shape(alike_view, monkeypatch):
+  monkeypatch.setattr(alike, 'THUMBNAIL_PX', 5)
+  assert open_ids(alike_view)[2] == 'blue/2.png'                             # 10 times 8 px
+  assert decode(client_of(alike_view).get('/thumbnails/2').content).shape == (4, 5, 3)
+
+
 def test_a_picture_that_has_gone_is_told(alike_view, monkeypatch):
   monkeypatch.setattr(type(alike_view._collection), 'read_picture', lambda self, row: None)
   answer = client_of(alike_view).get('/thumbnails/1')

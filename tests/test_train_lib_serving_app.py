@@ -7,7 +7,6 @@ import pytest
 
 from tests.served import HOST, Client, SizeView, make_app, picture
 from train_lib.serving import app as serving_app
-from train_lib.serving.calls import Call
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
 HTML = b'<!doctype html><script>alert(1)</script>'
@@ -233,12 +232,9 @@ def test_a_failure_here_is_told_without_what_failed():
     def answer(self, uploads, options):
       raise RuntimeError('/home/somebody/secret')
 
-    def calls(self):
-      return {'/api/none': Call('GET', 'nothing', lambda given, options: {'none': given})}
   client = make_client(Broken())
   answer = post(client, picture())
   assert 'terminal' in error_of(answer, 500) and 'secret' not in answer.text
-  assert client.get('/api/none').json() == {'none': None}
 
 
 def test_the_page_needs_nothing_from_elsewhere():

@@ -82,7 +82,7 @@ def test_a_dicom_file_is_read_whatever_its_name(scan_view, tmp_path):
 @pytest.mark.parametrize('content', [b'junk', b'', b'\x1f\x8bjunk', bytes(128) + b'DICMjunk'])
 def test_what_is_no_scan_is_told(scan_view, content):
   [row] = scan_view.answer([Upload('x', content)], {})
-  assert row['path'] == 'x' and row['error'] and str(scan_view) not in row['error']
+  assert row['path'] == 'x' and row['error'] and '.scan' not in row['error']  # no place of ours
 
 
 def test_latent_numbers_are_decoded(scan_view):

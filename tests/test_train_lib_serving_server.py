@@ -1,6 +1,7 @@
 """A real server on a real port: many at once, slow ones, hostile ones, and how it ends."""
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 from errors import UserError
 from tests.served import HOST, SizeView, make_app, picture, running
-from train_lib.serving import server
+from train_lib.serving import guard, server
 
 ROOT = pathlib.Path(__file__).parent.parent
 LIMIT = 2 ** 20
@@ -107,14 +108,13 @@ def test_hostile_requests_leave_it_answering(address):
 
 def test_slow_clients_do_not_keep_others_waiting(address):
   host, port = address.removeprefix('http://').split(':')
-  slow = [socket.create_connection((host, int(port))) for _ in range(50)]
-  for connection in slow:
-    connection.sendall(head(address, 'Content-Length: 5000') + b'half of it')
-  start = time.monotonic()
-  assert answers(address)
-  assert time.monotonic() - start < 2
-  for connection in slow:
-    connection.close()
+  with contextlib.ExitStack() as slow:
+    for _ in range(50):
+      connection = slow.enter_context(socket.create_connection((host, int(port))))
+      connection.sendall(head(address, 'Content-Length: 5000') + b'half of it')
+    start = time.monotonic()
+    assert answers(address)
+    assert time.monotonic() - start < guard.SILENCE_SEC / 3
 
 
 def test_too_many_that_wait_are_told_to_come_again():
@@ -143,7 +143,7 @@ def test_who_has_gone_costs_no_time_of_the_net():
           time.sleep(0.005)
       assert first.result().status_code == 200
     assert answers(address)
-  assert len(view.asked) < 5
+  assert len(view.asked) < 10       # of 22
 
 
 def test_nothing_is_written(address, tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ def test_a_key_that_is_needed_is_named_when_it_is_not_there():
   assert find_misfit({'step': 3}, FORM, ['step', 'rates']) == 'rates'
 
 
-def test_fields_of_a_file_are_refused_in_a_sentence_with_the_wrong_one(tmp_path, monkeypatch):
+def test_fields_of_a_file_are_refused_in_a_sentence_with_the_wrong_one(tmp_path):
   path = tmp_path / 'a.json'
   for content, words in (('{"sums": {"a": []}}', r'sums\.a is'), ('[]', 'expected a JSON object'),
                          ('{"sums": {"a": NaN}}', r'sums\.a is'), ('{}', 'step is missing')):

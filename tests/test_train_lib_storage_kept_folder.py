@@ -95,6 +95,20 @@ def test_what_no_run_has_read_for_a_month_goes(tmp_path):
   assert not old.exists() and read.exists() and (tmp_path / 'mine').exists()
 
 
+def test_an_old_folder_that_may_not_be_removed_is_no_obstacle(tmp_path, monkeypatch):
+  old, _ = keep(tmp_path, {'a': 1}, write('x'))
+  os.utime(old, (0, 0))
+  rmtree = kept_folder.shutil.rmtree
+
+  def refuse(path, **options):
+    if path == old:
+      raise PermissionError(13, 'Permission denied', str(path))
+    rmtree(path, **options)
+
+  monkeypatch.setattr(kept_folder.shutil, 'rmtree', refuse)
+  assert keep(tmp_path, {'a': 2}, write('y'))[1]['told'] == 'y' and old.exists()
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='--config.runtime.features_dir='):

@@ -140,8 +140,10 @@ def test_a_record_of_another_config_or_other_data_is_refused(tmp_path):
     read(tmp_path / 'adam', row)
 
 
-def test_what_holds_no_record_is_told(tmp_path):
-  records.write_json(tmp_path / 'adam' / 'x.json', {'a': 1})
+@pytest.mark.parametrize('text', ['{"a": 1}', '[]', '{', None])
+def test_what_holds_no_record_is_told(tmp_path, text):
+  cell = saved(tmp_path / 'adam', make_row(), learning_rate='0.003')
+  records.write_text(cells.cell_path(tmp_path / 'adam', 0.003, 0), text or json.dumps(cell))
   with pytest.raises(UserError, match='is no record of a cell; delete it'):
     read(tmp_path / 'adam', make_row())
 

@@ -1,5 +1,7 @@
 """Tests of train_lib/studies/curvature.py: the sharpness of a loss against the dense Hessian."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from nets.conv import Conv, conv_form
-from train_lib.studies.curvature import largest_eigenvalue, top_of_tridiagonal
+from train_lib.studies.curvature import top_of_tridiagonal, tridiagonal
 
 
 class SmallNet(nn.Module):
@@ -32,6 +34,11 @@ def small_problem():
     return ((output - wanted) ** 2).sum(axis=1).mean()
 
   return loss, variables['params']
+
+
+def largest_eigenvalue(loss, params, key, steps):
+  return top_of_tridiagonal(*jax.jit(functools.partial(tridiagonal, loss, steps=steps))(
+      params, key))
 
 
 def dense_eigenvalues(loss, params):

@@ -6,8 +6,9 @@ import pytest
 
 from errors import UserError
 from tests.small_replicas import NUM_STEPS, small_config, use_small_net
+from tests.test_train_lib_studies_curvature import largest_eigenvalue
 from train_lib import build_data, device_data, evaluation, parallel
-from train_lib.studies import curvature, replicas
+from train_lib.studies import replicas
 from train_lib.studies.side_by_side import SideBySide
 from train_lib.training import build_training
 
@@ -142,7 +143,7 @@ def test_sharpness_is_that_of_the_training_loss_on_the_first_pictures(folder):
     variables = {'params': params, 'batch_stats': replica(states.batch_stats, 2)}
     return training.task.loss(variables, batch, rngs)[0]
 
-  wanted = curvature.largest_eigenvalue(loss, replica(states.params, 2), jax.random.key(0), 4)
+  wanted = largest_eigenvalue(loss, replica(states.params, 2), jax.random.key(0), 4)
   found = engine.sharpness(states)
   assert found[2] == pytest.approx(wanted, rel=1e-4) and wanted > 0
   assert found[0] == found[1] != pytest.approx(found[2], rel=1e-3)

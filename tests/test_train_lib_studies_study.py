@@ -111,6 +111,11 @@ def test_classifiers_are_compared_by_their_accuracy():
   assert 'accuracy' in title and 'threshold' not in title
 
 
+def test_a_bar_in_the_name_of_a_row_does_not_part_its_cell():
+  table = study.summarise({'a|b': {'0': {'macro_f1_tuned': 0.1}}}, 'tagging')
+  assert study.format_study(table, 'tagging').endswith('| a\\|b | 0.1000 |  | 1 |')
+
+
 def test_every_task_has_figures_to_compare_runs_by():
   assert set(study.FIGURES) == set(TASKS)
 

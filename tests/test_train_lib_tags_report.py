@@ -9,6 +9,7 @@ import pytest
 from flax import linen as nn
 from sklearn.metrics import f1_score
 
+from train_lib import baselines as shared
 from train_lib import parallel
 from train_lib.evaluation import Evaluator
 from train_lib.tags import baselines, report
@@ -150,11 +151,23 @@ def test_regression_gives_each_tag_its_probability():
 
 
 def test_learning_takes_no_more_training_pictures_than_it_needs(monkeypatch):
-  monkeypatch.setattr(baselines, 'MOST_PICTURES', 100)
+  monkeypatch.setattr(shared, 'MOST_PICTURES', 100)
   train = Split(800, 0)
   baselines.fit(make_task(), train, lambda: None)
   assert train.read[0] == 0 and train.read[-1] == 99 and 10 <= len(train.read) <= 13
   assert max(np.diff(train.read)) <= 10
+
+
+def test_a_batch_of_unreadable_pictures_takes_no_row_away():
+  test = Split(50, 2)
+  read = test.make_batch
+
+  def make_batch(k):
+    batch = read(k)
+    return {**batch, 'mask': np.zeros_like(batch['mask'])} if k == 0 else batch
+
+  test.make_batch = make_batch
+  assert list(measure(test=test).rows) == ['net', 'constant', 'colour histogram', 'oracle']
 
 
 def test_many_tags_need_no_training_picture_and_no_table_of_them():

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import types
 
 import pytest
 
@@ -14,17 +13,23 @@ from train_lib.throughput import report, rows
 HERE = {'sources': 'a', 'versions': {'jax': '1'}, 'devices': {'kind': 'cpu', 'count': 1}}
 
 
-def case(digest='x'):
-  return types.SimpleNamespace(digest=digest)
+class Case:
+  """One that is known by the name of its settings. Args: devices: of the row."""
+
+  def __init__(self, settings='x', devices=1):
+    self.settings, self.devices, self.digest = settings, devices, f'{settings} on {devices}'
+
+  def digest_on(self, devices):
+    return Case(self.settings, devices).digest
 
 
-def row(digest='x', **figures):
-  return {'model': 'net', 'img_size': 32, 'dtype': 'float32', 'devices': 1, 'asked_batch_size': 8,
-          'config_digest': digest, **figures}
+def row(settings='x', devices=1, **figures):
+  return {'model': 'net', 'img_size': 32, 'dtype': 'float32', 'devices': devices,
+          'asked_batch_size': 8, 'config_digest': Case(settings, devices).digest, **figures}
 
 
-def open_table(folder, environment=HERE):
-  return rows.Table(records.absolute(folder), environment)
+def open_table(folder, environment=HERE, cases=()):
+  return rows.Table(records.absolute(folder), environment, cases)
 
 
 def test_columns_have_timms_names():
@@ -54,18 +59,18 @@ def test_no_figure_is_left_out_of_the_csv(tmp_path):
 def test_rows_that_are_there_are_found_again(tmp_path):
   open_table(tmp_path).add(row('x'))
   again = open_table(tmp_path)
-  assert again.find(case('x'))['model'] == 'net' and again.find(case('y')) is None
+  assert again.find(Case('x'))['model'] == 'net' and again.find(Case('y')) is None
 
 
 def test_rows_of_other_versions_are_put_aside(tmp_path, capsys):
   open_table(tmp_path).add(row('x'))
   table = open_table(tmp_path, {**HERE, 'versions': {'jax': '2'}})
-  assert table.find(case('x')) is None and 'since versions changed' in capsys.readouterr().out
+  assert table.find(Case('x')) is None and 'since versions changed' in capsys.readouterr().out
   table.add(row('y'))
   before = json.loads((tmp_path / 'benchmark.1.json').read_text())
   assert before['environment'] == HERE and len(before['rows']) == 1
   assert [one['config_digest'] for one in open_table(
-      tmp_path, {**HERE, 'versions': {'jax': '2'}}).rows] == ['y']
+      tmp_path, {**HERE, 'versions': {'jax': '2'}}).rows] == [Case('y').digest]
 
 
 def test_a_damaged_file_is_told(tmp_path):
@@ -74,12 +79,32 @@ def test_a_damaged_file_is_told(tmp_path):
     open_table(tmp_path)
 
 
-def test_more_devices_are_compared_with_the_fewest(tmp_path):
-  table = open_table(tmp_path)
-  for devices, rate in ((1, 100.0), (2, 90.0), (4, 60.0)):
-    table.add({**row(str(devices), train_samples_per_sec_per_device=rate), 'devices': devices})
-  table.add({**row('other', train_samples_per_sec_per_device=5.0), 'devices': 4, 'img_size': 64})
-  assert [one.get('train_scaling_frac') for one in table.rows] == [None, 0.9, 0.6, None]
+def test_more_devices_are_compared_with_the_fewest_in_whatever_order_they_come(tmp_path):
+  table = open_table(tmp_path, cases=[Case(devices=devices) for devices in (4, 1, 2)])
+  for devices, rate in ((4, 60.0), (1, 100.0), (2, 90.0)):
+    table.add(row(devices=devices, train_samples_per_sec_per_device=rate))
+  assert [one.get('train_scaling_frac') for one in table.rows] == [0.6, None, 0.9]
+  again = open_table(tmp_path, cases=[Case(devices=4)])                 # the others were kept
+  again.write()
+  assert json.loads((tmp_path / 'benchmark.json').read_text())['rows'][0][
+      'train_scaling_frac'] == 0.6
+
+
+def test_rows_that_differ_in_more_than_devices_are_not_compared(tmp_path):
+  table = open_table(tmp_path, cases=[Case('seven workers', 1), Case('adam', 4)])
+  table.add(row('seven workers', train_samples_per_sec_per_device=100.0))
+  table.add(row('adam', devices=4, train_samples_per_sec_per_device=5.0))
+  assert 'train_scaling_frac' not in table.rows[1]
+
+
+def test_a_folder_is_tried_before_anything_is_made_in_it(tmp_path):
+  rows.check_folder(records.absolute(tmp_path / 'new' / 'deep'))
+  assert list(tmp_path.iterdir()) == []
+  (tmp_path / 'taken').write_text('')
+  with pytest.raises(UserError, match='taken is a file; name a folder with --output='):
+    rows.check_folder(records.absolute(tmp_path / 'taken'))
+  with pytest.raises(UserError, match='taken/deep cannot be written into'):
+    rows.check_folder(records.absolute(tmp_path / 'taken' / 'deep'))
 
 
 def test_the_table_names_rows_and_says_what_was_not_measured(tmp_path, capsys):

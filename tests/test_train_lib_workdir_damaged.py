@@ -35,8 +35,7 @@ def make_config():
 
 
 def steps_of(folder):
-  return StepFolder(folder / 'checkpoints', keep_last=1, best_metric='', best_is='max',
-                    keep_every=0)
+  return StepFolder(folder / 'checkpoints', keep_last=1, best_metric='', keep_every=0)
 
 
 def read_config(folder):

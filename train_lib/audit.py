@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from errors import Diverged
+from train_lib.evaluation import check_numbers
 
 AVERAGE_PICTURES = 5              # as many take part in what is usual of a rare tag
 LEAST = 1e-7                      # a probability below it says no more
@@ -120,9 +120,7 @@ def _survey(blocks, exclusive):
   num_rows, total, listed, total_listed = 0, 0.0, 0, 0.0
   wrong, known = {'false': 0, 'missing': 0}, True
   for block in blocks:
-    if not np.isfinite(block.probabilities).all():
-      raise Diverged('the net gives values that are not numbers: training has diverged; train it '
-                     'again with a lower optimizer.learning_rate or set optimizer.clip_norm')
+    check_numbers(block.probabilities)
     num_rows += len(block.rows)
     belief = _belief(block)                                                    # [B, T]
     rows, tags = np.nonzero(block.labels)

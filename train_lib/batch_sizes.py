@@ -13,14 +13,19 @@ WORTH = 1.05                      # times as many pictures/s, or the smaller bat
 
 
 def resolve(name: str, batch_size: int, mesh) -> int:
-  """The number of rows of a config's key; 0 is `USUAL`, rounded up to what the devices share.
+  """The number of rows of a config's key; 0 is `usual`.
 
   Raises: UserError: another number that the devices cannot share evenly.
   """
   if batch_size == 0:
-    return -(-USUAL // mesh.size) * mesh.size
+    return usual(mesh)
   parallel.check_batch_size(name, batch_size, mesh)
   return batch_size
+
+
+def usual(mesh) -> int:
+  """USUAL, rounded up to what the devices share evenly."""
+  return -(-USUAL // mesh.size) * mesh.size
 
 
 def round_up(number: int, mesh) -> int:
@@ -52,7 +57,7 @@ def find(run: Callable[[int], None], number: int, mesh) -> tuple[int, float]:
     if rate < WORTH * fastest:
       break
     best, fastest, rows = rows, rate, 2 * rows
-  return (best, fastest) if fastest else (min(round_up(number, mesh), resolve('', 0, mesh)), 0.0)
+  return (best, fastest) if fastest else (min(round_up(number, mesh), usual(mesh)), 0.0)
 
 
 def _rate(run, rows: int) -> float:

@@ -1,7 +1,7 @@
 """From a folder that a person hands over to pictures and scans that a net can see, and back."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,6 @@ def build_picture_source(path: str) -> PictureFiles:
 def build_given_source(given) -> Given:
   """Pictures that a program hands over. Args: given: as of `data.given.Given`."""
   return Given(given)
-
-
-def take(source, indices):
-  """Some of the pictures of a folder or of a program, in this order, as a source."""
-  return source.take(indices)
 
 
 def build_picture_loader(config, source, batch_size: int) -> Loader:
@@ -161,6 +156,21 @@ def unfit_scan(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def other_files(path: str) -> list:
   """(name, path) of the files under a folder that are no pictures, as `data.sources.pictures`."""
   return pictures.other_files(path)
+
+
+def check_no_others(folder: Path, names: Iterable[str], whose: str) -> None:
+  """Raises UserError where a folder that is written into holds files besides those of this command.
+
+  Files whose name begins with a dot, such as one that a kill has left half written, do not count.
+
+  Args: names: relative to the folder, of the files that may be there; whose: the others are, such
+    as "that 'photos' has not".
+  """
+  paths = (path for path in folder.rglob('*') if path.is_file() and path.name[:1] != '.')
+  others = sorted({path.relative_to(folder).as_posix() for path in paths} - set(names))
+  if others:
+    raise UserError(f"'{folder}' holds {len(others):,} files {whose}, such as '{others[0]}'; take "
+                    'them away, or name another folder with --output=')
 
 
 def encode_picture(image, ending: str) -> bytes:

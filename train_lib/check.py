@@ -12,8 +12,8 @@ from train_lib.poses import heatmaps
 from train_lib.tasks import get_task, missing_tags
 from train_lib.trees import flatten_names
 from train_lib.weights import weights
+from train_lib.weights.weight_sources import check_checkpoint
 
-CHECKPOINTS = ('latest', 'best')
 PIXELS = ('net', 'train')
 DRAWN_LABELS = {'toon': 'identity or garment', 'phantom': 'finding'}
 
@@ -36,8 +36,7 @@ def check_config(config) -> None:
   optimizers.build_optimizer(config.optimizer, num_steps=1)
   _check_optimizer(config.optimizer)
   build_data.build_pipeline(config, train=True)
-  if config.checkpoint not in CHECKPOINTS:
-    raise UserError(f"checkpoint is '{config.checkpoint}'; choices: {', '.join(CHECKPOINTS)}")
+  check_checkpoint('checkpoint', config.checkpoint)
   if config.loss.over_tags not in ('sum', 'mean'):
     raise UserError(f"loss.over_tags is '{config.loss.over_tags}'; choices: sum, mean")
   if config.data.flipped_share and config.data.source != 'toon':
@@ -80,6 +79,9 @@ def _check_persons(config) -> None:
   if persons.cut != 'none':
     raise UserError(f"data.persons.cut is '{persons.cut}', which is for other tasks: a pose net "
                     'cuts every person out by a box')
+  if config.data.implications != 'listed':
+    raise UserError(f"data.implications is '{config.data.implications}', which is about tags, and "
+                    "a pose net learns joints; leave it at 'listed'")
   if pose.refine not in heatmaps.REFINEMENTS:
     raise UserError(f"pose.refine is '{pose.refine}'; choices: {', '.join(heatmaps.REFINEMENTS)}")
   _check_off(config, 'a pose net')

@@ -57,7 +57,7 @@ def load(config, source, what: str, mesh, *, keys: tuple[str, ...],
     UserError: the split takes more than a share of the memory.
   """
   loader = build_data.build_loader(config, source, train=False, batch_size=config.eval.batch_size,
-                              keys=keys)
+                                   keys=keys)
   _check_size(loader, what, mesh)
   batches = []
   for batch in loader.batches(0, loader.num_batches):

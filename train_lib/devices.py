@@ -8,7 +8,10 @@ import jax
 
 
 def set_up_jax(cache_dir: str) -> None:
-  """Args: cache_dir: of compiled programs; '' is the user's cache folder, 'off' keeps none."""
+  """Has compiled programs kept, and of JAX's messages the errors alone shown.
+
+  Args: cache_dir: of the programs; '' is the user's cache folder, 'off' keeps none.
+  """
   logging.getLogger('jax').setLevel(logging.ERROR)
   if cache_dir == 'off':
     return

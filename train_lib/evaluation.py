@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from errors import Diverged
 from train_lib import parallel
 from train_lib.multihost import apart, distributed
 
@@ -64,7 +65,7 @@ class Evaluator:
     predicted, sums = self._run(variables, parallel.put_batch(self.mesh, batch))
     return fetch(predicted), jax.device_get(sums)
 
-  def predictions(self, variables, loader, poll: Callable[[], None] = lambda: None,
+  def predictions(self, variables, loader, poll: Callable[[], None],
                   fetch: Callable = parallel.to_host):
     """Yields (host batch, its predictions as numpy, its sums) for each batch of a loader.
 
@@ -101,6 +102,13 @@ class Evaluator:
     thresholds = self.task.tune(collected) if thresholds is None else thresholds
     return Outcome(self.task.measure(totals, collected, thresholds), collected, thresholds,
                    pictures_per_sec=int(totals['examples']) / max(spent_sec, 1e-9))
+
+
+def check_numbers(values: np.ndarray) -> None:
+  """Raises Diverged where some of what a net gave is no number, or infinite."""
+  if not np.isfinite(values).all():
+    raise Diverged('the net gives values that are not numbers: training has diverged; lower '
+                   'optimizer.learning_rate or set optimizer.clip_norm')
 
 
 def gather(truth, mask, ids):

@@ -158,9 +158,12 @@ def _fill(arrays, parts, task, mesh, variables, loader, poll, taps, dtype, width
   rest, first_unsaved, saved = [], done, time.monotonic()
   for number, (batch, found) in enumerate(
       stream_features(task, mesh, variables, loader, taps, done, poll), done):
-    if np.abs(found).max() > np.finfo(dtype).max:
-      raise UserError(f'features are as large as {np.abs(found).max():.3g}, more than {dtype} can '
-                      'hold; keep them as float32')
+    largest = np.abs(found).max()               # NaN where one is
+    if not np.isfinite(largest):
+      raise UserError('the net gives features that are not numbers; choose other weights for it')
+    if largest > np.finfo(dtype).max:
+      raise UserError(f'features are as large as {largest:.3g}, more than {dtype} can hold; keep '
+                      'them as float32')
     first = number * len(found)
     features[first:first + len(found)] = found[:loader.num_examples - first]
     rest.append({key: value for key, value in batch.items() if key != 'image'})

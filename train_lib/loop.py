@@ -15,7 +15,7 @@ from train_lib.divergence import Divergence, pass_over
 from train_lib.metrics_log import MetricsLog
 from train_lib.multihost import distributed
 from train_lib.preemption import Preempted
-from train_lib.reporting import Progress, say
+from train_lib.reporting import Progress, counted, say
 from train_lib.storage import records
 from train_lib.tracing import Trace
 from train_lib.watchdog import COMPILE_SEC
@@ -208,8 +208,8 @@ def note_bad_images(workdir, loader) -> None:
   fresh = [row for row in loader.bad_images.drain() if row['id'] not in known]
   if fresh:
     records.append_jsonl(path, fresh)
-    say(f'{len(fresh)} pictures cannot be read, such as {fresh[0]["id"]} ({fresh[0]["reason"]}); '
-        f'{path} lists them')
+    say(f'{counted(len(fresh), "picture")} cannot be read, such as {fresh[0]["id"]} '
+        f'({fresh[0]["reason"]}); {path} lists them')
 
 
 def device_batches(training, start: int, stop: int, ahead: int):

@@ -16,10 +16,11 @@ from train_lib.goodput import Goodput
 from train_lib.multihost import distributed, group, processes
 from train_lib.reporting import say
 from train_lib.storage import records
-from train_lib.storage.checkpoints import Checkpoints, state_digest
+from train_lib.storage.checkpoints import Checkpoints
 from train_lib.storage.lock import Lock
 from train_lib.trained import stored_pixels
 from train_lib.training import build_training, load_initial, with_features
+from train_lib.trees import state_digest
 from train_lib.watchdog import COMPILE_SEC, Watchdog
 
 

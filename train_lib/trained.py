@@ -11,10 +11,10 @@ from train_lib import build, build_data, data_record, evaluation, parallel
 from train_lib import workdir as workdir_lib
 from train_lib.export import exported
 from train_lib.storage import remote
-from train_lib.storage.checkpoints import Checkpoints
-from train_lib.tasks import get_task
 from train_lib.trees import params_digest
 from train_lib.weights import weights
+from train_lib.weights.weight_account import few
+from train_lib.weights.weight_sources import check_checkpoint, open_checkpoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +48,7 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
     UserError: there is no run, no checkpoint, or the list of tags is not that of the checkpoint.
   """
   folder = workdir_lib.existing_workdir(workdir)
-  if checkpoint not in ('latest', 'best'):
-    raise UserError(f"checkpoint is '{checkpoint}'; choices: latest, best")
+  check_checkpoint('checkpoint', checkpoint)
   if exported.is_exported(folder):
     return _open_exported(config, folder)
   if not (folder / 'tags.json').exists():
@@ -57,8 +56,7 @@ def open_trained(config, workdir, checkpoint: str) -> Trained:
                     '--job=train began, or of one run of a study')
   tags = data_record.read_tags(folder)
   names, categories = tuple(tags['names']), tuple(tags['categories'])
-  checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
-                            keep_best_metric=get_task(config.task).best_metric)
+  checkpoints = open_checkpoints(folder, config.task)
   variables, step = checkpoints.restore_variables(checkpoint)
   outputs = variables['params']['head']['kernel'].shape[-1] if 'head' in variables['params'] else 0
   if outputs and outputs != len(names):
@@ -109,13 +107,8 @@ def check_tags(trained: Trained, source) -> None:
   if tuple(source.tag_names) == trained.tag_names:
     return
   here, there = set(source.tag_names), set(trained.tag_names)
-  parts = [f'only in the {where}: {_few(sorted(names))}' for where, names in
+  parts = [f'only in the {where}: {few(sorted(names), most=5)}' for where, names in
            (('data', here - there), ('checkpoint', there - here)) if names]
   raise UserError('the tags of the data are not those of the checkpoint '
                   f'({"; ".join(parts) or "the same tags in another order"}); use the data that '
                   'the run was trained on, or train a new run')
-
-
-def _few(names: list[str], most: int = 5) -> str:
-  rest = f' and {len(names) - most} more' if len(names) > most else ''
-  return ', '.join(names[:most]) + rest

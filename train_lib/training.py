@@ -134,7 +134,7 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
       config.train.num_epochs * len(source) / config.train.batch_size)
   task = _build_task(config, source, learned, pixels, num_steps, poll)
   loader = build_data.build_loader(config, learned, train=True, batch_size=config.train.batch_size,
-                              keys=('image', *_training_keys(config, task)))
+                                   keys=('image', *_training_keys(config, task)))
   picture = {'image': jnp.asarray(build_data.blank_pictures(config))}
   init = jax.jit(task.init)       # so that the net is traced once for all that asks
   key = parallel.put_whole(mesh, jax.random.key(config.seed))

@@ -109,4 +109,3 @@ def run_id(config, workdir) -> str:
   first = workdir_lib.read_run(workdir)['starts'][0]
   text = json.dumps([first, workdir_lib.run_digest(workdir, config)], sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
-

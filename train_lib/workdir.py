@@ -117,15 +117,11 @@ def diff_configs(old, new, defaults=None) -> list[str]:
   old, new = _flat(_config_json(old)), _flat(_config_json(new))
   lines = []
   for path in sorted(old.keys() | new.keys()):
-    if path not in new:
-      lines.append(f'{path}: {old[path]} -> (no such key)')
-    elif path not in old and path in defaults:
-      if new[path] != defaults[path]:
-        lines.append(f'{path}: absent (default {defaults[path]}) -> {new[path]}')
-    elif path not in old:
-      lines.append(f'{path}: (no such key) -> {new[path]}')
-    elif old[path] != new[path]:
-      lines.append(f'{path}: {old[path]} -> {new[path]}')
+    before, after = (values.get(path, '(no such key)') for values in (old, new))
+    if path not in old and path in defaults:
+      before = after if after == defaults[path] else f'absent (default {defaults[path]})'
+    if before != after:
+      lines.append(f'{path}: {before} -> {after}')
   return lines
 
 
@@ -148,13 +144,12 @@ def open_workdir(path, config, named=None) -> epath.Path:
       something else. Until a checkpoint is saved, nothing can be mixed and any config may follow.
   """
   path = absolute(path)
-  saved = path / 'config.json'
   check_is_run(path)
   if path.exists() and not path.is_dir():
     raise UserError(f'--workdir={path} is a file; name a folder.')
-  if saved.exists():
+  if (path / 'config.json').exists():
     if any((path / 'checkpoints').glob('*')):
-      _check_config(path, load_config(saved), config, named or path)
+      _check_config(path, load_config(path / 'config.json'), config, named or path)
   elif path.exists() and any(entry.name not in OURS and not entry.name.startswith(OTHERS)
                              for entry in path.iterdir()):
     raise UserError(
@@ -163,6 +158,15 @@ def open_workdir(path, config, named=None) -> epath.Path:
   else:
     make_folder(path)
   return path
+
+
+def keep_config(path, config) -> None:
+  """Writes config.json into a workdir without one, so that later jobs need the workdir alone.
+
+  Args, Raises: as those of `open_workdir`.
+  """
+  if not (absolute(path) / 'config.json').exists():
+    save_config(open_workdir(path, config) / 'config.json', config)
 
 
 def begin_run(path, config, *, config_name: str) -> None:
@@ -192,8 +196,7 @@ def check_is_run(path) -> None:
 
 
 def existing_workdir(path) -> epath.Path:
-  """Returns the folder of a run that was begun, or of an exported net; UserError when there is
-  none."""
+  """Returns the folder of a run, or of an exported net; UserError when there is none."""
   path = absolute(path)
   if not (path / 'config.json').exists():
     raise UserError(f'{path} is not the folder of a run: it has no config.json; name the --workdir '

@@ -8,10 +8,11 @@ import dataclasses
 import json
 import os
 import pathlib
-import resource
 import signal
 import time
 import types
+
+from tests import full_disk as disk
 
 FOREVER_SEC = 1000.0
 MOST_FILE_BYTES = 200_000          # logs are smaller, and the parameters of a checkpoint larger
@@ -128,12 +129,8 @@ def full_disk(step: int) -> None:
   def limited(self, saved, *args):
     if saved != step:
       return write(self, saved, *args)
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_BYTES, old[1]))
-    try:
+    with disk.full_disk(MOST_FILE_BYTES):
       return write(self, saved, *args)
-    finally:
-      resource.setrlimit(resource.RLIMIT_FSIZE, old)
 
   Checkpoints._write = limited
 

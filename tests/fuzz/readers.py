@@ -47,6 +47,7 @@ MOST_VALUES = 100_000             # of an array of weights that is read
 SETTINGS = Settings('auto', 2, MAX_PIXELS)
 SOME = 4                          # one of so many inputs goes through what takes long
 REFUSALS = (UserError, DecodeError, manifest.Damaged)
+SOUND_MANIFEST = seeds.workdir()[1][1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,11 +201,11 @@ def _read_steps(folder, path, variant):
   step.mkdir(parents=True, exist_ok=True)
   (step / 'weights').write_bytes(b'12345')
   (step / manifest.NAME).write_bytes(
-      path.read_bytes() if variant == 1 else _read_steps.sound)
+      path.read_bytes() if variant == 1 else SOUND_MANIFEST)
   last = step.parent / 'last.json'
   last.write_bytes(path.read_bytes() if variant == 3 else b'{"step": 5}')
   for metric in ('valid/loss', ''):
-    steps = StepFolder(step.parent, keep_last=1, best_metric=metric, best_is='min', keep_every=0)
+    steps = StepFolder(step.parent, keep_last=1, best_metric=metric, keep_every=0)
     for name in ('best', 'latest'):
       try:
         steps.find(name)
@@ -219,7 +220,6 @@ def _read_steps(folder, path, variant):
       entry.rmdir()
 
 
-_read_steps.sound = seeds.workdir()[1][1]
 _JSON = mutate.mutate_json, mutate.mutate_bytes
 _TABLE = mutate.mutate_table, mutate.mutate_bytes
 _ANY = (mutate.mutate_json, mutate.mutate_table, mutate.mutate_bytes)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from train_lib.baselines import Baseline, by_colours, colour_histograms, even_batches
 from train_lib.classes.class_collector import ClassCollector, Collected
 from train_lib.reporting import say
-from train_lib.tags.baselines import Baseline, colour_histogram, even_batches
 
 MOST_CLASSES = 1_000              # of a regression: beyond this it would outlast the training
 CHUNK = 1_024                     # rows of constant probabilities that are made at once
@@ -60,15 +60,12 @@ def fit(task, loader, poll: Callable[[], None]) -> dict[str, Baseline]:
     poll()
     real = batch['mask'] > 0
     labels.append(task.truth(batch)['label'][real])
-    colours += [colour_histogram(image) for image in batch['image'][real]]
+    colours.append(colour_histograms(batch['image'][real]))
   labels = np.concatenate(labels)
   if len(np.unique(labels)) < 2:
     return {}
-  regression = ColourRegression(np.stack(colours), labels, task.num_classes, poll)
-  return {'colour histogram': Baseline(
-      lambda images, truth: regression.predict(
-          np.stack([colour_histogram(image) for image in images])),
-      regression.parameters)}
+  return {'colour histogram': by_colours(
+      ColourRegression(np.concatenate(colours), labels, task.num_classes, poll))}
 
 
 class ColourRegression:

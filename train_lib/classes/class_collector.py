@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from errors import Diverged
+from train_lib.evaluation import check_numbers
 
 MOST_PICKS = 40                   # pictures of each kind
 TOP = 5                           # most probable classes that are kept of a picked picture
@@ -87,9 +87,7 @@ class ClassCollector:
       Diverged: a probability is not a number.
     """
     probabilities = predictions['probabilities']
-    if not np.isfinite(probabilities).all():
-      raise Diverged('the net gives values that are not numbers: training has diverged; lower '
-                     'optimizer.learning_rate or set optimizer.clip_norm')
+    check_numbers(probabilities)
     self._drawn_known &= 'drawn_label' in truths
     rows = np.arange(len(probabilities))
     label = np.asarray(truths['label'])

@@ -6,7 +6,7 @@ import numpy as np
 
 from train_lib.classes.class_metrics import ClassTable, Confusions, Reliability
 from train_lib.drawing import plots
-from train_lib.studies.study_panels import COLOURS, GREY, key, new_figure, plain_numbers, title
+from train_lib.drawing.panels import COLOURS, GREY, key, new_figure, title
 
 ALL_NAMED = 40                    # classes that find room with their names; of more, some are shown
 COUNTS_WRITTEN = 20               # classes whose confusion matrix has room for numbers
@@ -165,9 +165,8 @@ def f1_by_frequency(train_counts: np.ndarray, f1: np.ndarray, test_counts: np.nd
   known = (train_counts > 0) & (test_counts > 0)
   figure, panels = new_figure(1, 1, 9.0, 5.2)
   axes = panels[0, 0]
-  many = known.sum() > 300
-  axes.scatter(train_counts[known], f1[known], s=14 if many else 36, alpha=0.5 if many else 0.8,
-               color=COLOURS[0], linewidths=0, label=f'a class ({known.sum():,} of them)')
+  axes.scatter(train_counts[known], f1[known], color=COLOURS[0], linewidths=0,
+               label=f'a class ({known.sum():,} of them)', **plots.dots(known.sum()))
   middle = plots.running_median(train_counts[known], f1[known])
   if len(middle[0]) > 1:
     axes.plot(*middle, color='black', linewidth=2, label='median, by count')
@@ -176,7 +175,7 @@ def f1_by_frequency(train_counts: np.ndarray, f1: np.ndarray, test_counts: np.nd
   left_out = f' (not shown: {(~known).sum():,} that one split lacks)' if not known.all() else ''
   axes.set_xlabel('training pictures of the class' + left_out)
   axes.set_ylabel('F1 on test pictures, 0 to 1')
-  plain_numbers(axes.xaxis)
+  plots.whole_numbers(axes.xaxis)
   figure.legend(loc='outside lower center', ncols=2, frameon=False)
   title(figure, 'F1 of the classes by how often they were met in training')
   return figure

@@ -3,12 +3,11 @@
 import dataclasses
 from collections.abc import Callable
 
-from train_lib import evaluation
+from train_lib import baselines, evaluation
 from train_lib.classes import activation_map, class_baselines
 from train_lib.drawing import tables
 from train_lib.drawing.pictures import readable
 from train_lib.reporting import say
-from train_lib.tags import baselines
 
 COLUMNS = {'accuracy': 'accuracy', 'top_5_accuracy': 'top-5 accuracy',
            'macro_precision': 'macro prec.', 'macro_recall': 'macro recall',

@@ -1,8 +1,8 @@
 """What a search for alike pictures leaves: neighbours.csv and a sheet of the first ones."""
 
 import numpy as np
-from PIL import Image
 
+from train_lib.clustering.gallery import shrunk
 from train_lib.drawing.grid import CELL_PX, draw_grid
 from train_lib.drawing.pictures import save_sheet
 from train_lib.storage import records
@@ -43,12 +43,12 @@ def save_neighbours_sheet(path, queries: list[tuple], ids: list[str], clusters: 
   for name, picture, rows, similarities in queries:
     if picture is None:
       continue
-    line, words = [small(picture)], [[('plain', last_part(name))]]
+    line, words = [shrunk(picture, CELL_PX)], [[('plain', last_part(name))]]
     for row, similarity in zip(rows[:SHOWN_NEIGHBOURS], similarities, strict=False):
       poll()
       neighbour = read_picture(int(row))
       if neighbour is not None:
-        line.append(small(neighbour))
+        line.append(shrunk(neighbour, CELL_PX))
         words.append([('found', f'{similarity:.3f}, cluster {clusters[row]}'),
                       ('missed', last_part(ids[row]))])
     images.append(line)
@@ -58,13 +58,6 @@ def save_neighbours_sheet(path, queries: list[tuple], ids: list[str], clusters: 
       ['pictures, and those of the collection that are most like each',
        'green: cosine of their features to the first of the row, and their cluster'],
       texts) if images else None, path)
-
-
-def small(image: np.ndarray) -> np.ndarray:
-  """A picture no larger than a cell of a sheet: uint8 [h, w, 3]."""
-  shrunk = Image.fromarray(image)
-  shrunk.thumbnail((CELL_PX, CELL_PX))
-  return np.asarray(shrunk)
 
 
 def last_part(name: str) -> str:

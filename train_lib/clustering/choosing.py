@@ -11,7 +11,7 @@ import numpy as np
 
 from errors import UserError
 from train_lib.clustering import quality
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 
 RULES = ('silhouette', 'elbow', 'stability')
 FIRST = (2, 3)
@@ -96,7 +96,7 @@ def try_numbers(features: np.ndarray, numbers: Sequence[int], fit: Callable, *, 
     stability = quality.NAN
     if resamples:
       stability = quality.stability(features, fit, number, resamples=resamples, seed=seed,
-                                    poll=poll).mean
+                                    poll=poll)
     trials.append(Trial(number, float(found.inertia), silhouette, stability))
     say(_described(trials[-1]))
   return trials
@@ -116,7 +116,7 @@ def choose(trials: Sequence[Trial], rule: str) -> int:
 
   A number without the figure is chosen only where none has it: then the smallest.
 
-  Source: Rousseeuw 1987 (see `quality.measure`); Satopaa, Albrecht, Irwin, Raghavan, Finding a
+  Source: Rousseeuw 1987 (see `quality.silhouettes`); Satopaa, Albrecht, Irwin, Raghavan, Finding a
   "Kneedle" in a Haystack, 2011, ICDCS Workshops (differs by log k and by one knee); Ben-Hur,
   Elisseeff, Guyon 2002 (see `quality.stability`).
 
@@ -166,5 +166,4 @@ def _described(trial: Trial) -> str:
   parts = [f'inertia {trial.inertia:,.6g}', f'silhouette {trial.silhouette:.3f}']
   if np.isfinite(trial.stability):
     parts.append(f'stability {trial.stability:.3f}')
-  return (f'{trial.num_clusters:,} cluster{"s" if trial.num_clusters > 1 else ""}: '
-          f'{", ".join(parts)}')
+  return f'{counted(trial.num_clusters, "cluster")}: {", ".join(parts)}'

@@ -14,9 +14,6 @@ from train_lib.storage import records
 WRITTEN = ('clusters.json', 'clusters.csv', 'clusters.png', 'gallery.html', 'unreadable.jsonl',
            'number_of_clusters.csv', 'number_of_clusters.png')
 MOST_COMPARED = 100_000           # pictures of which near-copies are looked for, pair by pair
-TITLES = {'silhouette': 'silhouette', 'davies_bouldin': 'Davies-Bouldin', 'stability': 'stability',
-          'nmi': 'NMI', 'ari': 'ARI', 'purity': 'purity',
-          'hungarian_accuracy': 'Hungarian accuracy'}
 
 
 def write_report(collection: Collection, names: dict[int, str], mesh,
@@ -30,10 +27,13 @@ def write_report(collection: Collection, names: dict[int, str], mesh,
     poll: called often; may raise to stop.
   """
   folder, settings = collection.folder, collection.config.cluster
-  measured = measure(collection, mesh, poll)
-  counts = labelling.count_pictures(collection.clusters)
+  found = quality.silhouettes(
+      collection.features, collection.clusters, spherical=grouping.is_spherical(settings),
+      sample=settings.sample, seed=collection.config.seed)
+  measured = measure(collection, found, mesh, poll)
+  counts, facts = labelling.count_pictures(collection.clusters), _facts(measured)
   say(f'{len(counts):,} clusters of {min(counts.values(), default=0):,} to '
-      f'{max(counts.values(), default=0):,} pictures; ' + _in_words(measured))
+      f'{max(counts.values(), default=0):,} pictures; ' + ', '.join(map(' '.join, facts)))
   note_unreadable(folder / 'unreadable.jsonl', collection.unreadable)
   records.write_json(folder / 'clusters.json', {
       'pictures': len(collection.ids), 'unreadable': len(collection.unreadable),
@@ -45,37 +45,31 @@ def write_report(collection: Collection, names: dict[int, str], mesh,
     records.write_csv(folder / 'number_of_clusters.csv', trials[0]._fields, trials)
     plots.save(cluster_plots.numbers_plot(trials, len(counts), settings.choose_by),
                folder / 'number_of_clusters.png')
-  _save_sizes(collection, names, folder / 'clusters.png')
+  plots.save(cluster_plots.sizes_plot(collection.clusters, found, names), folder / 'clusters.png')
   if settings.gallery:
-    _write_gallery(collection, measured, names, mesh, poll)
+    _write_gallery(collection, facts, names, poll)
 
 
-def measure(collection: Collection, mesh, poll: Callable[[], None]) -> dict[str, float]:
+def measure(collection: Collection, found: quality.Silhouettes, mesh,
+            poll: Callable[[], None]) -> dict[str, float]:
   """The figures of the clusters; those of labels only where some are known."""
-  settings, seed = collection.config.cluster, collection.config.seed
+  settings = collection.config.cluster
   known = (collection.labels >= 0).any()
   measured = quality.measure(
-      collection.features, collection.clusters, labels=collection.labels if known else None,
-      spherical=grouping.is_spherical(settings), sample=settings.sample, seed=seed)
-  stability = grouping.stability_of(collection.features, len(collection.centres), settings, seed,
-                                    mesh, poll)
+      collection.features, collection.clusters, found,
+      labels=collection.labels if known else None, spherical=grouping.is_spherical(settings))
+  stability = grouping.stability_of(collection.features, len(collection.centres), settings,
+                                    collection.config.seed, mesh, poll)
   return {**measured, 'stability': stability}
 
 
-def _in_words(measured) -> str:
-  return ', '.join(f'{TITLES[key]} {value:.3f}' for key, value in measured.items()
-                   if np.isfinite(value))
+def _facts(measured) -> list[tuple[str, str]]:
+  """(Title, value) of the figures that exist."""
+  return [(quality.TITLES[key], f'{value:.3f}') for key, value in measured.items()
+          if np.isfinite(value)]
 
 
-def _save_sizes(collection, names, path) -> None:
-  settings = collection.config.cluster
-  found = quality.silhouettes(
-      collection.features, collection.clusters, spherical=grouping.is_spherical(settings),
-      sample=settings.sample, seed=collection.config.seed)
-  plots.save(cluster_plots.sizes_plot(collection.clusters, found, names), path)
-
-
-def _write_gallery(collection, measured, names, mesh, poll) -> None:
+def _write_gallery(collection, facts, names, poll) -> None:
   settings = collection.config.cluster
   size = len(collection.ids)
   groups = []
@@ -84,7 +78,6 @@ def _write_gallery(collection, measured, names, mesh, poll) -> None:
         collection.features, how='features',
         least_similarity=collection.config.neighbours.least_similarity, poll=poll).groups
   labels = [collection.label_names[label] if label >= 0 else '' for label in collection.labels]
-  facts = [(TITLES[key], f'{value:.3f}') for key, value in measured.items() if np.isfinite(value)]
   say(f'drawing the gallery of {min(size, settings.gallery_most):,} pictures')
   gallery.write_gallery(
       collection.folder / 'gallery.html',

@@ -20,7 +20,6 @@ import numpy as np
 
 from errors import UserError
 from train_lib import build_inputs
-from train_lib import workdir as workdir_lib
 from train_lib.clustering.choosing import Trial
 from train_lib.clustering.projection import Projection
 from train_lib.clustering.search import Index
@@ -28,10 +27,11 @@ from train_lib.clustering.trunk import open_trunk
 from train_lib.features import stream_features
 from train_lib.reporting import counted
 from train_lib.storage import records
-from train_lib.workdir import load_config, save_config
+from train_lib.workdir import load_config, now, save_config
 
 NAME = 'collection.json'
 FRESH = '.features.npy'           # of clusters that are being made
+OF_SCANS = 'other pictures are looked for in a collection of pictures; this one is of scans'
 _ENDINGS = {b'\xff\xd8': '.jpg', b'\x89P': '.png', b'RI': '.webp', b'GI': '.gif', b'BM': '.bmp'}
 
 
@@ -171,8 +171,7 @@ class Collection:
     Raises: UserError: the collection is of scans, none can be read, or the net is not to be found.
     """
     if self.config.task == 'autoencoding':
-      raise UserError('other pictures are looked for in a collection of pictures; this one is of '
-                      'scans')
+      raise UserError(OF_SCANS)
     trunk = self._trunk
     loader = build_inputs.build_collection_loader(trunk.config, source)
     ids, rows = [], []
@@ -266,7 +265,7 @@ def save_collection(collection: Collection, key: str) -> None:
            distances=collection.distances, labels=collection.labels)
   records.write_json(folder / NAME, {
       'key': key, 'workdir': collection.workdir, 'input': collection.input,
-      'time': workdir_lib.now(), 'pictures': len(collection.ids), 'ids': collection.ids,
+      'time': now(), 'pictures': len(collection.ids), 'ids': collection.ids,
       'label_names': collection.label_names, 'unreadable': collection.unreadable,
       'trials': [list(trial) for trial in collection.trials]})
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from errors import UserError
-from train_lib.clustering.alike_files import last_part, small
+from train_lib.clustering.alike_files import last_part
 from train_lib.clustering.copies import Copies
-from train_lib.drawing.grid import draw_grid
+from train_lib.clustering.gallery import shrunk
+from train_lib.drawing.grid import CELL_PX, draw_grid
 from train_lib.drawing.pictures import save_sheet
 from train_lib.storage import records
 
@@ -36,7 +37,7 @@ def write_copies(folder, copies: Copies, ids: list[str], read_picture, poll) -> 
       poll()
       picture = read_picture(row)
       if picture is not None:
-        images[-1].append(small(picture))
+        images[-1].append(shrunk(picture, CELL_PX))
         texts[-1].append([('found', 'kept') if not reason else
                           ('wrong', f'{reason}, {similarity:.3f}'),
                           ('missed', last_part(ids[row]))])

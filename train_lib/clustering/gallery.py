@@ -26,7 +26,7 @@ QUALITY = 70                      # of WebP, and how hard it tries: bytes agains
 METHOD = 2
 TINY_PX = 64                      # pictures no larger keep more, since their pixels are seen
 TINY_QUALITY = 92
-# Side of a thumbnail by how many there are, so that thousands still load at once.
+# Longer side of a thumbnail by how many there are, so that thousands still load at once.
 SIDES_PX = ((2_000, 224), (5_000, 160), (float('inf'), 128))
 
 
@@ -67,7 +67,7 @@ class Gallery:
 
 def write_gallery(path, gallery: Gallery,
                   read_pictures: Callable[[np.ndarray], Iterable[np.ndarray | None]], *,
-                  most: int = 10_000, thumbnail_px: int = 0, poll=lambda: None) -> None:
+                  most: int = 10_000, poll=lambda: None) -> None:
   """Writes the page, whole or not at all.
 
   A sheet for each cluster with the typical pictures first and the unusual apart, a map,
@@ -80,22 +80,17 @@ def write_gallery(path, gallery: Gallery,
     read_pictures: gives for rows, in their order, uint8 [H, W, 3] RGB each, or None where a picture
       cannot be read, which is shown as such.
     most: pictures in the page; 1 or more.
-    thumbnail_px: longer side of the pictures in it, which are never enlarged; 0: by how many there
-      are.
     poll: called now and then, to stop there.
 
   Raises:
-    UserError: `most` or `thumbnail_px` is out of range.
+    UserError: `most` is below 1.
   """
   if most < 1:
     raise UserError(f'a gallery shows 1 picture or more, and was told to show at most {most}')
-  if thumbnail_px and not 16 <= thumbnail_px <= 1024:
-    raise UserError('the pictures of a gallery are 16 to 1024 px large (0: by how many there are), '
-                    f'not {thumbnail_px}')
   sheets = list_sheets(np.asarray(gallery.clusters), np.asarray(gallery.distances), gallery.labels,
                        gallery.copies, most)
   rows = np.concatenate([sheet.rows for sheet in sheets])
-  side_px = thumbnail_px or next(side for limit, side in SIDES_PX if len(rows) <= limit)
+  side_px = next(side for limit, side in SIDES_PX if len(rows) <= limit)
   thumbnails = _read_thumbnails(rows, read_pictures, side_px, poll)
   told = _describe(gallery, sheets, rows)
   told |= {'block': BLOCK, 'side_px': side_px, 'bytes': sum(map(len, thumbnails))}
@@ -113,13 +108,19 @@ def _read_thumbnails(rows, read_pictures, side_px, poll) -> list[str]:
   return thumbnails
 
 
-def _encode(picture, side_px) -> bytes:
-  """A small WebP file of a picture uint8 [H, W, 3]; small ones are left as large as they are."""
+def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
+  """A picture uint8 [H, W, 3] whose longer side is at most so long; never enlarged."""
   height, width = picture.shape[:2]
   scale = side_px / max(height, width)
-  if scale < 1:
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+  if scale >= 1:
+    return picture
+  size = max(1, round(width * scale)), max(1, round(height * scale))
+  return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _encode(picture, side_px) -> bytes:
+  """A small WebP file of a picture uint8 [H, W, 3]."""
+  picture = shrunk(picture, side_px)
   quality = QUALITY if max(picture.shape) > TINY_PX else TINY_QUALITY
   with io.BytesIO() as file:
     Image.fromarray(picture).save(file, format='WEBP', quality=quality, method=METHOD)

@@ -106,7 +106,7 @@ def stability_of(features, number: int, settings, seed: int, mesh, poll) -> floa
   rows = even_sample(len(features), TRIED_ROWS)
   fit = _make_fit(settings, seed, mesh, poll)
   return quality.stability(features[rows], fit, number, resamples=settings.resamples, seed=seed,
-                           poll=poll).mean
+                           poll=poll)
 
 
 def _make_fit(settings, seed, mesh, poll):

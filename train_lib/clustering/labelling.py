@@ -77,9 +77,9 @@ def read_names(path) -> dict[int, tuple[int | None, str]]:
     raise UserError(f'{path} is not UTF-8 ({error.reason}); save it as CSV in UTF-8') from error
   text = text.replace('\r\n', '\n').replace('\r', '\n')
   delimiter = max(',;\t', key=text.partition('\n')[0].count)
+  lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
   try:
-    first, *rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter,
-                                              strict=True) if row] or [[]]
+    (_, first), *rows = [(lines.line_num, cells) for cells in lines if cells] or [(1, [])]
   except csv.Error as error:
     raise UserError(f'{path} is no CSV file ({error})') from error
   titles = [' '.join(title.split()).lower() for title in first]
@@ -87,7 +87,7 @@ def read_names(path) -> dict[int, tuple[int | None, str]]:
     raise UserError(f'{path} has the columns ({shortened(", ".join(titles))}); expected '
                     f'{", ".join(NAME_COLUMNS)}')
   found, seen = {}, set()
-  for number, cells in enumerate(rows, 2):
+  for number, cells in rows:
     row = dict(zip(titles, cells, strict=False))
     cluster, name = row.get('cluster', '').strip(), ' '.join(row.get('name', '').split())
     if not cluster and not name:

@@ -17,6 +17,10 @@ RESAMPLED_FRAC = 0.8              # of the rows, in each resample
 MOST_RESAMPLED = 20_000           # rows of a resample
 MOST_COMPARED = 20_000            # rows on which two clusterings are compared
 NAN = float('nan')
+# What people call the figures.
+TITLES = {'silhouette': 'silhouette', 'davies_bouldin': 'Davies-Bouldin', 'stability': 'stability',
+          'nmi': 'NMI', 'ari': 'ARI', 'purity': 'purity',
+          'hungarian_accuracy': 'Hungarian accuracy'}
 
 
 class Silhouettes(NamedTuple):
@@ -35,31 +39,19 @@ class Silhouettes(NamedTuple):
     return float(self.values.mean()) if len(self.values) else NAN
 
 
-class Stability(NamedTuple):
-  """How alike clusterings of resamples are.
-
-  Attributes:
-    mean: of values; NaN where they do not exist.
-    values: the adjusted Rand index of each pair of resamples; 1: the same, around 0: by chance.
-  """
-  mean: float
-  values: tuple[float, ...]
-
-
-def measure(features: np.ndarray, clusters: np.ndarray, *, labels: np.ndarray | None = None,
-            spherical: bool = False, sample: int = 5_000, seed: int = 0) -> dict[str, float]:
+def measure(features: np.ndarray, clusters: np.ndarray, found: Silhouettes, *,
+            labels: np.ndarray | None = None, spherical: bool = False) -> dict[str, float]:
   """The figures of a clustering.
 
   Args:
     features: [N, D], finite.
     clusters: int [N]; -1: noise.
+    found: of `silhouettes`.
     labels: int [N] of what the pictures show; -1: unknown. None: nothing is known.
     spherical: rows are compared by their angle and not by their Euclidean distance.
-    sample: rows that silhouettes are taken of; of more rows a seeded sample.
-    seed: of the sample.
 
   Returns:
-    'silhouette', -1 to 1, the larger the better, of the sample; and 'davies_bouldin', from 0, the
+    'silhouette', -1 to 1, the larger the better: their mean; and 'davies_bouldin', from 0, the
     smaller the better, of all rows (of unit length where spherical). Noise counts in neither. Both
     are NaN where they do not exist: of a single cluster, of clusters of one row each, and of rows
     that are all the same. With labels also those of `measure_by_labels`.
@@ -67,16 +59,12 @@ def measure(features: np.ndarray, clusters: np.ndarray, *, labels: np.ndarray | 
   Raises:
     UserError: features that are not numbers.
 
-  Source: Rousseeuw, Silhouettes: A Graphical Aid to the Interpretation and Validation of Cluster
-  Analysis, 1987, Journal of Computational and Applied Mathematics 20; Davies, Bouldin, A Cluster
-  Separation Measure, 1979, IEEE Transactions on Pattern Analysis and Machine Intelligence 1;
-  computed by scikit-learn.
+  Source: Davies, Bouldin, A Cluster Separation Measure, 1979, IEEE Transactions on Pattern Analysis
+  and Machine Intelligence 1; computed by scikit-learn.
   """
   from sklearn.metrics import davies_bouldin_score
   rows, places = _clustered(features, clusters)
-  result = {'silhouette': silhouettes(features, clusters, spherical=spherical, sample=sample,
-                                      seed=seed).mean,
-            'davies_bouldin': NAN}
+  result = {'silhouette': found.mean, 'davies_bouldin': NAN}
   if _comparable(rows, places):
     result['davies_bouldin'] = float(davies_bouldin_score(unit_rows(rows) if spherical else rows,
                                                           places))
@@ -92,12 +80,19 @@ def silhouettes(features: np.ndarray, clusters: np.ndarray, *, spherical: bool =
   over rows of the sample, so that a cluster of which it holds one row gets 0, and one of which it
   holds none is not there.
 
-  Args: as of `measure`; the distance is 1 - cosine where spherical.
+  Args:
+    features: [N, D], finite.
+    clusters: int [N]; -1: noise.
+    spherical: the distance is 1 - cosine, and not the Euclidean one.
+    sample: rows that silhouettes are taken of; of more rows a seeded sample.
+    seed: of the sample.
+
+  Source: Rousseeuw, Silhouettes: A Graphical Aid to the Interpretation and Validation of Cluster
+  Analysis, 1987, Journal of Computational and Applied Mathematics 20; computed by scikit-learn.
   """
   from sklearn.metrics import silhouette_samples
   rows = np.flatnonzero(np.asarray(clusters) >= 0)
-  if len(rows) > sample:
-    rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
+  rows = rows[_draw(np.random.default_rng(seed), len(rows), sample)]
   chosen, places = _clustered(features[rows], np.asarray(clusters)[rows])
   if not _comparable(chosen, places):
     return Silhouettes(rows, np.full(len(rows), NAN))
@@ -142,7 +137,7 @@ def measure_by_labels(clusters: np.ndarray, labels: np.ndarray) -> dict[str, flo
 
 
 def stability(features: np.ndarray, fit: Callable, num_clusters: int, *, resamples: int, seed: int,
-              poll: Callable[[], None] = lambda: None) -> Stability:
+              poll: Callable[[], None] = lambda: None) -> float:
   """How much of a clustering stays when it is made of other pictures of the same kind.
 
   Each resample is a random share of the rows without repetition. Centres are fitted to it, every
@@ -160,8 +155,9 @@ def stability(features: np.ndarray, fit: Callable, num_clusters: int, *, resampl
     poll: called before each fit; may raise to stop.
 
   Returns:
-    Stability; NaN of one cluster, which is always the same, and where a resample holds fewer
-    different rows than clusters.
+    The mean adjusted Rand index over the pairs of resamples; 1: the same, around 0: by chance. NaN
+    of one cluster, which is always the same, and where a resample holds fewer different rows than
+    clusters.
 
   Raises:
     UserError: fewer than two resamples.
@@ -182,11 +178,10 @@ def stability(features: np.ndarray, fit: Callable, num_clusters: int, *, resampl
     rows = _draw(rng, size, min(round(RESAMPLED_FRAC * size), MOST_RESAMPLED))
     rows = _float32(features[rows])
     if num_clusters < 2 or count_different(rows, num_clusters) < num_clusters:
-      return Stability(NAN, ())
+      return NAN
     centres = np.asarray(fit(rows, num_clusters, seed + number).centres, np.float32)
     found.append(pairwise_distances_argmin(compared, centres))
-  values = tuple(float(adjusted_rand_score(*pair)) for pair in itertools.combinations(found, 2))
-  return Stability(float(np.mean(values)), values)
+  return float(np.mean([adjusted_rand_score(*pair) for pair in itertools.combinations(found, 2)]))
 
 
 def count_different(features: np.ndarray, most: int) -> int:

@@ -7,9 +7,8 @@ import numpy as np
 from PIL import Image
 
 from errors import UserError
-from train_lib import build_data
+from train_lib import build_data, build_inputs
 from train_lib.drawing.grid import draw_grid
-from train_lib.scans.scan_pictures import grey
 from train_lib.tasks import mixing
 
 PICTURES = 6
@@ -91,8 +90,7 @@ def _images(config, examples, names, damage=(), *, draw=0, must_differ=(), key='
   for row, example in enumerate(examples):
     for attempt in range(TRIES):
       rng = np.random.default_rng((config.seed, draw, row, attempt))
-      image = _apply(pipeline, {**example, 'rng': rng})[key]
-      image = image if image.dtype == np.uint8 else grey(image)
+      image = build_inputs.to_colours(_apply(pipeline, {**example, 'rng': rng})[key])
       if not len(must_differ) or (image != must_differ[row]).any():
         break
     images.append(image)
@@ -144,4 +142,3 @@ def _extent(name, config) -> str:
 def _kept(settings) -> str:
   most = f' to {settings.keep_most_frac:.0%}' * (settings.keep_most_frac > settings.keep_frac)
   return f'{settings.keep_frac:.0%}{most} of the pixels'
-

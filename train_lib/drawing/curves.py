@@ -3,9 +3,9 @@
 import numpy as np
 
 from train_lib.drawing import plots
+from train_lib.drawing.panels import COLOURS, GREY, MARKS, new_figure, title
 from train_lib.metrics_log import read_metrics
 from train_lib.storage import records, remote
-from train_lib.studies.study_panels import COLOURS, GREY, MARKS, new_figure, title
 
 SMOOTHED = 9                      # logged training losses, of whose median the line is, at most ...
 FEW = 8                           # ... and no larger share of all than one of so many, to each side

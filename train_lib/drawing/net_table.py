@@ -39,7 +39,6 @@ def describe(task, picture, params) -> str:
       for name, shape, size, share in rows)
 
 
-
 def output_shapes(task, picture) -> dict[tuple[str, ...], tuple[int, ...]]:
   """{path of a module: shape of what it gives for one picture}, in the order they finish.
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from train_lib.drawing.panels import legend, new_figure
 from train_lib.storage import records
 
-DOTS_PER_INCH = 110
 LEAST_TAGS = 3                    # in a bin, for a point of the running median
 FEW_TAGS, MANY_TAGS = 40, 300     # a line of few shows its points; many have their own median
 COLOURS = {'general': '#0072b2', 'character': '#009e73', 'copyright': '#cc79a7',
@@ -42,11 +42,11 @@ def f1_by_frequency(counts: np.ndarray, f1: np.ndarray, categories: Sequence[str
   counts, f1, categories = np.asarray(counts), np.asarray(f1, float), np.asarray(categories)
   shown = (counts > 0) & np.isfinite(f1)
   counts, f1, categories = counts[shown], f1[shown], categories[shown]
-  figure, axes = _new_figure()
+  figure, axes = _one_panel()
   edge = withStroke(linewidth=4, foreground='white')
   mixed = np.random.default_rng(0).permutation(len(f1))   # else the last category hides the others
   axes.scatter(counts[mixed], f1[mixed], c=[COLOURS[name] for name in categories[mixed]],
-               linewidths=0, **_dots(len(f1)))
+               linewidths=0, **dots(len(f1)))
   for name, tags in [*_by_size(categories), ('all', np.arange(len(f1)))]:
     colour = COLOURS.get(name, ALL_COLOUR)
     if name in COLOURS:
@@ -60,8 +60,8 @@ def f1_by_frequency(counts: np.ndarray, f1: np.ndarray, categories: Sequence[str
   left_out = '' if shown.all() else f' (not shown: {(~shown).sum():,} that one split lacks)'
   axes.set_xlabel('training pictures with the tag' + left_out)
   axes.set_ylabel(f'F1 on test pictures (0 to 1) at {threshold:g}, tuned for micro F1')
-  _plain_numbers(axes.xaxis)
-  _legend(axes, 'category (tags)')
+  whole_numbers(axes.xaxis)
+  legend(axes, 'category (tags)')
   return figure
 
 
@@ -88,7 +88,7 @@ def precision_recall(curves: dict[str, tuple], tuned: dict[str, tuple[float, flo
   Returns:
     A matplotlib Figure.
   """
-  figure, axes = _new_figure(width=8.2, height=5.6)
+  figure, axes = _one_panel(width=8.2, height=5.6)
   _draw_equal_f1(axes)
   for name, (precision, recall) in curves.items():
     precision, recall = np.asarray(precision, float), np.asarray(recall, float)
@@ -104,7 +104,7 @@ def precision_recall(curves: dict[str, tuple], tuned: dict[str, tuple[float, flo
   axes.set_ylim(0, 1.01)
   axes.set_xlabel('recall: share of the listed tags that are found')
   axes.set_ylabel('precision: share of the tags found that are listed')
-  _legend(axes, 'tags')
+  legend(axes, 'tags')
   return figure
 
 
@@ -128,7 +128,7 @@ def tag_frequencies(counts: np.ndarray, categories: Sequence[str], num_pictures:
     A matplotlib Figure.
   """
   counts, categories = np.asarray(counts), np.asarray(categories)
-  figure, axes = _new_figure()
+  figure, axes = _one_panel()
   groups = [(name, counts[tags], COLOURS[name], 1.5) for name, tags in _by_size(categories)]
   if len(groups) > 1:
     groups.insert(0, ('all', counts, ALL_COLOUR, 2.5))
@@ -148,8 +148,8 @@ def tag_frequencies(counts: np.ndarray, categories: Sequence[str], num_pictures:
   axes.set_xlabel('rank of the tag by its count' + left_out)
   axes.set_ylabel('training pictures with the tag')
   for axis in (axes.xaxis, axes.yaxis):
-    _plain_numbers(axis)
-  _legend(axes, 'category (tags)')
+    whole_numbers(axis)
+  legend(axes, 'category (tags)')
   return figure
 
 
@@ -164,7 +164,7 @@ def intervals(rows: Sequence[Interval], axis_title: str, reference: str = ''):
   Returns:
     A matplotlib Figure.
   """
-  figure, axes = _new_figure(height=1.2 + 0.36 * len(rows))
+  figure, axes = _one_panel(height=1.2 + 0.36 * len(rows))
   places = np.arange(len(rows))[::-1]
   beside = dict(xycoords=('axes fraction', 'data'), textcoords='offset points', va='center')
   for place, row in zip(places, rows, strict=True):
@@ -188,18 +188,10 @@ def save(figure, path) -> None:
     figure.savefig(file, format='png')
 
 
-def _new_figure(width=9.0, height=5.2):
-  """A figure of its own, in inches, that knows nothing of a screen or of other figures."""
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-  figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout='constrained')
-  FigureCanvasAgg(figure)
-  axes = figure.add_subplot()
-  axes.grid(color='#e8e8e8', linewidth=0.8)
-  axes.set_axisbelow(True)
-  for side in ('top', 'right'):
-    axes.spines[side].set_visible(False)
-  return figure, axes
+def _one_panel(width=9.0, height=5.2):
+  """(Figure, its only panel), in inches."""
+  figure, panels = new_figure(1, 1, width, height)
+  return figure, panels[0, 0]
 
 
 def _by_size(categories):
@@ -209,23 +201,17 @@ def _by_size(categories):
           for name in names[np.argsort(-counts, kind='stable')]]
 
 
-def _dots(number):
-  """Area (square points) and opacity of so many dots."""
+def dots(number: int) -> dict:
+  """Area (square points) and opacity of so many dots, options of `scatter`."""
   if number <= 300:
     return dict(s=36, alpha=0.8)
   return dict(s=14, alpha=0.5) if number <= 5000 else dict(s=5, alpha=0.3)
 
 
-def _plain_numbers(axis):
+def whole_numbers(axis) -> None:
   """10,000 in place of powers of ten; 2 and 5 times a power too, where these are few."""
   from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
   low, high = axis.get_view_interval()
   axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12))
   axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:,.0f}' if value >= 1 else ''))
   axis.set_minor_formatter(NullFormatter())
-
-
-def _legend(axes, title):
-  """Beside the plot, where it hides nothing."""
-  axes.figure.legend(*axes.get_legend_handles_labels(), title=title, alignment='left',
-                     loc='outside right upper', frameon=False)

@@ -7,6 +7,7 @@ import math
 import os
 
 from train_lib import workdir as workdir_lib
+from train_lib.export.card_text import DRAWN
 from train_lib.storage import records
 
 NET = 'net'                       # of the rows of a test table, the one of the net itself
@@ -98,7 +99,7 @@ def _count_pictures(config, run, test, valid) -> dict:
   counts = {split: int(figures['examples']) for split, figures in (
       ('validation', valid), ('test', test.get(NET, {}))) if figures.get('examples')}
   chosen = run.get('chosen', {})
-  if config.data.source in ('toon', 'phantom') and config.task != 'pose':
+  if config.data.source in DRAWN and config.task != 'pose':
     return {'training': config.data.num_train, **counts}
   if chosen.get('epoch') and 'step' in chosen:
     rows = chosen['step'] * config.train.batch_size / chosen['epoch']

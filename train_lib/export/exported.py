@@ -43,10 +43,10 @@ def is_exported(folder) -> bool:
 
 
 def read_about(folder) -> dict:
-  """The section `oko` of an exported folder's config.json; its config without what is PRIVATE.
+  """The section `oko` of an exported folder's config.json.
 
   Raises:
-    UserError: it is damaged, or of a newer form than this program knows.
+    UserError: it is damaged, sets what is PRIVATE, or is of a newer form than this program knows.
   """
   path = records.absolute(folder) / ABOUT
   return check_about(path, records.read_json(path))
@@ -67,7 +67,7 @@ def check_about(path, values) -> dict:
     _check_values(path, about)
   except RecursionError:
     raise UserError(f'{path} is damaged: its config is nested too deep; export again') from None
-  return {**about, 'config': about['config']}
+  return about
 
 
 def _check_values(path, about) -> None:

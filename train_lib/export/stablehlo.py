@@ -6,12 +6,12 @@ import importlib.util
 import jax
 import numpy as np
 
-from errors import UserError
 from train_lib.onnx_export import model
-from train_lib.onnx_export.check import compare
+from train_lib.onnx_export.check import check_outputs
 from train_lib.storage import records
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
+COMPARED = 3                      # pictures, by which the file is compared with the net
 TOLERANCE = 1e-4                  # as a share of an output's largest value
 
 
@@ -20,7 +20,7 @@ def is_installed() -> bool:
   return importlib.util.find_spec('flatbuffers') is not None
 
 
-def export_stablehlo(path, function, config, *, batches: tuple[int, ...] = (3,)) -> dict:
+def export_stablehlo(path, function, config) -> dict:
   """Writes a file once it has given, read again, what the function gives here.
 
   Whoever has it calls `jax.export.deserialize(path.read_bytes()).call(image)`: pictures as those of
@@ -32,7 +32,6 @@ def export_stablehlo(path, function, config, *, batches: tuple[int, ...] = (3,))
     path: of the file.
     function: of `onnx_export.model.make_function`.
     config: of the run.
-    batches: numbers of pictures that are compared.
 
   Returns:
     What config.json says of it: platforms, version of JAX, and the largest difference as a share
@@ -52,7 +51,7 @@ def export_stablehlo(path, function, config, *, batches: tuple[int, ...] = (3,))
     data = export.export(jax.jit(infer), platforms=PLATFORMS)(
         jax.ShapeDtypeStruct((count, *shape), np.float32)).serialize()
   difference = _check(export.deserialize(data), function, names,
-                      lambda rows: model.draw_pictures(config, rows), batches)
+                      model.draw_pictures(config, COMPARED))
   records.write_bytes(path, data)
   return {'platforms': PLATFORMS, 'jax': jax.__version__, 'difference_from_jax': difference}
 
@@ -69,18 +68,9 @@ def _without_places():
     jax.config.update(key, before)
 
 
-def _check(read_again, function, names, draw, batches) -> float:
-  worst = 0.0
-  for rows in batches:
-    image = draw(rows)
-    found = read_again.call(image)
-    with jax.default_matmul_precision('highest'):
-      wanted = jax.jit(function)(image)
-    for name, value in zip(names, wanted, strict=True):
-      difference = compare(found[name], value)
-      if not difference <= TOLERANCE:           # NaN is no agreement
-        raise UserError(f'the output {name} of {rows} rows differs between StableHLO and JAX by '
-                        f'{difference:.2g} of its largest value, and {TOLERANCE:.2g} is allowed; '
-                        'the file is not kept')
-      worst = max(worst, difference)
-  return worst
+def _check(read_again, function, names, image) -> float:
+  found = read_again.call(image)
+  with jax.default_matmul_precision('highest'):
+    wanted = jax.jit(function)(image)
+  return check_outputs({name: found[name] for name in names}, wanted, len(image), 'StableHLO',
+                       TOLERANCE)

@@ -45,11 +45,6 @@ def _number(value) -> float | None:
   return value if math.isfinite(value) else None
 
 
-def megabytes(count: int) -> str:
-  """1234567 -> '1.2 MB'."""
-  return f'{count / 1e6:.1f} MB' if count >= 1e5 else f'{count / 1e3:.1f} kB'
-
-
 def percent(share: float) -> str:
   """0.1234 -> '12.3 %'."""
   return f'{100 * share:.1f} %'

@@ -2,6 +2,7 @@
 
 import re
 
+from train_lib.clustering import quality
 from train_lib.inspection import markup
 from train_lib.inspection.csv_tables import csv_parts
 from train_lib.inspection.markup import Picture, Section, bullets, facts, link, paragraph
@@ -12,9 +13,7 @@ from train_lib.storage import records
 REPORTS = ('study.md', 'report.md')
 CLUSTER_FIGURES = {
     'pictures': 'pictures', 'clusters': 'clusters', 'noise': 'in no cluster',
-    'unreadable': 'unreadable', 'silhouette': 'silhouette', 'davies_bouldin': 'Davies-Bouldin',
-    'stability': 'stability', 'nmi': 'NMI', 'ari': 'ARI', 'purity': 'purity',
-    'hungarian_accuracy': 'Hungarian accuracy'}
+    'unreadable': 'unreadable', **quality.TITLES}
 MOST_RUNS = 200
 
 

@@ -4,19 +4,16 @@ import shlex
 
 from train_lib.inspection.markup import Section, command, paragraph
 
-INPUTS = {'tagging': 'PICTURES', 'classification': 'PICTURES', 'pose': 'PICTURES',
-          'autoencoding': 'SCANS'}
-PURPOSES = {'tagging': 'Tag a folder of pictures', 'classification': 'Classify a folder of '
-            'pictures', 'pose': 'Find the joints of people in a folder of pictures',
-            'autoencoding': 'Restore a folder of scans'}
-OTHERS = {
-    'tagging': (('audit', 'Find labels that may be wrong'),
-                ('cluster', 'Group the pictures by what the net sees in them')),
-    'classification': (('audit', 'Find labels that may be wrong'),
-                       ('cluster', 'Group the pictures by what the net sees in them')),
-    'pose': (),
-    'autoencoding': (('synthesize', 'Draw new scans'),),
-}
+# Task -> what --job=predict does with a folder, and what is in it.
+PREDICTING = {
+    'tagging': ('Tag a folder of pictures', 'PICTURES'),
+    'classification': ('Classify a folder of pictures', 'PICTURES'),
+    'pose': ('Find the joints of people in a folder of pictures', 'PICTURES'),
+    'autoencoding': ('Restore a folder of scans', 'SCANS')}
+OF_LABELS = (('audit', 'Find labels that may be wrong'),
+             ('cluster', 'Group the pictures by what the net sees in them'))
+OTHERS = {'tagging': OF_LABELS, 'classification': OF_LABELS, 'pose': (),
+          'autoencoding': (('synthesize', 'Draw new scans'),)}
 
 
 def commands_section(workdir: str, task: str, state: str, tensorboard: bool) -> Section:
@@ -29,8 +26,9 @@ def commands_section(workdir: str, task: str, state: str, tensorboard: bool) -> 
     why = {'training': 'Go on, once it has been stopped'}.get(state, 'Go on from where it stopped')
     commands.append((why, _line('train', workdir)))
   if state != 'begun':
+    purpose, given = PREDICTING[task]
     commands += [
-        (PURPOSES[task], _line('predict', workdir, f'--input={INPUTS[task]}')),
+        (purpose, _line('predict', workdir, f'--input={given}')),
         ('Use it in a browser, on this machine', _line('serve', workdir)),
         ('Take it to other programs', _line('export', workdir)),
         ('Measure it again, also on other data', _line('evaluate', workdir)),

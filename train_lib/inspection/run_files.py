@@ -3,7 +3,8 @@
 from train_lib.inspection import markup
 from train_lib.inspection.csv_tables import spoken
 from train_lib.inspection.markup import Details, Section, joined, link, paragraph, tag
-from train_lib.inspection.numbers import megabytes, shown
+from train_lib.inspection.numbers import shown
+from train_lib.reporting import human_bytes
 from train_lib.storage import manifest, records
 from train_lib.storage.step_folder import BEST, StepFolder
 
@@ -23,8 +24,7 @@ LEFT_BY_JOBS = {
 
 def checkpoints_section(workdir, config, record: dict) -> Section | None:
   """The steps that are kept; None where there is none. Nothing on disk is changed."""
-  folder = StepFolder(workdir / 'checkpoints', keep_last=1, best_metric='', best_is='max',
-                      keep_every=0)
+  folder = StepFolder(workdir / 'checkpoints', keep_last=1, best_metric='', keep_every=0)
   best = _best(workdir)
   rows, names = [], []
   for step in folder.numbers():
@@ -38,7 +38,7 @@ def checkpoints_section(workdir, config, record: dict) -> Section | None:
       continue
     size = sum(entry['bytes'] for entry in found['files'].values())
     value = found.get('metrics', {}).get(best.get('metric'))
-    rows.append((f'{step:,}', ', '.join(marks), shown(value), megabytes(size),
+    rows.append((f'{step:,}', ', '.join(marks), shown(value), human_bytes(size),
                  str(found.get('time', ''))[:16].replace('T', ' ')))
     names.append(step)
   if not rows:

@@ -8,14 +8,14 @@ from train_lib import workdir as workdir_lib
 from train_lib.drawing import tables
 from train_lib.inspection import markup
 from train_lib.inspection.markup import Details, Section, facts, paragraph
-from train_lib.inspection.numbers import megabytes, percent, shown
+from train_lib.inspection.numbers import percent, shown
 from train_lib.launch import ROOT
-from train_lib.reporting import counted, human_time
+from train_lib.reporting import counted, human_bytes, human_time
 from train_lib.storage import lock
 
 TASKS = {'tagging': 'tagger', 'classification': 'classifier', 'pose': 'pose net',
          'autoencoding': 'autoencoder'}
-PURPOSES = ('small_page', 'job')  # keys that say nothing of a run
+UNTOLD = ('small_page', 'job')    # keys that say nothing of a run
 
 
 def defaults():
@@ -49,7 +49,7 @@ def about_section(config, record: dict, tags: dict) -> Section:
       ('page', record.get('config_name', '')), ('task', config.task),
       ('net', config.net.name),
       ('parameters', parameters and f'{shown(parameters)}' + (
-          f', {megabytes(size)} on disk' if size else '')),
+          f', {human_bytes(size)} on disk' if size else '')),
       ('outputs', f'{len(tags.get("names", ())):,} {what}' if what and tags else ''),
       ('pictures', f'{data.image_size_px} px, {channels}'),
       ('data', ' '.join(filter(None, (data.source, data.path or data.tfds_name)))),
@@ -69,7 +69,7 @@ def _differences(config) -> list:
   rows = []
   for line in workdir_lib.diff_configs(defaults(), config):
     key, _, values = line.partition(': ')
-    if key not in PURPOSES:
+    if key not in UNTOLD:
       rows.append((key, *values.split(' -> ', 1)))
   if not rows:
     return [paragraph('Every key of the config has its default.', class_='note')]

@@ -6,6 +6,7 @@ first one's output is shown; that of the others is kept in files.
 
 import ctypes
 import glob
+import itertools
 import os
 import pathlib
 import queue
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -139,7 +141,6 @@ class _Logs:
     self._top = pathlib.Path(os.path.expanduser(workdir)).absolute()
     self._top_was_there = self._top.exists()
     if '://' in workdir or not self._may_be_ours():
-      import tempfile
       self._folder = pathlib.Path(tempfile.mkdtemp(prefix='oko-processes-'))
     else:
       self._folder = self._top / 'logs'
@@ -204,11 +205,12 @@ def _environment(virtual: bool) -> dict:
 
 def _gpu_shares(count: int, devices: int) -> list[list[int]]:
   """The GPUs of each process; [] on a machine without, or where JAX is told to use the CPU."""
-  if 'cuda' not in os.environ.get('JAX_PLATFORMS', 'cuda'):
+  platforms = os.environ.get('JAX_PLATFORMS') or 'cuda'
+  if not {'cuda', 'gpu'} & set(platforms.split(',')):
     return []
   visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-  there = (len([name for name in visible.split(',') if name]) if visible is not None
-           else len(glob.glob('/dev/nvidia[0-9]*')))
+  there = len(glob.glob('/dev/nvidia[0-9]*')) if visible is None else len(list(
+      itertools.takewhile(lambda name: name not in ('', '-1'), visible.split(','))))
   if not there:
     return []
   each = devices or there // count

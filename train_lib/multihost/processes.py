@@ -66,14 +66,12 @@ def everywhere(action: Callable):
   """
   if acts_alone():
     return action()
-  key, answer, error = _next_key(), None, None
-  word = {'kind': 'answer'}
+  word, answer, error = {'kind': 'answer'}, None, None
   try:
     answer = action()
   except (Exception, Preempted) as found:
     word, error = _describe(found), found
-  _set(f'{key}/{distributed.index()}', word)
-  words = [json.loads(_get(f'{key}/{number}')) for number in range(distributed.size())]
+  words = gather(word)
   if any(word['kind'] != 'answer' for word in words):
     distributed.part_together()
   if error is not None:

@@ -7,7 +7,7 @@ from jax.extend import core, source_info_util
 
 from errors import UserError
 from train_lib.onnx_export import elementwise
-from train_lib.onnx_export.graph import DTYPES, OLDEST_OPSET, Graph, Missing, Node, to_model
+from train_lib.onnx_export.graph import DTYPES, Graph, Missing, Node, to_model
 from train_lib.onnx_export.shapes import SHAPES, VIEWS
 from train_lib.onnx_export.simplify import simplify
 from train_lib.onnx_export.slices import SLICES
@@ -39,7 +39,7 @@ def make_inputs(**shapes) -> dict[str, jax.ShapeDtypeStruct]:
           for name, shape in shapes.items()}
 
 
-def build_model(function, inputs: dict, outputs: tuple[str, ...], *, opset: int = OLDEST_OPSET,
+def build_model(function, inputs: dict, outputs: tuple[str, ...], *,
                 about: dict[str, str] | None = None):
   """A function of arrays as an ONNX model.
 
@@ -52,7 +52,6 @@ def build_model(function, inputs: dict, outputs: tuple[str, ...], *, opset: int 
     inputs: {name: what has shape and dtype}, in the order of the arguments; the first dimension may
       be a symbol of `jax.export.symbolic_shape`, the same in all: see `make_inputs`.
     outputs: names, one for each leaf of what the function returns.
-    opset: version of the operators, 17 or newer.
     about: {key: text} that the file says of itself.
 
   Returns:
@@ -63,8 +62,6 @@ def build_model(function, inputs: dict, outputs: tuple[str, ...], *, opset: int 
     UserError: onnx is not installed; there is no operator for something that the function does,
       whose place is named; or it needs the batch size as a number.
   """
-  if opset < OLDEST_OPSET:
-    raise UserError(f'opset {opset} is older than {OLDEST_OPSET}, the first that is written.')
   closed, shapes = _trace(function, inputs)
   if len(shapes) != len(outputs):
     raise UserError(f'the function returns {len(shapes)} arrays, and {len(outputs)} names are '
@@ -74,7 +71,7 @@ def build_model(function, inputs: dict, outputs: tuple[str, ...], *, opset: int 
   if len({str(size) for _, _, size in symbols}) > 1:
     raise UserError('the inputs have more than one size that is left open; only the batch may be.')
   name, axis, batch = symbols[0] if symbols else ('', 0, None)
-  graph = Graph(batch, (name, axis), opset)
+  graph = Graph(batch, (name, axis))
   arguments = [Value(tuple(like.shape), np.dtype(like.dtype), tuple(range(len(like.shape))),
                      tuple(like.shape), name) for name, like in inputs.items()]
   results = _walk(graph, closed.jaxpr, closed.consts, arguments)

@@ -53,16 +53,34 @@ def check_model(model, function, make_rows, *, batches: tuple[int, ...] = (1, 3,
     rows = make_rows(batch)
     with jax.default_matmul_precision('highest'):  # an accelerator's default would be less
       wanted = jax.tree.leaves(jax.device_get(jax.jit(function)(*rows.values())))
-    for name, ours, theirs in zip(names, session.run(None, rows), wanted, strict=True):
-      if ours.shape != theirs.shape:
-        raise UserError(f'the output {name} of {batch} rows is {list(ours.shape)} in ONNX and '
-                        f'{list(theirs.shape)} in JAX; the model is not kept.')
-      difference = compare(ours, theirs)
-      if not difference <= tolerance:  # NaN is no agreement
-        raise UserError(f'the output {name} of {batch} rows differs between ONNX and JAX by '
-                        f'{difference:.2g} of its largest value, and {tolerance:.2g} is allowed; '
-                        'the model is not kept.')
-      worst = max(worst, difference)
+    found = dict(zip(names, session.run(None, rows), strict=True))
+    worst = max(worst, check_outputs(found, wanted, batch, 'ONNX', tolerance))
+  return worst
+
+
+def check_outputs(found: dict, wanted, rows: int, form: str, tolerance: float) -> float:
+  """The largest difference of outputs from those of JAX, as `compare` has it.
+
+  Args:
+    found: {name: array} of what was read again.
+    wanted: arrays of JAX, in that order.
+    rows, form: the batch and what was read, for the message.
+    tolerance: of each.
+
+  Raises:
+    UserError: an output differs by more, is of another shape, or is no number.
+  """
+  worst = 0.0
+  for (name, ours), theirs in zip(found.items(), wanted, strict=True):
+    if ours.shape != theirs.shape:
+      raise UserError(f'the output {name} of {rows} rows is {list(ours.shape)} in {form} and '
+                      f'{list(theirs.shape)} in JAX; the file is not kept')
+    difference = compare(ours, theirs)
+    if not difference <= tolerance:               # NaN is no agreement
+      raise UserError(f'the output {name} of {rows} rows differs between {form} and JAX by '
+                      f'{difference:.2g} of its largest value, and {tolerance:.2g} is allowed; the '
+                      'file is not kept')
+    worst = max(worst, difference)
   return worst
 
 

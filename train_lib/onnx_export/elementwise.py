@@ -124,11 +124,6 @@ def _integer_pow(graph, names, params, dtype, out_dtype):
   return graph.add('Pow', names[0], np.array(params['y'], dtype))
 
 
-def _pow(graph, names, params, dtype, out_dtype):
-  del params, dtype, out_dtype
-  return graph.add('Pow', *names)
-
-
 def _remainder(graph, names, params, dtype, out_dtype):
   del params, dtype, out_dtype
   return graph.add('Mod', *names, fmod=1)
@@ -180,7 +175,7 @@ ELEMENTWISE = {
     'min': 'Min', 'neg': 'Neg', 'exp': 'Exp', 'log': 'Log', 'tanh': 'Tanh', 'logistic': 'Sigmoid',
     'erf': 'Erf', 'sqrt': 'Sqrt', 'abs': 'Abs', 'sign': 'Sign', 'floor': 'Floor', 'ceil': 'Ceil',
     'sin': 'Sin', 'cos': 'Cos', 'eq': 'Equal', 'lt': 'Less', 'le': 'LessOrEqual',
-    'gt': 'Greater', 'ge': 'GreaterOrEqual'}.items()},
+    'gt': 'Greater', 'ge': 'GreaterOrEqual', 'pow': 'Pow'}.items()},
   **{name: _logical(op) for name, op in {
     'and': 'And', 'or': 'Or', 'xor': 'Xor', 'not': 'Not'}.items()},
   **dict.fromkeys(('copy', 'copy_p', 'stop_gradient', 'optimization_barrier', 'name',
@@ -192,7 +187,6 @@ ELEMENTWISE = {
   'erfc': _chain('Erf', (1, 'Sub')),
   'square': _square,
   'integer_pow': _integer_pow,
-  'pow': _pow,
   'rem': _remainder,
   'round': _round,
   'clamp': _clamp,

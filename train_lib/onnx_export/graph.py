@@ -8,7 +8,7 @@ import numpy as np
 
 from errors import UserError
 
-OLDEST_OPSET = 17
+OPSET = 17                        # version of the operators
 DTYPES = ('float32', 'float64', 'int32', 'int64', 'uint8', 'bool')  # that the operators here take
 BYTES_LIMIT = 2**31 - 1  # of a protocol buffer
 
@@ -34,11 +34,10 @@ class Graph:
   Args of construction:
     batch: the symbol that stands for the batch size, or None.
     batch_of: (name, axis) of a graph input that has it, or None.
-    opset: version of the operators.
   """
 
-  def __init__(self, batch, batch_of, opset):
-    self.batch, self.batch_of, self.opset = batch, batch_of, opset
+  def __init__(self, batch, batch_of):
+    self.batch, self.batch_of = batch, batch_of
     self.nodes: list[Node] = []
     self.constants: dict[str, np.ndarray] = {}
     self.scope = ''
@@ -72,7 +71,7 @@ class Graph:
 
   def reduce(self, op, name, axes, *, count=0) -> str:
     """A reduction that keeps the axes, each with size 1."""
-    if op == 'ReduceSum' or self.opset >= 18:
+    if op == 'ReduceSum':                         # of this version it alone takes them so
       return self.add(op, name, np.array(axes, np.int64), count=count, keepdims=1)
     return self.add(op, name, axes=list(axes), keepdims=1)
 
@@ -132,7 +131,7 @@ def to_model(graph: Graph, inputs: dict, outputs: dict, about: dict[str, str]):
     [describe(*one) for one in outputs.items()],
     [onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
      for name, array in graph.constants.items()])
-  opset = helper.make_opsetid('', graph.opset)
+  opset = helper.make_opsetid('', OPSET)
   model = helper.make_model(
     made, opset_imports=[opset], ir_version=helper.find_min_ir_version_for([opset]),
     producer_name='oko')

@@ -121,11 +121,8 @@ def _name_means(graph):
     if divisor is None or divisor.size != 1 or divisor.item() != node.count:
       continue
     axes = graph.constants[node.inputs[1]]
-    if graph.opset < 18:
-      follower.inputs, follower.attributes = node.inputs[:1], {'axes': axes.tolist()}
-    else:
-      follower.inputs, follower.attributes = node.inputs, {}
-    follower.op, follower.attributes['keepdims'] = 'ReduceMean', 1
+    follower.op, follower.inputs = 'ReduceMean', node.inputs[:1]
+    follower.attributes = {'axes': axes.tolist(), 'keepdims': 1}
 
 
 def _drop_identities(graph, outputs):

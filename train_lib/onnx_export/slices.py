@@ -131,10 +131,9 @@ def pad(graph, values, params, out):
   borders = [widths[dim][side] if dim in dims else 0 for side in (0, 1) for dim in x.axes]
   name = graph.add('Pad', tensor(graph, x), np.array(borders, np.int64),
                    fill.array.reshape(()).astype(x.dtype))
-  sizes = [out.shape[dim] if size != 1 else 1 for dim, size in zip(x.axes, x.sizes, strict=True)]
-  sizes = [out.shape[dim] if dim in dims else size
-           for dim, size in zip(x.axes, sizes, strict=True)]
-  return dataclasses.replace(x, shape=tuple(out.shape), sizes=tuple(sizes), name=name, array=None)
+  sizes = tuple(out.shape[dim] if dim in dims else size
+                for dim, size in zip(x.axes, x.sizes, strict=True))
+  return dataclasses.replace(x, shape=tuple(out.shape), sizes=sizes, name=name, array=None)
 
 
 SLICES = {

@@ -18,6 +18,7 @@ MOST_DETECTIONS = 20                         # of a picture; the others do not c
 AREAS_PX2 = ((0, 1e10), (32 ** 2, 96 ** 2), (96 ** 2, 1e10))         # all, medium, large
 FIGURES = ('ap', 'ap50', 'ap75', 'ap_medium', 'ap_large',
            'ar', 'ar50', 'ar75', 'ar_medium', 'ar_large')
+LEAST_SCORE = 0.2                            # of a joint that counts in a person's score
 CHUNK = 128                                  # pictures that are matched at once
 
 
@@ -53,6 +54,14 @@ def oks(truth_keypoints: np.ndarray, truth_boxes: np.ndarray, truth_areas: np.nd
   """
   return _similarity(truth_keypoints[None], truth_boxes[None], truth_areas[None],
                      keypoints[:, None])
+
+
+def oks_terms(squares: np.ndarray, areas: np.ndarray) -> np.ndarray:
+  """Each joint's exp(-d^2 / (2 area k^2)), [..., 17], whose mean `oks` is.
+
+  Args: squares: d^2 in px^2, [..., 17]; areas: of the persons, px^2, [...].
+  """
+  return np.exp(-squares / (2 * SIGMAS) ** 2 / (areas + np.spacing(1))[..., None] / 2)
 
 
 def evaluate(people, detections: Detections) -> dict[str, float]:
@@ -94,17 +103,17 @@ def joints_areas(keypoints: np.ndarray) -> np.ndarray:
   return (points.max(axis=1) - points.min(axis=1)).prod(axis=-1)
 
 
-def rescore(box_scores: np.ndarray, keypoints: np.ndarray, least: float = 0.2) -> np.ndarray:
-  """The score of each box times the mean score of its confident joints: float64 [D].
+def rescore(box_scores: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+  """The score of each box times the mean score of its joints above LEAST_SCORE: float64 [D].
 
-  Args: box_scores: [D]; keypoints: [D, 17, 3], x px, y px, score; least: a confident joint's score
-  is above it; without one the result is 0.
+  Args: box_scores: [D]; keypoints: [D, 17, 3], x px, y px, score; without such a joint the result
+  is 0.
 
   Source: Xiao, Wu and Wei, Simple Baselines for Human Pose Estimation and Tracking, 2018,
   arXiv 1804.06208, and the published code.
   """
   scores = np.asarray(keypoints, float)[..., 2]
-  sure = scores > least
+  sure = scores > LEAST_SCORE
   return box_scores * np.where(sure, scores, 0).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
 
 
@@ -135,7 +144,7 @@ def suppress(detections: Detections, threshold: float = 0.9,
       continue
     squares = np.square(points[rows][:, None] - points[rows]).sum(axis=-1)        # [n, n, 17]
     both = (areas[rows][:, None] + areas[rows]) / 2
-    alike = _terms(squares, both).mean(axis=-1) > threshold
+    alike = oks_terms(squares, both).mean(axis=-1) > threshold
     for best in range(len(rows)):
       if stays[rows[best]]:
         stays[rows[best + 1:]] &= ~alike[best, best + 1:]
@@ -154,11 +163,6 @@ def result_rows(detections: Detections, image_ids: Sequence) -> list[dict]:
               np.asarray(detections.score, float).tolist(), strict=True)]
 
 
-def _terms(squares, areas):
-  """exp(-d^2 / (2 area k^2)), [..., 17]. Args: squares: d^2, [..., 17]; areas: [...]."""
-  return np.exp(-squares / (2 * SIGMAS) ** 2 / (areas + np.spacing(1))[..., None] / 2)
-
-
 def _similarity(truth_keypoints, truth_boxes, truth_areas, keypoints):
   """`oks` of arrays whose first axes are broadcast."""
   truth, points = np.asarray(truth_keypoints, float), np.asarray(keypoints, float)[..., :2]
@@ -167,7 +171,7 @@ def _similarity(truth_keypoints, truth_boxes, truth_areas, keypoints):
   start, size = boxes[..., :2], boxes[..., 2:]
   beyond = np.maximum(start - size - points, 0) + np.maximum(points - (start + 2 * size), 0)
   offsets = np.where(some[..., None], points - truth[..., :2], beyond)            # [..., 17, 2]
-  terms = _terms(np.square(offsets).sum(axis=-1), np.asarray(truth_areas, float))
+  terms = oks_terms(np.square(offsets).sum(axis=-1), np.asarray(truth_areas, float))
   counts = labelled | ~some
   return np.where(counts, terms, 0).sum(axis=-1) / counts.sum(axis=-1)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from errors import Diverged
+from train_lib.evaluation import check_numbers
 from train_lib.poses import coco_keypoints
 
 _COLUMNS = {'keypoints': (np.float32, (17, 3)), 'truth': (np.float32, (17, 3)),
@@ -74,9 +74,7 @@ class PoseCollector:
       Diverged: a coordinate or a score is not a number.
     """
     keypoints = predictions['keypoints']
-    if not np.isfinite(keypoints).all():
-      raise Diverged('the net gives values that are not numbers: training has diverged; lower '
-                     'optimizer.learning_rate or set optimizer.clip_norm')
+    check_numbers(keypoints)
     values = {'crop_area_px2': coco_keypoints.joints_areas(keypoints), **truths,
               'keypoints': keypoints, 'truth': truths['keypoints'], 'indices': indices}
     first = len(self._ids)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from train_lib.poses.coco_keypoints import SIGMAS
+from train_lib.poses import coco_keypoints
 from train_lib.poses.pose_collector import Collected
 
 PCK_FRACS = (0.05, 0.2)           # of the longer side of a person's box: as near is a correct joint
@@ -84,16 +84,8 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def oks_terms(compared: Compared) -> np.ndarray:
-  """exp(-d^2 / (2 s^2 k^2)) of each joint, [N, 17], NaN where it is not labelled.
-
-  d is the distance, s^2 the area of the person, k = 2 sigma of the joint. Their mean over the
-  labelled joints of a person is the object keypoint similarity (OKS).
-
-  Source: the COCO keypoint evaluation, cocodataset.org.
-  """
-  squares = _distances(compared) ** 2
-  areas = compared.area_px2[:, None] + np.spacing(1.0)
-  return np.exp(-squares / (2 * areas * (2 * np.asarray(SIGMAS)) ** 2))
+  """`coco_keypoints.oks_terms` of each joint, [N, 17], NaN where it is not labelled."""
+  return coco_keypoints.oks_terms(_distances(compared) ** 2, np.asarray(compared.area_px2, float))
 
 
 def person_oks(compared: Compared) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from train_lib.drawing.pictures import CELL_PX, draw_sheet
+from train_lib.poses.coco_keypoints import LEAST_SCORE
 
 # Pairs of joints that a limb joins, by their places among COCO's 17; what lies behind comes first.
 LIMBS = ((5, 6), (11, 12), (5, 11), (6, 12),                 # trunk
@@ -22,7 +23,6 @@ LINE_PX, LINE_POWER = 0.06, 0.65
 PERSON_FRAC = 1 / 40                       # of a person's size: thinner to that, by half at most
 EDGE_FRAC, DOT_FRAC, RING_FRAC, BOX_FRAC = 0.4, 1.1, 1.7, 0.4     # of a limb's thickness
 FINE_SIDE_PX, MOST_FINE = 640, 4           # smaller pictures are drawn on so many times larger
-LEAST_SCORE = 0.2                          # of a joint on a sheet, as of one that scores count
 GOOD_OKS = 0.5                             # from which COCO counts a person as found
 FRACTION_BITS = 4                          # of a pixel, in which OpenCV is told where to draw
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from train_lib.drawing.panels import COLOURS, key, new_figure, title
 from train_lib.poses.pose_joints import PCK_FRACS, JointTable
-from train_lib.studies.study_panels import COLOURS, key, new_figure, title
 
 
 def joints(table: JointTable, joint_names: Sequence[str], mean_pose: JointTable | None = None):

@@ -8,7 +8,8 @@ import numpy as np
 from train_lib.drawing import plots
 from train_lib.drawing.pictures import save_sheet
 from train_lib.poses import coco_keypoints, pose_joints, pose_plots
-from train_lib.poses.pose_pictures import LEAST_SCORE, Person, person_sheet
+from train_lib.poses.coco_keypoints import LEAST_SCORE
+from train_lib.poses.pose_pictures import Person, person_sheet
 from train_lib.poses.pose_report import PoseReport, format_table
 from train_lib.reporting import say
 from train_lib.storage import records, remote

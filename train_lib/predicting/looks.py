@@ -64,10 +64,8 @@ class WholeLook(_Look):
 
   def _cut(self, source, poll):
     """The pictures with the boxes of their persons, where the net learned from these."""
-    if self._config.data.persons.cut == 'none':
-      return source
-    if self._config.data.persons.cut == 'truth':
-      return build_data.with_boxes(source, None)
+    if self._config.data.persons.cut != 'pose':
+      return build_data.cut_pictures(self._config, source, poll)
     return build_data.with_boxes(source, self.cutter.boxes(self.cutter.find(source, poll)))
 
 
@@ -95,7 +93,7 @@ class PeopleLook:
     self.finder.rows = rows
     step = max(rows, PICTURES_AT_ONCE)
     for first in range(0, len(source), step):
-      part = build_inputs.take(source, range(first, min(first + step, len(source))))
+      part = source.take(range(first, min(first + step, len(source))))
       yield [sight._replace(index=first + sight.index)
              for sight in self._see_part(part, poll, _within(boxes, first, len(part)))]
 

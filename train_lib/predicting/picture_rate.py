@@ -14,7 +14,7 @@ class PictureRate:
   What is left is told from the pictures after the first ones, which waited for a compilation.
   """
 
-  def __init__(self, total: int, done: int = 0):
+  def __init__(self, total: int, done: int):
     self._total, self._first, self._done, self._bar = total, done, done, None
     self._start = self._said = time.monotonic()
     self._compiled = None          # (pictures, time) when the first ones were done

@@ -62,7 +62,7 @@ class Folder:
     rows = self._batch_size(len(kept.todo))
     for first in range(0, len(kept.todo), CHUNK):
       places = kept.todo[first:first + CHUNK]
-      part = build_inputs.take(self.source, places)
+      part = self.source.take(places)
       states = [self.source.state(place) for place in places]
       for sights in self.predictor.stream(part, rows, poll, **_of_part(boxes, places)):
         after(part, sights)
@@ -114,8 +114,6 @@ class Folder:
     kept.add(rows, found)
 
   def _batch_size(self, number: int) -> int:
-    if not number:
-      return batch_sizes.resolve('', 0, self.predictor.trained.mesh)
     rows, per_sec = self.predictor.find_batch_size(number)
     if per_sec:
       say(f'{rows} pictures at once, found by trying: the net alone does {per_sec:.1f} pictures/s')

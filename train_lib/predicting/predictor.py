@@ -3,7 +3,6 @@
     from train_lib.predicting.predictor import open_predictor
     predictor = open_predictor('runs/tagger-demo')
     predictor.predict(['photo.jpg', open('other.png', 'rb').read()])
-
 """
 
 import os

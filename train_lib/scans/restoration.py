@@ -63,7 +63,8 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   scans = build_inputs.list_scan_files(input)
   if not scans:
     raise UserError(f"'{input}' holds no scan: {NO_SCAN}")
-  _check_kept(folder / 'scans', input, scans)
+  build_inputs.check_no_others(folder / 'scans', [name for name, _ in scans],
+                               f"that '{input}' has not")
   trained = open_trained(config, workdir, config.checkpoint)
   rows = batch_sizes.resolve('predict.batch_size', config.predict.batch_size, trained.mesh)
   coder = Coder(trained, 'predict.batch_size', rows)
@@ -149,17 +150,6 @@ def _describe(config, variables) -> str:
   """A digest of the net and of how scans are read."""
   reading = [config.data.scans.window, config.data.scans.axis, params_digest(variables)]
   return hashlib.sha256(json.dumps(reading).encode()).hexdigest()[:16]
-
-
-def _check_kept(folder, input, scans) -> None:
-  """Raises UserError where scans of another input would stay among those of this one."""
-  names = {name for name, _ in scans}
-  kept = (path for path in folder.rglob('*') if path.is_file() and path.name[:1] != '.')
-  strange = sorted(name for name in (path.relative_to(folder).as_posix() for path in kept)
-                   if name not in names)
-  if strange:
-    raise UserError(f"'{folder}' holds {len(strange):,} files that '{input}' has not, such as "
-                    f"'{strange[0]}'; take them away, or name another folder with --output=")
 
 
 def _restore(config, coder, scans, folder, journal, poll) -> None:

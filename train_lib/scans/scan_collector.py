@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from errors import Diverged
+from train_lib.evaluation import check_numbers
 from train_lib.scans import image_quality
 
 
@@ -35,16 +35,11 @@ class Collected:
 
 
 class ScanCollector:
-  """Gathers real rows batch by batch; `finish` gives what they come to.
-
-  Args:
-    num_rows: rows that will come, at most.
-  """
+  """Gathers real rows batch by batch; `finish` gives what they come to."""
 
   adds_up = False                 # rows are kept
 
-  def __init__(self, num_rows: int):
-    del num_rows                                # a few numbers a row: lists do
+  def __init__(self):
     self._columns, self._latents, self._ids, self._pixels = [], [], [], 0
 
   def add(self, predictions: dict, truths: dict, ids: list[str], indices: np.ndarray) -> None:
@@ -60,9 +55,7 @@ class ScanCollector:
       Diverged: a pixel is not a number.
     """
     restored, target = predictions['reconstruction'], truths['target']
-    if not np.isfinite(restored).all():
-      raise Diverged('the net gives values that are not numbers: training has diverged; lower '
-                     'optimizer.learning_rate or set optimizer.clip_norm')
+    check_numbers(restored)
     if not len(ids):
       return
     self._pixels = int(np.prod(target.shape[1:]))

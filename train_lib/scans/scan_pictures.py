@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from train_lib.drawing.grid import CELL_PX, draw_grid
+from train_lib.drawing.panels import COLOURS, new_figure, title
 from train_lib.drawing.pictures import INK
 from train_lib.scans import image_quality
-from train_lib.studies.study_panels import COLOURS, new_figure, title
 
 LEVELS = 65_535                   # of 16-bit grey
 FULL_COLOUR = 0.25                # a difference with the deepest colour, of a range of 0..1
@@ -19,6 +19,10 @@ DRAWN_COLUMNS, FEWEST_COLUMNS = 8, 4      # of a sheet of drawn scans
 FRAME_PX = 5                      # around the scans at the ends of a strip
 THUMBNAILS, THUMBNAIL_PX = 14, 58
 APART = 0.13                      # of the map's sides: nearer thumbnails would hide each other
+_COLOURS_SAID = 'red: too bright', 'blue: too dark'
+_COLOURS_CHANGED = 'red: brighter now', 'blue: darker now'
+_SCALE_SAID = ('scans: black is 0 and white is 1; differences: white is 0, and the',
+               f'deepest red and blue are {FULL_COLOUR:g} or more')
 
 
 def reconstruction_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str],
@@ -36,7 +40,8 @@ def reconstruction_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], title
   cells, texts = [], []
   for caption, pictures in rows:
     target = pictures[0]
-    values = image_quality.psnr(_stack(pictures[1:]), _stack([target] * (len(pictures) - 1)))
+    others = np.stack([_plane(picture) for picture in pictures[1:]])
+    values = image_quality.psnr(others, np.broadcast_to(_plane(target), others.shape))
     best = max(values[1:])
     cells.append([*map(grey, pictures), signed(pictures[2] - target)])
     texts.append([[('missed', caption)],
@@ -62,15 +67,13 @@ def restoration_sheet(rows: Sequence[tuple[str, np.ndarray, np.ndarray]],
 
 
 def interpolation_strips(strips: Sequence[Sequence[np.ndarray]],
-                         captions: Sequence[tuple[str, str]], notes: Sequence[str] = ()
-                         ) -> Image.Image:
+                         captions: Sequence[tuple[str, str]]) -> Image.Image:
   """A line for each walk through the latent space, from one scan to another.
 
   Args:
     strips: pictures [h, w] in 0..1: a scan, what is decoded on the way from it to another, evenly,
       both ends of the way included or left out alike, and that other scan.
     captions: (name of the first scan, name of the last) of each.
-    notes: lines at the top.
   """
   cells, texts = [], []
   for (first, last), strip in zip(captions, strips, strict=True):
@@ -79,7 +82,7 @@ def interpolation_strips(strips: Sequence[Sequence[np.ndarray]],
     texts.append([[('found', 'scan'), ('missed', first)], *between,
                   [('found', 'scan'), ('missed', last)]])
   heading = 'green frames: scans as they are; between them: decoded, evenly from one to the other'
-  return draw_grid(cells, (), [*notes, heading], texts)
+  return draw_grid(cells, (), [heading], texts)
 
 
 def sample_sheet(pictures: Sequence[np.ndarray], notes: Sequence[str] = ()) -> Image.Image:
@@ -103,8 +106,7 @@ def anchored_sheet(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray]]],
 
 def grey(picture: np.ndarray) -> np.ndarray:
   """uint8 [h, w, 3]. Args: picture: [h, w] or [h, w, 1] in 0..1; what lies beyond is cut off."""
-  plane = np.asarray(picture, np.float32).reshape(np.shape(picture)[:2])
-  pixels = np.rint(np.clip(np.nan_to_num(plane), 0, 1) * 255).astype(np.uint8)
+  pixels = np.rint(np.clip(np.nan_to_num(_plane(picture)), 0, 1) * 255).astype(np.uint8)
   return np.repeat(pixels[..., None], 3, axis=-1)
 
 
@@ -120,8 +122,7 @@ def signed(difference: np.ndarray) -> np.ndarray:
 
   Args: difference: [h, w] or [h, w, 1].
   """
-  plane = np.asarray(difference, np.float32).reshape(np.shape(difference)[:2])
-  share = np.clip(np.nan_to_num(plane) / FULL_COLOUR, -1, 1)[..., None]
+  share = np.clip(np.nan_to_num(_plane(difference)) / FULL_COLOUR, -1, 1)[..., None]
   colour = np.where(share > 0, TOO_BRIGHT, TOO_DARK)
   return np.rint(255 + np.abs(share) * (colour - 255)).astype(np.uint8)
 
@@ -163,15 +164,9 @@ def latent_map(means: np.ndarray, picture: Callable[[int], np.ndarray | None] | 
   return figure
 
 
-_COLOURS_SAID = 'red: too bright', 'blue: too dark'
-_COLOURS_CHANGED = 'red: brighter now', 'blue: darker now'
-_SCALE_SAID = ('scans: black is 0 and white is 1; differences: white is 0, and the',
-               f'deepest red and blue are {FULL_COLOUR:g} or more')
-
-
-def _stack(pictures):
-  return np.stack([np.asarray(picture, np.float32).reshape(np.shape(picture)[:2])
-                   for picture in pictures])
+def _plane(picture):
+  """float32 [h, w]. Args: picture: [h, w] or [h, w, 1]."""
+  return np.asarray(picture, np.float32).reshape(np.shape(picture)[:2])
 
 
 def _decibels(value):

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from train_lib import evaluation
+from train_lib.baselines import even_batches
 from train_lib.drawing import tables
 from train_lib.reporting import say
 from train_lib.scans.restorers import RESTORERS
-from train_lib.tags.baselines import even_batches
 
 COLUMNS = {'psnr': 'PSNR, dB', 'ssim': 'SSIM', 'recovered': 'of the original',
            'recovered_lost': 'of what was lost', 'kl': 'KL, nats', 'active_units': 'active units',
@@ -34,7 +34,7 @@ class ScanReport:
     thresholds: {}, since there is nothing to tune.
     valid: figures of the net on the validation split.
     outcome: of the net.
-      best: name of the restorer with the highest PSNR; '' where baselines are off.
+    best: name of the restorer with the highest PSNR; '' where baselines are off.
     variables: of the net; evaluator: that runs it.
   """
   rows: dict[str, dict[str, float]]
@@ -48,7 +48,10 @@ class ScanReport:
 
 def report_on_test(evaluator, variables, source, loaders: dict, *, with_baselines: bool,
                    poll: Callable[[], None] = lambda: None) -> ScanReport:
-  """Measures validation and test split. Args and costs of a row: `report.report_on_test`."""
+  """Measures validation and test split. Args and costs of a row: `report.report_on_test`.
+
+  But for 'pictures_per_sec' of the simple restorers, which is of restoring alone.
+  """
   del source
   valid = evaluator.evaluate(variables, loaders['valid'], poll=poll)
   test = evaluator.evaluate(variables, loaders['test'], valid.thresholds, poll=poll)
@@ -62,7 +65,7 @@ def report_on_test(evaluator, variables, source, loaders: dict, *, with_baseline
   return ScanReport(rows, {}, valid.metrics, test, best, evaluator, variables)
 
 
-def mean_picture(loader, poll: Callable[[], None] = lambda: None) -> np.ndarray:
+def mean_picture(loader, poll: Callable[[], None]) -> np.ndarray:
   """float32 [H, W, 1]: the mean of an even sample of clean scans. Args: loader: of a split."""
   total, count = 0.0, 0
   for batch in even_batches(loader):

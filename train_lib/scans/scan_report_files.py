@@ -7,13 +7,14 @@ import jax
 import numpy as np
 
 from train_lib.drawing import plots
+from train_lib.drawing.panels import COLOURS, GREY, new_figure, title
 from train_lib.drawing.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scans import scan_pictures
 from train_lib.scans.restorers import RESTORERS
 from train_lib.scans.scan_report import ScanReport, format_table
+from train_lib.split_statistics import even_sample
 from train_lib.storage import records, remote
-from train_lib.studies.study_panels import COLOURS, GREY, new_figure, title
 
 FIRST_SHOWN, WORST_SHOWN = 12, 12  # scans of predictions.png and worst.png
 STEP_SHOWN = 4                    # of the validation split, in pictures of a net that still learns
@@ -63,7 +64,7 @@ def write_report(folder, report: ScanReport, source, loader, poll: Callable[[], 
   poll()
   examples = _examples(loader, collected.indices[:STRIPS + 1])
   save_sheet(_strips(task, variables, examples), pictures / 'interpolation.png')
-  shown = np.linspace(0, len(collected.ids) - 1, min(MAPPED, len(collected.ids))).astype(int)
+  shown = even_sample(len(collected.ids), MAPPED)
   latent_map = scan_pictures.latent_map(
       collected.latent[shown],
       picture=functools.partial(_picture, loader, collected.indices[shown]))

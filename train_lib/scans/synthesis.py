@@ -12,7 +12,7 @@ from train_lib.drawing import plots
 from train_lib.drawing.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scans import latent_draws, scan_judge, scan_pictures
-from train_lib.scans.latent_draws import Draw, Latents, Posteriors
+from train_lib.scans.latent_draws import Latents, Posteriors
 from train_lib.scans.scan_coder import Coder
 from train_lib.split_statistics import even_sample
 from train_lib.storage import records
@@ -59,7 +59,10 @@ def synthesize(config, workdir: str, input: str, output: str, preemption) -> Non
   draws = latent_draws.list_draws(settings.kind, starts.posteriors.names, settings.count,
                                   settings.steps)
   latents = _latents(config, coder, starts.posteriors, poll)
-  _clear(folder, draws)
+  build_inputs.check_no_others(folder / 'pictures', [draw.file for draw in draws],
+                               'that this command does not write')
+  for name in WRITTEN:                          # what an earlier command said of its pictures
+    (folder / name).unlink(missing_ok=True)
   say(f'drawing {len(draws):,} scans of {coder.side_px} px with step {trained.step}: '
       f'{_described(settings)}')
   lines = _sheet_lines(settings, len(starts.shown))
@@ -190,21 +193,6 @@ def _fit(coder, config, poll):
   if len(means) < 2:
     raise UserError("synthesize.kind 'fitted' needs two training scans or more that can be read")
   return latent_draws.fit_normal(means)
-
-
-def _clear(folder, draws: list[Draw]) -> None:
-  """Takes away what an earlier command said of its pictures; UserError where pictures of it would
-  stay among those of this one."""
-  pictures, names = folder / 'pictures', {draw.file for draw in draws}
-  kept = (path for path in pictures.rglob('*') if path.is_file() and path.name[:1] != '.')
-  strange = sorted(name for name in (path.relative_to(pictures).as_posix() for path in kept)
-                   if name not in names)
-  if strange:
-    raise UserError(f"'{pictures}' holds {len(strange):,} files that this command does not write, "
-                    f"such as '{strange[0]}'; take them away, or name another folder with "
-                    '--output=')
-  for name in WRITTEN:
-    (folder / name).unlink(missing_ok=True)
 
 
 def _draw(coder, draws, latents, folder, judge, wanted, poll) -> Drawn:

@@ -6,7 +6,7 @@ import pathlib
 from typing import NamedTuple
 
 from errors import UserError
-from train_lib.serving.calls import Call, picture_kind
+from train_lib.serving.calls import Call, is_whole, picture_kind
 from train_lib.serving.guard import Guard, Refused, is_loopback, retry_heads
 from train_lib.serving.turns import Turns
 from train_lib.serving.uploads import read_json, read_uploads
@@ -21,7 +21,6 @@ STATED = {400: 'the request makes no sense', 404: 'there is nothing at this addr
           'what there is'}
 FAILED = 'something went wrong here; the terminal where it was started says what'
 HANDS = 2                         # pictures that are decoded at once for what needs no net
-MOST_DIGITS = 12                  # of a row's number
 
 
 class Limits(NamedTuple):
@@ -77,7 +76,7 @@ class Desk:
 
   async def predict(self, request):
     """A row for each picture; 422 where none could be read."""
-    uploads = await read_uploads(request, self._limits.most_pictures)
+    uploads = await self._take_uploads(request)
     rows, options = [], dict(request.query_params)
     for first in range(0, len(uploads), self._view.together):
       part = uploads[first:first + self._view.together]
@@ -90,8 +89,7 @@ class Desk:
   def answer(self, call: Call):
     """What answers at the address of a call."""
     async def endpoint(request):
-      taken = {'uploads': self._take_uploads, 'json': read_json, 'row': _take_row,
-               'nothing': _take_nothing}[call.takes]
+      taken = {'uploads': self._take_uploads, 'json': read_json, 'row': _take_row}[call.takes]
       arguments = await taken(request), dict(request.query_params)
       if call.by_net:
         answer = await self._turns.run(request, call.function, *arguments)
@@ -107,13 +105,9 @@ class Desk:
 
 async def _take_row(request) -> int:
   text = request.path_params['row']
-  if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
+  if not is_whole(text):
     raise Refused(404, STATED[404])
   return int(text)
-
-
-async def _take_nothing(request) -> None:
-  del request
 
 
 def _import_starlette():

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from train_lib.serving.guard import Refused
 
+MOST_DIGITS = 12                  # of a number
+
 
 class Call(NamedTuple):
   """A function behind an address.
@@ -12,7 +14,7 @@ class Call(NamedTuple):
   Attributes:
     method: GET or POST.
     takes: what it is called with, besides the options: 'uploads' (a list of `Upload`), 'json' (a
-      dict), 'row' (a number at the end of the address), 'nothing'.
+      dict), 'row' (a number at the end of the address).
     function: (what it takes, options) -> bytes of a picture, or what becomes JSON; the options are
       those of the address, ?name=value. It may raise `Refused`.
     by_net: whether it needs the net, and so its turn.
@@ -29,9 +31,14 @@ def whole_number(options: dict[str, str], name: str, default: int, least: int, m
   text = options.get(name, '')
   if not text:
     return default
-  if not (text.isascii() and text.isdecimal() and len(text) < 12 and least <= int(text) <= most):
+  if not is_whole(text) or not least <= int(text) <= most:
     raise Refused(422, f"'{name}' has to be a whole number from {least:,} to {most:,}")
   return int(text)
+
+
+def is_whole(text: str) -> bool:
+  """Whether a text is a whole number from 0 on, in digits that are few enough to be read."""
+  return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def picture_kind(content: bytes) -> str:

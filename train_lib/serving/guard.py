@@ -157,7 +157,7 @@ async def _refuse(send, refusal):
 
 def retry_heads(status: int) -> list[tuple[bytes, bytes]]:
   """When to come again, of an answer that says that there is no room."""
-  return [(b'retry-after', str(RETRY_SEC).encode())] if status in (429, 503) else []
+  return [(b'retry-after', str(RETRY_SEC).encode())] if status == 503 else []
 
 
 def _name(host):

@@ -4,6 +4,7 @@ Names that come with them are labels and nothing else: no file is ever opened by
 """
 
 import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 from train_lib.serving.guard import Refused
@@ -18,6 +19,16 @@ class Upload(NamedTuple):
   """A picture: what it is called, and the bytes of its file."""
   label: str
   content: bytes
+
+
+def answer_each(uploads: list[Upload], predictor, describe: Callable[[dict], dict]) -> list[dict]:
+  """A row for each picture: 'path', its label, and what is said of its values, or 'error'.
+
+  Args: predictor: a `Predictor`; describe: values of it -> fields of the row.
+  """
+  found = predictor.values([upload.content for upload in uploads])
+  return [{'path': upload.label, **(values if 'error' in values else describe(values))}
+          for upload, values in zip(uploads, found, strict=True)]
 
 
 async def read_uploads(request, most: int) -> list[Upload]:

@@ -15,10 +15,7 @@ from train_lib.multihost.processes import agree
 from train_lib.storage import array_files, records, remote
 from train_lib.storage.manifest import change_manifest, read_manifest, write_manifest
 from train_lib.storage.step_folder import NONE, StepFolder
-from train_lib.trees import params_digest, state_digest
 from train_lib.workdir import now
-
-__all__ = ('Checkpoints', 'NonFiniteStateError', 'SaveError', 'params_digest', 'state_digest')
 
 TRIES, TRY_AGAIN_SEC = 20, 0.1    # to clear away what a failed save has left
 
@@ -41,19 +38,18 @@ class Checkpoints:
     config_digest: of `workdir.config_digest`; a step saved under another is not resumed ('' resumes
       any).
     keep_last: how many of the newest steps are kept, at least 1.
-    keep_best_metric: name of the metric whose best finite value is kept too; '' is off.
-    keep_best_is: 'max' or 'min', which end of that metric is best.
+    keep_best_metric: name of the metric whose largest finite value is kept too; '' is off.
     keep_every_steps: steps divisible by this are kept for ever; 0 is off.
     on_failure: 'fail' raises SaveError when a save failed; 'continue' says so in a warning and the
       run goes on with the steps it has.
   """
 
   def __init__(self, directory, *, config_digest: str, keep_last: int, keep_best_metric: str = '',
-               keep_best_is: str = 'max', keep_every_steps: int = 0, on_failure: str = 'fail'):
+               keep_every_steps: int = 0, on_failure: str = 'fail'):
     if on_failure not in ('fail', 'continue'):
       raise UserError(f"on_failure is '{on_failure}'; choices: fail, continue.")
     self._folder = StepFolder(directory, keep_last=keep_last, best_metric=keep_best_metric,
-                              best_is=keep_best_is, keep_every=keep_every_steps)
+                              keep_every=keep_every_steps)
     self._config_digest = config_digest
     self._on_failure = on_failure
     self._thread = None

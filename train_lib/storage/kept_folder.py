@@ -112,9 +112,9 @@ def _take_turns(filling, poll):
       time.sleep(_WAIT_SEC)
       poll()
       continue
-    if os.path.exists(filling / 'lock') and os.path.samestat(
-        os.fstat(file.fileno()), os.stat(filling / 'lock')):
-      return file
+    with contextlib.suppress(FileNotFoundError):
+      if os.path.samestat(os.fstat(file.fileno()), os.stat(filling / 'lock')):
+        return file
     file.close()                                # of a folder that was removed meanwhile
 
 
@@ -122,7 +122,7 @@ def _remove_unused(parent, what):
   """Removes folders that were not read for UNUSED_DAYS, and what stopped runs left of some."""
   oldest, removed = time.time() - UNUSED_DAYS * 86_400, 0
   for path in parent.iterdir():
-    with contextlib.suppress(FileNotFoundError):  # another run removed it
+    with contextlib.suppress(OSError):          # another run removed it, or it is another person's
       if _OURS.fullmatch(path.name) and path.is_dir() and path.stat().st_mtime < oldest:
         shutil.rmtree(path)
         removed += 1

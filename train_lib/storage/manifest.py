@@ -16,7 +16,6 @@ from train_lib.storage.forms import find_misfit
 NAME = 'manifest.json'
 MOST_BYTES = 1 << 26
 OF_CHECKPOINTS = ('step', 'config_digest', 'metrics', 'tree')  # fields that `Checkpoints` reads
-_CHUNK_BYTES = 1 << 22
 _FORM = {'files': {str: {'bytes': int, 'blake2b': str}}, 'metrics': {str: (float, None)},
          'step': int, 'time': str, 'config_digest': str, 'versions': {str: str},
          'tree': {str: [(str, [int])]}}
@@ -115,12 +114,8 @@ def _fetch(folder, name, copy, wanted):
 
 
 def _hash(path):
-  digest, size = hashlib.blake2b(digest_size=32), 0
   with path.open('rb') as file:
-    while chunk := file.read(_CHUNK_BYTES):
-      digest.update(chunk)
-      size += len(chunk)
-  return {'bytes': size, 'blake2b': digest.hexdigest()}
+    return remote.measure(file)
 
 
 def _sealed(manifest):

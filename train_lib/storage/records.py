@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Callable
 
@@ -21,7 +22,6 @@ from train_lib.storage import remote
 from train_lib.storage.forms import find_misfit, plain
 
 MOST_JSON_BYTES = 1 << 28         # of a JSON file: the names of some million pictures
-_CHUNK_BYTES = 1 << 22
 
 _log = logging.getLogger(__name__)
 _guards = {}                      # folder -> what raises when it must not be written into
@@ -162,8 +162,7 @@ def write_csv(path, titles, rows) -> None:
 def copy_file(source, path) -> None:
   """Copies a local file to a path, whole or not at all."""
   with open(source, 'rb') as reader, whole_file(path, to_disk=False) as writer:
-    while chunk := reader.read(_CHUNK_BYTES):
-      writer.write(chunk)
+    shutil.copyfileobj(reader, writer)
 
 
 def read_bytes(path, most: int = 0) -> bytes:

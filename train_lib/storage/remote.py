@@ -101,7 +101,7 @@ def put_file(source: pathlib.Path, path) -> dict:
 
   def action():
     with open(source, 'rb') as reader, path.open('wb') as writer:
-      entry = _copy(reader, writer)
+      entry = measure(reader, writer)
     _check_size(path, entry['bytes'])
     return entry
   with _in_bucket(path):
@@ -123,7 +123,7 @@ def get_file(path, target: pathlib.Path) -> dict:
   """Copies an object to a local file. Returns: {'bytes', 'blake2b'} of what was read."""
   def action():
     with epath.Path(path).open('rb') as reader, open(target, 'wb') as writer:
-      return _copy(reader, writer)
+      return measure(reader, writer)
   return with_tries(action, path)
 
 
@@ -162,6 +162,17 @@ def delete_folder(folder, first: str) -> None:
   folder = epath.Path(folder)
   with_tries(lambda: (folder / first).unlink(missing_ok=True), folder)
   with_tries(lambda: folder.rmtree(missing_ok=True), folder)
+
+
+def measure(reader, writer=None) -> dict:
+  """{'bytes', 'blake2b'} of what is left in a file. Args: writer: a file that it is copied into."""
+  digest, size = hashlib.blake2b(digest_size=32), 0
+  while chunk := reader.read(_CHUNK_BYTES):
+    digest.update(chunk)
+    size += len(chunk)
+    if writer is not None:
+      writer.write(chunk)
+  return {'bytes': size, 'blake2b': digest.hexdigest()}
 
 
 class Growing:
@@ -209,15 +220,6 @@ def _in_bucket(path):
 
 def _reason(error):
   return str(error).strip().partition('\n')[0] or type(error).__name__
-
-
-def _copy(reader, writer):
-  digest, size = hashlib.blake2b(digest_size=32), 0
-  while chunk := reader.read(_CHUNK_BYTES):
-    digest.update(chunk)
-    size += len(chunk)
-    writer.write(chunk)
-  return {'bytes': size, 'blake2b': digest.hexdigest()}
 
 
 def _check_size(path, size):

@@ -33,16 +33,13 @@ _log = logging.getLogger(__name__)
 class StepFolder:
   """Args: as those of `Checkpoints`, which describes them."""
 
-  def __init__(self, path, *, keep_last: int, best_metric: str, best_is: str, keep_every: int):
+  def __init__(self, path, *, keep_last: int, best_metric: str, keep_every: int):
     if keep_last < 1:
       raise UserError(f'keep_last is {keep_last}; at least 1 checkpoint must be kept.')
-    if best_is not in ('max', 'min'):
-      raise UserError(f"keep_best_is is '{best_is}'; choices: max, min.")
     self.path = records.absolute(path)
     self._keep_last = keep_last
     self._keep_every = keep_every
     self._metric = best_metric
-    self._sign = 1 if best_is == 'max' else -1
     self._unusable = set()  # damaged steps that could not be renamed
     self._remote = remote.is_remote(self.path)
     self._copy = None       # (step, temporary folder) of a remote step that was verified
@@ -68,7 +65,7 @@ class StepFolder:
       except Damaged:
         continue
       if value is not None:  # a manifest holds null for what is not finite
-        scores[step] = (self._sign * value, step)
+        scores[step] = (value, step)
     return max(scores, key=scores.get) if scores else None
 
   # Choosing

@@ -13,8 +13,10 @@ from train_lib import workdir as workdir_lib
 from train_lib.storage import records
 
 MOST_POINTS = 200                 # of a record's `train`, over a whole run
-KEYS = {'digest', 'fingerprint', 'learning_rate', 'seed', 'diverged', 'step_sec', 'curve', 'train',
-        'final', 'test', 'made'}  # that a record has, besides others
+FORM = {                          # of what a record has, besides others
+    'digest': str, 'fingerprint': str, 'learning_rate': float, 'seed': int, 'diverged': str,
+    'step_sec': (float, None), 'curve': dict, 'train': dict, 'final': dict, 'test': dict,
+    'made': dict}
 
 
 def cell_path(folder, rate: float, seed: int):
@@ -53,11 +55,10 @@ def read_cells(folder, name: str, config, fingerprint: str, study_folder,
   cells = []
   for path in sorted(folder.glob('*.json')) if folder.exists() else ():
     try:
-      cell = records.read_json(path)
+      cell = records.read_fields(path, FORM, FORM)
     except UserError as error:
-      raise UserError(f'{error}; delete the file, and the cell is trained again') from None
-    if not isinstance(cell, dict) or not KEYS <= cell.keys():
-      raise UserError(f'{path} is no record of a cell; delete it, and the cell is trained again')
+      raise UserError(f'{path} is no record of a cell; delete it, and the cell is trained again'
+                      ) from error
     wanted = cell_digest(with_rate(config, cell['learning_rate'], cell['seed']))
     if cell['digest'] != wanted or cell['fingerprint'] != fingerprint:
       what = 'with other values of the config' if cell['digest'] != wanted else 'on other data'

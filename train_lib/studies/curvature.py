@@ -18,12 +18,13 @@ from jax.flatten_util import ravel_pytree
 EXHAUSTED = 1e-6                  # of the largest entry: couplings below it are rounding errors
 
 
-def largest_eigenvalue(loss: Callable, params, key: jax.Array, steps: int) -> float:
-  """The largest eigenvalue of the Hessian of loss(params) -> scalar.
+def tridiagonal(loss: Callable, params, key: jax.Array, *, steps: int):
+  """What Lanczos makes of the Hessian of loss(params) -> scalar; for use inside jit.
 
-  It is the largest that the Krylov space of a random vector shows: never above the true one but for
-  rounding, equal to it after as many steps as there are parameters, and mostly within a per cent
-  after 10 to 20, since the largest are the first to be found.
+  The largest eigenvalue, of `top_of_tridiagonal`, is the largest that the Krylov space of a random
+  vector shows: never above the true one but for rounding, equal to it after as many steps as there
+  are parameters, and mostly within a per cent after 10 to 20, since the largest are the first to be
+  found.
 
   Args:
     loss: twice differentiable where it is asked.
@@ -32,21 +33,11 @@ def largest_eigenvalue(loss: Callable, params, key: jax.Array, steps: int) -> fl
     steps: of Lanczos, 1 or more; each costs a product and keeps a vector like the parameters.
 
   Returns:
-    The eigenvalue; NaN where a product is not finite.
+    (diagonal [n], beside it [n]) in float32, n the lesser of the steps and the parameters; the last
+    coupling leads out of the matrix.
 
   Source: Lanczos, 1950; with full orthogonalisation, made twice, against the loss of orthogonality
   in floating point (Golub, Van Loan, Matrix Computations, chapter 10).
-  """
-  return top_of_tridiagonal(*jax.jit(functools.partial(tridiagonal, loss, steps=steps))(
-      params, key))
-
-
-def tridiagonal(loss: Callable, params, key: jax.Array, *, steps: int):
-  """What Lanczos makes of the Hessian; for use inside jit. Args: as of `largest_eigenvalue`.
-
-  Returns:
-    (diagonal [n], beside it [n]) in float32, n the lesser of the steps and the parameters; the last
-    coupling leads out of the matrix.
   """
   flat, restore = ravel_pytree(params)
   slope = jax.grad(lambda flat: loss(restore(flat)))

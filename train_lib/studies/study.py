@@ -4,6 +4,7 @@ import copy
 import csv
 import dataclasses
 import io
+import math
 import re
 import statistics
 from collections.abc import Sequence
@@ -159,17 +160,14 @@ def format_study(table: list[dict], task: str) -> str:
   figures = {name: title for name, title in titles.items() if any(name in row for row in table)}
   means = {name: form for name, form in MEANS.items() if any(name in row for row in table)}
   first = next(iter(titles.values()))
-  titles = ['', *figures.values(), f'{first}: difference from the first row',
-            *(title for title, _, _ in means.values()), 'seeds']
-  lines = ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
-  for row in table:
-    seeds = f"{row['seeds']}" + (f" ({row['diverged']} diverged)" if row['diverged'] else '')
-    cells = [row['row'], *(_cell(row.get(figure)) for figure in figures),
-             _cell(row['difference'], sign='+'),
-             *(f'{row[name].mean / unit:{digits}}' if name in row else ''
-               for name, (_, unit, digits) in means.items()), seeds]
-    lines.append('| ' + ' | '.join(cells) + ' |')
-  return '\n'.join(lines)
+  return to_markdown([{
+      '': row['row'],
+      **{title: mean_text(row.get(figure)) for figure, title in figures.items()},
+      f'{first}: difference from the first row': mean_text(row['difference'], '+'),
+      **{title: f'{row[name].mean / unit:{digits}}' if name in row else ''
+         for name, (title, unit, digits) in means.items()},
+      'seeds': f"{row['seeds']}" + (f" ({row['diverged']} diverged)" if row['diverged'] else '')}
+      for row in table])
 
 
 def study_figure(results: dict[str, dict[str, dict]], task: str):
@@ -188,18 +186,33 @@ def study_figure(results: dict[str, dict[str, dict]], task: str):
 
 def study_csv(results: dict[str, dict[str, dict]]) -> str:
   """Every run of a study as a row of CSV: row, seed, and all its figures."""
-  runs = [{'row': name, 'seed': seed, **values}
-          for name, seeds in results.items() for seed, values in seeds.items()]
-  columns = list(dict.fromkeys(key for run in runs for key in run))
+  return to_csv([{'row': name, 'seed': seed, **values}
+                 for name, seeds in results.items() for seed, values in seeds.items()])
+
+
+def to_csv(rows: Sequence[dict]) -> str:
+  """Rows as CSV with the columns of all of them; '' where one has no value."""
   text = io.StringIO()
-  writer = csv.DictWriter(text, columns, lineterminator='\n')
+  writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)),
+                          lineterminator='\n')
   writer.writeheader()
-  writer.writerows(runs)
+  writer.writerows(rows)
   return text.getvalue()
 
 
-def _cell(value: Interval | None, sign: str = '') -> str:
+def to_markdown(rows: Sequence[dict]) -> str:
+  """Rows of the same columns, one or more, as a Markdown table."""
+  lines = ['| ' + ' | '.join(rows[0]) + ' |', '|---' * len(rows[0]) + '|']
+  lines += ['| ' + ' | '.join(str(value).replace('|', '\\|') for value in row.values()) + ' |'
+            for row in rows]
+  return '\n'.join(lines)
+
+
+def mean_text(value: Interval | None, sign: str = '') -> str:
+  """'0.4100 ± 0.0120', half the width of the interval; without it for one seed, '' for None."""
   if value is None:
     return ''
+  if math.isinf(value.mean):
+    return '∞'
   half = f' ± {value.high - value.mean:.4f}' if value.high > value.low else ''
   return f'{value.mean:{sign}.4f}{half}'

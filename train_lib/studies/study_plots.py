@@ -5,10 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from train_lib.drawing.plots import PALE
-from train_lib.studies import test_functions
-from train_lib.studies.rate_grid import Metric
-from train_lib.studies.study_panels import (
+from train_lib.drawing.panels import (
   GREY,
   key,
   legend,
@@ -18,6 +15,9 @@ from train_lib.studies.study_panels import (
   styled,
   title,
 )
+from train_lib.drawing.plots import PALE
+from train_lib.studies import test_functions
+from train_lib.studies.rate_grid import Metric
 from train_lib.studies.tuned_study import WITHIN, Summary, profile
 
 SMOOTHED = 11                     # points of a record that a line along the way is the mean of

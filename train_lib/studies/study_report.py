@@ -1,7 +1,5 @@
 """What a tuned study leaves behind: report.md with table and pictures, and CSV of every cell."""
 
-import csv
-import io
 import math
 import shlex
 import statistics
@@ -11,7 +9,7 @@ from train_lib.drawing import plots
 from train_lib.storage import records, remote
 from train_lib.studies import study_plots, test_functions
 from train_lib.studies.rate_grid import Metric
-from train_lib.studies.study import Interval
+from train_lib.studies.study import mean_text, to_csv, to_markdown
 from train_lib.studies.tuned_study import LEVELS, WITHIN, Summary, difference
 
 PICTURES = 'pictures'
@@ -57,12 +55,12 @@ def table(summaries: Sequence[Summary], metric: Metric) -> list[dict]:
     rows.append({
         'row': summary.row,
         'learning rate': f'{summary.chosen:g}' if summary.chosen else 'none: all diverged',
-        **{f'test {metric.named(name).title}': _mean(summary.test.get(name))
+        **{f'test {metric.named(name).title}': mean_text(summary.test.get(name))
            for name in dict.fromkeys((metric.name, 'map', 'loss'))},
         f'{metric.title}, less {summaries[0].row}': (
-            _mean(difference(summary, summaries[0], metric), '+')
+            mean_text(difference(summary, summaries[0], metric), '+')
             if summary is not summaries[0] else ''),
-        f'valid {metric.title}': _mean(summary.valid.get(metric.name)),
+        f'valid {metric.title}': mean_text(summary.valid.get(metric.name)),
         f'rates within {WITHIN:.0%} of the best row: factor': _range(summary),
         'grid': f'{len(summary.rates)} rates, {summary.rates[0]:.3g} to {summary.rates[-1]:.3g}'
                 + (f' ({summary.grown} grown)' if summary.grown else ''),
@@ -96,24 +94,6 @@ def path_rows(paths: dict[str, dict]) -> list[dict]:
   return [{'function': name, 'row': row, 'learning rate': found['learning_rate'],
            'ends at': found['end'], 'rates that diverged': found['diverged']}
           for name, rows in paths.items() for row, found in rows.items()]
-
-
-def to_csv(rows: Sequence[dict]) -> str:
-  """Rows as CSV with the columns of all of them; '' where one has no value."""
-  text = io.StringIO()
-  writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)),
-                          lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  return text.getvalue()
-
-
-def to_markdown(rows: Sequence[dict]) -> str:
-  """Rows of the same columns as a Markdown table."""
-  lines = ['| ' + ' | '.join(rows[0]) + ' |', '|---' * len(rows[0]) + '|']
-  lines += ['| ' + ' | '.join(str(value).replace('|', '\\|') for value in row.values()) + ' |'
-            for row in rows]
-  return '\n'.join(lines)
 
 
 def format_report(config, cells, summaries, metric, target, paths, start) -> str:
@@ -262,15 +242,6 @@ def _provenance(start):
           f"({devices['platform']}). {versions}.\n\n"
           'Every run: [cells.csv](cells.csv); every evaluation: [curves.csv](curves.csv); all that '
           'was recorded: `cells/`.')
-
-
-def _mean(value: Interval | None, sign: str = '') -> str:
-  if value is None:
-    return ''
-  if not math.isfinite(value.mean):
-    return '∞'
-  half = f' ± {value.high - value.mean:.4f}' if value.high > value.low else ''
-  return f'{value.mean:{sign}.4f}{half}'
 
 
 def _milliseconds(summary):

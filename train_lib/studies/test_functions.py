@@ -78,7 +78,7 @@ FUNCTIONS = {
         ((-5, 5), (-5, 5))),
     'saddle': Function(saddle, (1.5, 0.001), ((0, 1), (0, -1)), ((-1.8, 1.8), (-1.6, 1.6))),
     'noisy quadratic': Function(quadratic, (-4.0, 1.5), ((0, 0),), ((-5, 2.5), (-2.2, 2.2)),
-                                    noise=NOISE),
+                                noise=NOISE),
 }
 
 

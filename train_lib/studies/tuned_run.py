@@ -64,7 +64,7 @@ def run_tuned(config, workdir: str, preemption) -> None:
     summaries = [tuned_study.summarise(name, done[name], metric, bar, target,
                                        len(config.study.rate_factors)) for name in rows]
     study_report.write_report(folder, config, done, summaries, metric, target, paths, start)
-  say(study_report.to_markdown(study_report.table(summaries, metric)))
+  say(study.to_markdown(study_report.table(summaries, metric)))
   say(f'the report, with its pictures, is {folder}/report.md; every run is in {folder}/cells.csv')
 
 

@@ -6,33 +6,17 @@ were dropped. Each gives probabilities, and is measured as the net is, with thre
 validation split. The last two learn from an even sample of the training pictures.
 """
 
-import dataclasses
-import time
 import warnings
 from collections.abc import Callable
 
 import numpy as np
 
+from train_lib.baselines import Baseline, by_colours, colour_histograms, even_batches
 from train_lib.reporting import say
 from train_lib.tags.tag_collector import Collected
 from train_lib.tags.tag_counts import THRESHOLDS, TagCounts
 
-HISTOGRAM_SIDE_PX = 64
-BINS = 6                          # per channel
 MOST_TAGS = 500                   # a regression each: beyond this they would outlast the training
-MOST_PICTURES = 25_000            # of the training split, about, that are learned from
-
-
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-  """A row of the table that is measured picture by picture.
-
-  Attributes:
-    guess: (images uint8 [n, H, W, 3], truth as of the task) -> probabilities float32 [n, T].
-    parameters: numbers that it learned, 4 bytes each; 0 where that says nothing.
-  """
-  guess: Callable
-  parameters: int
 
 
 def constant(shares: np.ndarray, collected: Collected, scored: np.ndarray) -> Collected:
@@ -79,11 +63,8 @@ def fit(task, loader, poll: Callable[[], None]) -> dict[str, Baseline]:
     sample.add(batch, truth, keep_rows=few_tags)
   result = {}
   if few_tags:
-    regression = HistogramRegression(np.stack(sample.colours), np.concatenate(sample.labels), poll)
-    result['colour histogram'] = Baseline(
-        lambda images, truth: regression.predict(np.stack([colour_histogram(image)
-                                                           for image in images])),
-        regression.weights.size + regression.bias.size)
+    result['colour histogram'] = by_colours(HistogramRegression(
+        np.concatenate(sample.colours), np.concatenate(sample.labels), poll))
   if sample.drawn is not None:
     drawn_share = sample.listed_drawn / np.maximum(1, sample.drawn)
     other_share = (sample.listed - sample.listed_drawn) / np.maximum(1, sample.rows - sample.drawn)
@@ -105,7 +86,7 @@ class _Sample:
     self.rows += len(labels)
     if keep_rows:
       self.labels.append(labels)
-      self.colours += [colour_histogram(image) for image in batch['image'][real]]
+      self.colours.append(colour_histograms(batch['image'][real]))
     if 'drawn_labels' in truth:
       drawn = truth['drawn_labels'][real]
       if self.drawn is None:
@@ -115,57 +96,13 @@ class _Sample:
       self.listed_drawn += (labels & drawn).sum(axis=0)
 
 
-def collect(task, fitted: dict[str, Baseline], loader, poll: Callable[[], None]
-            ) -> tuple[dict, dict[str, float]]:
-  """What each baseline collects on a split, and its pictures/s of reading and guessing.
-
-  Args: task: makes collectors and truths; fitted: by name; loader: of the split, in evaluation
-  order; poll: called before each batch, may raise.
-  """
-  collectors = {name: task.collector(loader) for name in fitted}
-  spent_sec, first, rows, start = dict.fromkeys(fitted, 0.0), 0, 0, time.monotonic()
-  for batch in loader.batches(0, loader.num_batches):
-    read_sec = time.monotonic() - start
-    poll()
-    real = np.flatnonzero(batch['mask'] > 0)
-    images, ids = batch['image'][real], [batch['id'][row] for row in real]
-    truth = {key: value[real] for key, value in task.truth(batch).items()}
-    for name, baseline in fitted.items():
-      start = time.monotonic()
-      probabilities = baseline.guess(images, truth)
-      spent_sec[name] += read_sec + time.monotonic() - start
-      collectors[name].add({'probabilities': probabilities}, truth, ids, first + real)
-    first, rows = first + len(batch['mask']), rows + len(real)
-    start = time.monotonic()
-  return ({name: collector.finish() for name, collector in collectors.items()},
-          {name: rows / max(spent_sec[name], 1e-9) for name in fitted})
-
-
-def even_batches(loader):
-  """All batches, or evenly spread ones with about MOST_PICTURES in all."""
-  wanted = max(1, MOST_PICTURES * loader.num_batches // loader.num_examples)
-  if wanted >= loader.num_batches:
-    yield from loader.batches(0, loader.num_batches)
-    return
-  for k in np.linspace(0, loader.num_batches - 1, wanted).astype(int):
-    yield loader.make_batch(int(k))
-
-
-def colour_histogram(image: np.ndarray) -> np.ndarray:
-  """uint8 [h, w, 3] -> float32 [6 ** 3], the roots of the shares of its joint RGB bins."""
-  import cv2
-  small = cv2.resize(image, (HISTOGRAM_SIDE_PX, HISTOGRAM_SIDE_PX), interpolation=cv2.INTER_AREA)
-  bins = (small.astype(np.int32) * BINS // 256).reshape(-1, 3) @ (BINS * BINS, BINS, 1)
-  return np.sqrt(np.bincount(bins, minlength=BINS ** 3) / len(bins)).astype(np.float32)
-
-
 class HistogramRegression:
   """One logistic regression per tag on colour histograms (scikit-learn, lbfgs, C=10).
 
   Args: histograms: [N, 216]; labels: bool [N, T]; poll: called between tags, may raise.
 
   Attributes: weights: float32 [216, T]; bias: float32 [T], infinite for a tag that all or no rows
-  have.
+  have; parameters: how many numbers these are.
   """
 
   def __init__(self, histograms: np.ndarray, labels: np.ndarray, poll=lambda: None):
@@ -179,6 +116,7 @@ class HistogramRegression:
         warnings.simplefilter('ignore', ConvergenceWarning)
         model = LogisticRegression(C=10.0, max_iter=200).fit(histograms, labels[:, tag])
       self.weights[:, tag], self.bias[tag] = model.coef_[0], model.intercept_[0]
+    self.parameters = self.weights.size + self.bias.size
 
   def predict(self, histograms: np.ndarray) -> np.ndarray:
     """Probabilities, float32 [N, T]."""

@@ -20,7 +20,7 @@ SHORT = 3                         # letters of an emoticon, such as ^_^, whose u
 
 
 class Captions:
-  """Writes them, one by one.
+  """Writes them; `write_all` does.
 
   Args:
     settings: the section `predict`, its keys that begin with `caption`.
@@ -45,34 +45,30 @@ class Captions:
     self.num_kept = 0             # captions of others that stand beside the pictures
     self._check_names(names)
 
-  def write(self, row: dict) -> None:
+  def write_all(self, rows: Iterable[dict]) -> None:
+    """Writes the captions of all rows and says where they are; older ones of other pictures go,
+    where the folder is ours."""
+    written = set()
+    for row in rows:
+      self._write(row)
+      written.add(self._file_name(row['path']))
+    if not self._beside and '://' not in os.fspath(self._folder):
+      for path in pathlib.Path(self._folder).rglob('*.txt'):
+        if os.path.relpath(path, self._folder) not in written:
+          path.unlink()
+    where = 'beside the pictures' if self._beside else f'in {self._folder}'
+    say(f'captions for {self._settings.captions} are {where}')
+    if self.num_kept:
+      say(f'{counted(self.num_kept, "picture")} had another caption, which was left as it is; '
+          'remove those that are to be written anew')
+
+  def _write(self, row):
     """Writes the caption of a row of predictions; another one beside a picture stays as it is."""
     path, text = self._folder / self._file_name(row['path']), self._text(row)
     if self._beside and path.exists():
       self.num_kept += path.read_bytes() != text.encode(errors='surrogateescape')
       return
     records.write_text(path, text, to_disk=False)
-
-  def write_all(self, rows: Iterable[dict]) -> None:
-    """Writes the captions of all rows and says where they are; older ones of other pictures go,
-    where the folder is ours."""
-    written = set()
-    for row in rows:
-      self.write(row)
-      written.add(self._file_name(row['path']))
-    if not self._beside and '://' not in os.fspath(self._folder):
-      for path in pathlib.Path(self._folder).rglob('*.txt'):
-        if os.path.relpath(path, self._folder) not in written:
-          path.unlink()
-    self.say()
-
-  def say(self) -> None:
-    """Says where they are."""
-    where = 'beside the pictures' if self._beside else f'in {self._folder}'
-    say(f'captions for {self._settings.captions} are {where}')
-    if self.num_kept:
-      say(f'{counted(self.num_kept, "picture")} had another caption, which was left as it is; '
-          'remove those that are to be written anew')
 
   def _file_name(self, name: str) -> str:
     stem = os.path.splitext(name)[0] if self._settings.captions == 'kohya' else name

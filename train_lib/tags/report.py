@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from train_lib import evaluation
+from train_lib.baselines import collect
 from train_lib.drawing import tables
 from train_lib.reporting import say
 from train_lib.tags import baselines, metrics
@@ -80,8 +81,8 @@ def _constant_outcome(task, shares, valid, test):
 def _baseline_rows(task, fitted, loaders, poll) -> dict[str, dict[str, float]]:
   if not fitted:
     return {}
-  valid, _ = baselines.collect(task, fitted, loaders['valid'], poll)
-  test, speeds = baselines.collect(task, fitted, loaders['test'], poll)
+  valid, _ = collect(task, fitted, loaders['valid'], poll)
+  test, speeds = collect(task, fitted, loaders['test'], poll)
   rows = {}
   for name, baseline in fitted.items():
     rows[name] = task.figures(test[name], task.tune(valid[name]))

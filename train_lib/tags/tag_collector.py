@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from errors import Diverged
 from train_lib.drawing.picks import Pick, Picks
+from train_lib.evaluation import check_numbers
 from train_lib.tags import metrics
 from train_lib.tags.tag_counts import TagCounts, TagScores, keeps_rows
 
@@ -42,7 +42,7 @@ class TagCollector:
     adds_up: no row is kept, so that what processes have counted apart can be added up.
   """
 
-  def __init__(self, num_rows: int, scored: np.ndarray, thresholds: dict | None = None):
+  def __init__(self, num_rows: int, scored: np.ndarray, thresholds: dict | None):
     self._num_rows, self._scored = num_rows, scored
     self._scores, self._rated, self._rated_right = {}, 0, 0
     self._picks = Picks(scored, thresholds['labels'].micro) if thresholds else None
@@ -60,9 +60,7 @@ class TagCollector:
       Diverged: a probability is not a number.
     """
     probabilities = predictions['probabilities']
-    if not np.isfinite(probabilities).all():
-      raise Diverged('the net gives values that are not numbers: training has diverged; lower '
-                     'optimizer.learning_rate or set optimizer.clip_norm')
+    check_numbers(probabilities)
     for name, labels in truths.items():
       if name not in self._scores:
         self._scores[name] = TagScores(self._num_rows, len(self._scored))

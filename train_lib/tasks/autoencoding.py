@@ -15,8 +15,7 @@ from train_lib.tasks.pixels import normalise
 from train_lib.tasks.reductions import masked_mean, masked_sum, mean_loss
 
 ACTIVE_VARIANCE = 0.01            # of a unit's posterior mean over the data: above, it is active
-
-BEST_PSNR = 100.0                 # dB
+BEST_PSNR_DB = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +78,7 @@ class Autoencoding:
     (logits, taps), changed = self.net.apply(
         variables, self._pixels(batch['image']), train=True, rngs=rngs, mutable=['batch_stats'])
     reconstruction = masked_mean(self._reconstruction(logits, batch['target']), batch['mask'])
-    kl = self.kl_function(taps['mean'], taps['logvar'])                             # [B, D]
-    kl = masked_sum(kl, batch['mask']) / jnp.maximum(batch['mask'].sum(), 1)        # [D]
+    kl = masked_mean(self.kl_function(taps['mean'], taps['logvar']), batch['mask'])  # [D]
     kl = jnp.maximum(kl, self.free_bits).sum()
     return reconstruction + self.beta_at(step) * kl, changed.get('batch_stats', {})
 
@@ -117,9 +115,9 @@ class Autoencoding:
     return {key: np.asarray(batch[key]) for key in ('target', 'image', 'known')}
 
   def collector(self, loader: Any, thresholds: dict | None = None) -> ScanCollector:
-    """Takes the rows of a split as they come. Args: loader: of the split; thresholds: not used."""
-    del thresholds
-    return ScanCollector(loader.num_examples)
+    """Takes the rows of a split as they come. Args: loader, thresholds: not used."""
+    del loader, thresholds
+    return ScanCollector()
 
   def tune(self, collected: Collected) -> dict:
     """{}: there is no threshold to tune."""
@@ -158,13 +156,13 @@ class Autoencoding:
   def figures(self, collected: Collected, thresholds: dict) -> dict[str, float]:
     """The figures that are means over pictures, of any restorer's rows. Args: thresholds: not used.
 
-    'psnr' in dB (a perfect picture counts as BEST_PSNR) and 'ssim', means over pictures; 'mse';
+    'psnr' in dB (a perfect picture counts as BEST_PSNR_DB) and 'ssim', means over pictures; 'mse';
     'recovered', of the original, and 'recovered_lost', of what the corruption took: see
     `image_quality.recovered`.
     """
     del thresholds
     errors = collected.squared_errors
-    return {'psnr': float(np.minimum(collected.psnr, BEST_PSNR).mean()),
+    return {'psnr': float(np.minimum(collected.psnr, BEST_PSNR_DB).mean()),
             'ssim': float(collected.ssim.mean()),
             'mse': float(errors.mean() / collected.pixels),
             'recovered': image_quality.recovered(errors, collected.energy),

@@ -62,6 +62,7 @@ class Pose:
     """The mean loss of the batch's real rows, and the net's new statistics.
 
     Args: rngs: 'dropout' for the net; step: not used.
+    Raises: UserError: the net's heatmaps are of another size or number.
     """
     del step
     (output, _), changed = self.net.apply(

@@ -6,10 +6,10 @@ import numpy as np
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
-  """The mean over real rows; rows of padding hold anything, NaN included.
+  """The mean over real rows of values [B, ...] -> [...]; 0 where there are none.
 
   Args:
-    values: shape [B].
+    values: rows of padding hold anything, NaN included.
     mask: shape [B], 1 for a real row and 0 for padding.
   """
   return masked_sum(values, mask) / jnp.maximum(mask.sum(), 1)

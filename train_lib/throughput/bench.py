@@ -51,7 +51,8 @@ class Bench:
     """The finished row of a case; one that does not fit says so in `error`."""
     row = rows.begin_row(case)
     try:
-      self._measure(case, row)
+      with costs.memory_told():   # a state or a batch may not fit even where no program runs yet
+        self._measure(case, row)
     except costs.DoesNotFit as error:
       row['error'] = f'does not fit into memory ({error})'
     finally:
@@ -90,7 +91,7 @@ class Bench:
           step.dispatch_sec() for _ in range(DISPATCHES))
       if 'loop' in parts:
         self._loop(case, row, training, step, batch_size)
-    sentence = verdict.describe(row, jax.default_backend())
+    sentence = verdict.describe(row, jax.default_backend(), rows.count_processors())
     if sentence:
       row['bound_by'] = sentence
       say(f'  bound by {sentence}')
@@ -124,11 +125,10 @@ class Bench:
 
   def _loop(self, case, row, training, step, batch_size):
     made = row.get('input_samples_per_sec')
-    with costs.memory_told():
-      times = whole_loop.measure(
-          training, step, step_sec=row['train_step_time'] / 1e3,
-          batch_sec=batch_size / made if made else 0.0, seconds=case.config.benchmark.seconds,
-          folder=pathlib.Path(self.folder) / f'loop-{case.digest}', poll=self.poll)
+    times = whole_loop.measure(
+        training, step, step_sec=row['train_step_time'] / 1e3,
+        batch_sec=batch_size / made if made else 0.0, seconds=case.config.benchmark.seconds,
+        folder=pathlib.Path(self.folder) / f'loop-{case.digest}', poll=self.poll)
     row.update(loop_samples_per_sec=batch_size / statistics.median(times.loop),
                loop_bare_samples_per_sec=batch_size / statistics.median(times.bare),
                stall_frac=times.stall_frac)
@@ -156,9 +156,9 @@ class Bench:
     def rate_of(number):
       self.poll()
       make = steps.Inference if inference else steps.TrainStep
-      step = make(training, number, variables)
-      step.compile()
       with costs.memory_told():
+        step = make(training, number, variables)
+        step.compile()
         times = timing.measure(step.run, seconds=TRIED_SEC, least_steps=TRIED_STEPS,
                                poll=self.poll)
       say(f'  batch {number}: {number / times.median:,.1f} pictures/s')
@@ -172,9 +172,8 @@ class Bench:
     memory = costs.PeakMemory(jax.devices()[0])
     compiled = step.compile()
     self.poll()
-    with costs.memory_told():
-      times = timing.measure(step.run, seconds=settings.seconds, poll=self.poll,
-                             least_steps=settings.least_steps)
+    times = timing.measure(step.run, seconds=settings.seconds, poll=self.poll,
+                           least_steps=settings.least_steps)
     rate = batch_size / times.median
     found = {
         'samples_per_sec': rate, 'step_time': 1e3 * times.median, 'batch_size': batch_size,

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -12,6 +13,7 @@ import jax
 from errors import UserError, shortened
 from train_lib import build, check
 from train_lib import workdir as workdir_lib
+from train_lib.reporting import counted
 
 PARTS = ('train', 'infer', 'latency', 'input', 'loop', 'conv')
 RUNTIME = ('workers', 'worker_processes', 'prefetch_batches', 'log_every_steps')  # of the loop
@@ -51,24 +53,32 @@ class Case:
   def name(self) -> str:
     """In words."""
     size = f'batch {self.batch_size}' if self.batch_size else 'batch size looked for'
-    count = f'{self.devices} device' + 's' * (self.devices > 1)
-    return f'{self.net}, {self.config.data.image_size_px} px, {size}, {self.dtype}, {count}'
+    return (f'{self.net}, {self.config.data.image_size_px} px, {size}, {self.dtype}, '
+            f'{counted(self.devices, "device")}')
 
   @property
   def digest(self) -> str:
     """12 hex digits of all that decides what is measured."""
+    return self.digest_on(self.devices)
+
+  def digest_on(self, devices: int) -> str:
+    """The digest of the same row on another number of devices."""
+    return hashlib.sha256(json.dumps([*self._settings, devices]).encode()).hexdigest()[:12]
+
+  @functools.cached_property
+  def _settings(self) -> list:
+    """All that decides what is measured but the number of devices."""
     config, settings = self.config, self.config.benchmark
-    what = [workdir_lib.config_digest(config), self.devices, self.dtype, settings.seconds,
-            settings.least_steps, list(settings.parts), config.train.on_divergence,
+    return [workdir_lib.config_digest(config), self.dtype, settings.seconds, settings.least_steps,
+            list(settings.parts), config.train.on_divergence,
             *(config.runtime[name] for name in RUNTIME)]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
 
 
 def make_cases(config) -> list[Case]:
   """Every row of the `benchmark` section, devices last, so that those to compare stand together.
 
   Raises:
-    UserError: numbers that make no sense, or a row that cannot be trained.
+    UserError: numbers that make no sense.
   """
   settings = config.benchmark
   _check(settings)
@@ -77,13 +87,19 @@ def make_cases(config) -> list[Case]:
       dict.fromkeys(nets), dict.fromkeys(tuple(settings.dtypes) or (config.net.dtype,)),
       dict.fromkeys(tuple(settings.batch_sizes) or (config.train.batch_size,)),
       dict.fromkeys(tuple(settings.devices) or (len(jax.devices()),)))]
-  checked = set()
   for case in cases:
     _check_batch(case)
-    if (case.net, case.dtype) not in checked:       # tracing a net takes a while
-      checked.add((case.net, case.dtype))
-      _check_case(case)
   return cases
+
+
+def check_nets(cases: list[Case]) -> None:
+  """Traces every net once in each dtype, which takes a while.
+
+  Raises:
+    UserError: a row that cannot be trained.
+  """
+  for case in {(case.net, case.dtype): case for case in cases}.values():
+    _check_case(case)
 
 
 def _check(settings):

@@ -15,8 +15,8 @@ WARM_BATCHES = 2                  # of each worker, before the clock starts
 FEWEST = 4                        # batches of the whole loader, at least
 
 
-def measure(training, *, seconds: float, poll: Callable[[], None] = lambda: None,
-            clock=time.perf_counter) -> dict[str, float]:
+def measure(training, *, seconds: float,
+            poll: Callable[[], None] = lambda: None) -> dict[str, float]:
   """Pictures/s of each part and of the whole, while nothing else computes.
 
   'read' opens files and decodes, 'augment' is every operation after that, 'batch' puts finished
@@ -32,27 +32,25 @@ def measure(training, *, seconds: float, poll: Callable[[], None] = lambda: None
   before = cv2.getNumThreads()
   cv2.setNumThreads(1)                              # as in the loader
   try:
-    decoded = _rate_of_reading(training, rates, seconds, poll, clock)
-    finished = _rate_of_augmenting(training, decoded, rates, seconds, poll, clock)
+    decoded = _rate_of_reading(training, rates, seconds, poll)
+    finished = _rate_of_augmenting(training, decoded, rates, seconds, poll)
     rows = (finished * -(-loader.batch_size // len(finished)))[:loader.batch_size]
-    rates['batch'] = len(rows) * _calls_per_sec(
-        lambda: loader.assemble(rows), seconds, poll, clock)
+    rates['batch'] = len(rows) * _calls_per_sec(lambda: loader.assemble(rows), seconds, poll)
     rates['transfer'] = loader.batch_size * _calls_per_sec(
-        lambda: jax.block_until_ready(parallel.put_batch(training.mesh, batch)), seconds, poll,
-        clock)
+        lambda: jax.block_until_ready(parallel.put_batch(training.mesh, batch)), seconds, poll)
   finally:
     cv2.setNumThreads(before)
-  rates[''] = _rate_of_loader(training, seconds, poll, clock)
+  rates[''] = _rate_of_loader(training, seconds, poll)
   return rates
 
 
-def _rate_of_reading(training, rates, seconds, poll, clock):
+def _rate_of_reading(training, rates, seconds, poll):
   """Decoded examples of the first pictures that can be read."""
   loader, decode = training.loader, _pipeline(training)[0]
   wanted = _wanted(training)
   indices = itertools.cycle(loader.train_rows(0, 1).ravel())
-  decoded, count, started = [], 0, clock()
-  while clock() - started < seconds or not decoded:
+  decoded, count, started = [], 0, time.perf_counter()
+  while time.perf_counter() - started < seconds or not decoded:
     poll()
     for index in itertools.islice(indices, 8):
       try:
@@ -63,14 +61,14 @@ def _rate_of_reading(training, rates, seconds, poll, clock):
       count += 1
       if len(decoded) < SAMPLE:
         decoded.append(example)
-  rates['read'] = count / (clock() - started)
+  rates['read'] = count / (time.perf_counter() - started)
   return decoded
 
 
-def _rate_of_augmenting(training, decoded, rates, seconds, poll, clock):
+def _rate_of_augmenting(training, decoded, rates, seconds, poll):
   """Finished examples."""
-  operations, finished, count, started = _pipeline(training)[1:], [], 0, clock()
-  while clock() - started < seconds or len(finished) < len(decoded):
+  operations, finished, count, started = _pipeline(training)[1:], [], 0, time.perf_counter()
+  while time.perf_counter() - started < seconds or len(finished) < len(decoded):
     poll()
     for number, example in enumerate(decoded):
       example = {**example, 'rng': np.random.default_rng((count, number))}
@@ -79,11 +77,11 @@ def _rate_of_augmenting(training, decoded, rates, seconds, poll, clock):
       if len(finished) < len(decoded):
         finished.append(example)
     count += len(decoded)
-  rates['augment'] = count / (clock() - started)
+  rates['augment'] = count / (time.perf_counter() - started)
   return finished
 
 
-def _rate_of_loader(training, seconds, poll, clock):
+def _rate_of_loader(training, seconds, poll):
   """Of the loader with its workers, once they are under way."""
   runtime = training.config.runtime
   warm = 1 + WARM_BATCHES * runtime.workers
@@ -91,24 +89,24 @@ def _rate_of_loader(training, seconds, poll, clock):
   try:
     for _ in itertools.islice(batches, warm):
       poll()
-    count, started = 0, clock()
-    while clock() - started < seconds or count < FEWEST:
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds or count < FEWEST:
       next(batches)
       count += 1
       poll()
-    return count * training.loader.batch_size / (clock() - started)
+    return count * training.loader.batch_size / (time.perf_counter() - started)
   finally:
     batches.close()
 
 
-def _calls_per_sec(call, seconds, poll, clock):
+def _calls_per_sec(call, seconds, poll):
   call()
-  count, started = 0, clock()
-  while clock() - started < seconds or count < FEWEST:
+  count, started = 0, time.perf_counter()
+  while time.perf_counter() - started < seconds or count < FEWEST:
     call()
     count += 1
     poll()
-  return count / (clock() - started)
+  return count / (time.perf_counter() - started)
 
 
 def _pipeline(training) -> tuple:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
+from train_lib.drawing.panels import GREY, legend, new_figure, plain_numbers, styled, title
 from train_lib.reporting import counted
-from train_lib.studies import study_panels
-from train_lib.studies.study_panels import GREY, new_figure, plain_numbers, styled, title
 
 MODES = {'train': 'training', 'infer': 'prediction'}
 # What a picture costs, each alone: key of a row's pictures/s -> name; the first are parts of input.
@@ -43,7 +42,7 @@ def by_batch_size(rows: list[dict]):
       axes.plot(*zip(*points, strict=True) if points else ([], []), label=name, **style)
     _batch_axes(axes)
     axes.set_ylabel(f'{MODES[mode]}: pictures/s')
-  study_panels.legend(panels[0][0], 'net')
+  legend(panels[0][0], 'net')
   title(figure, 'Speed over the batch size: where a line is flat, a larger batch gains nothing')
   return figure
 
@@ -103,7 +102,7 @@ def by_devices(rows: list[dict]):
     axes.set_xticks(counts)
     axes.set_xlabel('devices')
     axes.set_ylabel(f'{MODES[mode]}: pictures/s')
-  study_panels.legend(panels[0][0], 'net')
+  legend(panels[0][0], 'net')
   title(figure, 'Speed over the number of devices; dotted: twice as many would be twice as fast')
   return figure
 

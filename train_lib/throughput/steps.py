@@ -44,15 +44,14 @@ class TrainStep:
     self.state, self._turn = training.start_from(variables), 0
 
   def compile(self) -> Compiled:
-    """Raises DoesNotFit."""
+    """Raises DoesNotFit where the compiler says so before it is tried."""
     training, batch = self._training, self._batches[0]
     started = time.perf_counter()
-    with costs.memory_told():
-      lowered = self._function.lower(self.state, batch, training.key)
-      compiled = lowered.compile()
-      compile_sec = time.perf_counter() - started
-      costs.check_fits(compiled, training.mesh)
-      self.run(1)
+    lowered = self._function.lower(self.state, batch, training.key)
+    compiled = lowered.compile()
+    compile_sec = time.perf_counter() - started
+    costs.check_fits(compiled, training.mesh)
+    self.run(1)
     first_step_sec = time.perf_counter() - started
     flops = costs.step_flops(training, lowered, self.state, batch)
     return Compiled(compile_sec, first_step_sec, flops, costs.program_memory(compiled))
@@ -90,14 +89,13 @@ class Inference:
     self._waits = waits_each_step(training.mesh)
 
   def compile(self) -> Compiled:
-    """Raises DoesNotFit."""
+    """Raises DoesNotFit where the compiler says so before it is tried."""
     started = time.perf_counter()
-    with costs.memory_told():
-      lowered = self._function.lower(self._variables, self._batches[0])
-      compiled = lowered.compile()
-      compile_sec = time.perf_counter() - started
-      costs.check_fits(compiled, self._mesh)
-      self.run(1)
+    lowered = self._function.lower(self._variables, self._batches[0])
+    compiled = lowered.compile()
+    compile_sec = time.perf_counter() - started
+    costs.check_fits(compiled, self._mesh)
+    self.run(1)
     return Compiled(compile_sec, time.perf_counter() - started, costs.lowered_flops(lowered),
                     costs.program_memory(compiled))
 
@@ -124,17 +122,14 @@ def latency(training, variables, *, seconds: float, least_steps: int, poll) -> t
     for _ in range(count):
       jax.device_get(function(variables, parallel.put_batch(training.mesh, batch)))
 
-  with costs.memory_told():
-    run(2)
-    return timing.measure(run, seconds=seconds, least_steps=least_steps, poll=poll, together=False)
+  run(2)
+  return timing.measure(run, seconds=seconds, least_steps=least_steps, poll=poll, together=False)
 
 
-def draw_variables(training, mesh=None) -> dict[str, Any]:
+def draw_variables(training) -> dict[str, Any]:
   """Variables, on every device, with which every layer does something, as after training.
 
   Drawing them on the host is quicker than compiling the net's own initialisation.
-
-  Args: mesh: None: that of the training.
   """
   rng = np.random.default_rng(0)
 
@@ -148,7 +143,7 @@ def draw_variables(training, mesh=None) -> dict[str, Any]:
     return (noise / np.sqrt(np.prod(leaf.shape[:-1]))).astype(leaf.dtype)
 
   abstract = training.abstract_state
-  return parallel.put_whole(mesh or training.mesh, jax.tree_util.tree_map_with_path(
+  return parallel.put_whole(training.mesh, jax.tree_util.tree_map_with_path(
       draw, {'params': abstract.params, 'batch_stats': abstract.batch_stats}))
 
 

@@ -1,15 +1,17 @@
 """What bounds a row, in words."""
 
+from train_lib.reporting import counted
+
 STALLED = 0.05                    # of the loop's time, above which the step is not what bounds it
 KEEPS_UP = 1.1                    # times what the step takes: the input pipeline keeps up
 COMPUTE, SOME = 0.4, 0.2          # of the peak
 DISPATCH = 0.5                    # of a step's time, that the host needs to hand it over
 
 
-def describe(row: dict, platform: str) -> str:
+def describe(row: dict, platform: str, processors: int) -> str:
   """The sentence of a row; '' where too little was measured.
 
-  Args: row: of the table; platform: of the devices, as JAX calls it.
+  Args: row: of the table; platform: of the devices, as JAX calls it; processors: of the host.
   """
   rate = row.get('loop_bare_samples_per_sec', row.get('train_samples_per_sec'))
   if rate is None:
@@ -17,7 +19,7 @@ def describe(row: dict, platform: str) -> str:
   made, stall = row.get('input_samples_per_sec'), row.get('stall_frac')
   if stall is None:
     if made is not None and made < rate:
-      return _input(row, made, rate)
+      return _input(row, made, rate, processors)
     return _device(row, platform)
   if stall <= STALLED:
     return _device(row, platform)
@@ -27,25 +29,34 @@ def describe(row: dict, platform: str) -> str:
     return (f'the transfer to the devices: it takes {sent:,.0f} pictures/s and the step could take '
             f'{rate:,.0f}; raise runtime.prefetch_batches')
   if made is not None and made < KEEPS_UP * rate:
-    return _input(row, made, rate)
+    return _input(row, made, rate, processors)
   if platform == 'cpu':
+    alone = '' if made is None else f'make {made:,.0f} pictures/s and '
     return (f'the processors, which the input pipeline shares with the step and takes {lost} from: '
-            f'alone they make {_number(made)} pictures/s and train {rate:,.0f}; on a CPU fewer or '
-            'cheaper operations of data.augment help')
-  return (f'the loop: {lost} the devices wait, though the input pipeline makes '
-          f'{_number(made)} pictures/s and the step takes {rate:,.0f}; raise '
-          'runtime.prefetch_batches or runtime.log_every_steps')
+            f'alone they {alone}train {rate:,.0f} pictures/s; fewer or cheaper operations of '
+            'data.augment help')
+  if made is None:
+    return (f"the loop: {lost} the devices wait; with 'input' in benchmark.parts it is told "
+            'whether the input pipeline is why')
+  return (f'the loop: {lost} the devices wait, though the input pipeline makes {made:,.0f} '
+          f'pictures/s and the step takes {rate:,.0f}; raise runtime.prefetch_batches or '
+          'runtime.log_every_steps')
 
 
-def _input(row, made, rate):
+def _input(row, made, rate, processors):
   parts = {name: row.get(f'input_{name}_samples_per_sec') for name in ('read', 'augment', 'batch')}
   known = {name: value for name, value in parts.items() if value}
   slowest = {'read': 'reading and decoding', 'augment': 'data.augment', 'batch': 'batch assembly'}
   most = f', mostly for {slowest[min(known, key=known.get)]}' if known else ''
-  workers = row.get('input_workers')
-  now = f' ({workers} now)' if workers is not None else ''
+  workers = row['input_workers']
+  if workers < processors:
+    advice = f'raise runtime.workers ({workers} now) up to {processors}, one for each processor'
+  else:
+    advice = (f'with {counted(processors, "processor")} more of runtime.workers ({workers} now) '
+              'are of no use; cheaper operations of data.augment, smaller files or more processors '
+              'are')
   return (f'the input pipeline: it makes {made:,.0f} pictures/s{most}, and the step could take '
-          f'{rate:,.0f}; raise runtime.workers{now} up to the processors there are')
+          f'{rate:,.0f}; {advice}')
 
 
 def _device(row, platform):
@@ -62,7 +73,3 @@ def _device(row, platform):
   if frac >= SOME:
     return f'compute and memory bandwidth: {of}'
   return f'memory bandwidth or small operations: {of}; a larger batch may help'
-
-
-def _number(value):
-  return 'more' if value is None else f'{value:,.0f}'

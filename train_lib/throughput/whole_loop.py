@@ -10,13 +10,14 @@ import io
 import statistics
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from train_lib import loop
 from train_lib.preemption import Preempted
 from train_lib.storage import records
 from train_lib.throughput import timing
 
-TURNS = 3                         # of the bare step and of the loop
+TURNS = 3                         # of the bare step and of the loop, fewer where steps take long
 LOGS = 3                          # in a turn of the loop, at least
 AHEAD = 2                         # batches of each worker that the loader makes ahead
 NEVER = 1 << 30                   # steps
@@ -35,9 +36,24 @@ class LoopTimes:
         1 - bare / whole for whole, bare in zip(self.loop, self.bare, strict=True))
 
 
+class Plan(NamedTuple):
+  """A turn of the loop: steps between two logs; logs before the clock starts; logs after that."""
+  every: int
+  first: int
+  logs: int
+
+  @property
+  def steps(self) -> int:
+    """In all."""
+    return self.every * (self.first + self.logs)
+
+
 def measure(training, step, *, step_sec: float, batch_sec: float, seconds: float, folder,
             poll: Callable[[], None]) -> LoopTimes:
   """Runs both in turns for some seconds each.
+
+  A turn has so many steps at least, however long they take. As many turns are taken as fit into
+  `timing.PATIENCE` times the seconds, one at least and `TURNS` at most.
 
   Args:
     training: of `build_training`, with the program of `step`.
@@ -48,37 +64,48 @@ def measure(training, step, *, step_sec: float, batch_sec: float, seconds: float
   """
   turn_sec = seconds / TURNS
   each_sec = max(step_sec, batch_sec)
-  every = training.config.runtime.log_every_steps
-  every = int(max(1, min(every, turn_sec / (LOGS * each_sec))))
-  logs = int(max(LOGS, turn_sec / (every * each_sec)))
+  plan = plan_turn(training.config.runtime, turn_sec, each_sec)
+  whole_sec = 2 * max(turn_sec / 2, (1 + timing.FEWEST) * step_sec) + plan.steps * each_sec
   whole, bare = [], []
-  for turn in range(TURNS):
+  for turn in range(count_turns(whole_sec, seconds)):
     before = _bare(step, turn_sec / 2, poll)
-    whole.append(_loop(training, step, every, logs, folder / str(turn), poll))
+    whole.append(_loop(training, step, plan, folder / str(turn), poll))
     bare.append((before + _bare(step, turn_sec / 2, poll)) / 2)
   return LoopTimes(tuple(whole), tuple(bare))
+
+
+def plan_turn(runtime, turn_sec: float, each_sec: float) -> Plan:
+  """What a turn of the loop is.
+
+  The clock starts behind as many steps as there are batches that the loader may have made ahead.
+
+  Args: runtime: of the config; turn_sec: from there on, about; each_sec: of a step of the loop.
+  """
+  every = int(max(1, min(runtime.log_every_steps, turn_sec / (LOGS * each_sec))))
+  ahead = AHEAD * (1 + runtime.workers) + runtime.prefetch_batches
+  return Plan(every, -(-ahead // every), int(max(LOGS, turn_sec / (every * each_sec))))
+
+
+def count_turns(turn_sec: float, seconds: float) -> int:
+  """How many turns of such a length are taken. Args: seconds: `benchmark.seconds`."""
+  return int(max(1, min(TURNS, timing.PATIENCE * seconds / turn_sec)))
 
 
 def _bare(step, seconds, poll):
   return timing.measure(step.run, seconds=seconds, least_steps=timing.FEWEST, poll=poll).mean
 
 
-def _loop(training, step, every, logs, folder, poll) -> float:
-  """Seconds a step between two logs, at each of which the devices are done.
-
-  The first is behind as many steps as there are batches that the loader may have made ahead, and
-  the loader goes on making others until after the last.
-  """
+def _loop(training, step, plan, folder, poll) -> float:
+  """Seconds a step between two logs, at each of which the devices are done; the loader goes on
+  making batches until after the last."""
   config = training.config.copy_and_resolve_references()
   runtime = config.runtime
-  runtime.log_every_steps, runtime.wandb, runtime.profile_steps = every, '', 0
+  runtime.log_every_steps, runtime.wandb, runtime.profile_steps = plan.every, '', 0
   runtime.checkpoint_every_steps, config.eval.every_steps = 0, NEVER
   program = training.steps[False, False]
   run = dataclasses.replace(training, config=config, num_steps=NEVER, small_steps=0, head=None,
                             steps=dict.fromkeys(training.steps, program))
-  ahead = AHEAD * (1 + runtime.workers) + runtime.prefetch_batches
-  first = -(-ahead // every)
-  marks = _Marks(first + logs, poll)
+  marks = _Marks(plan.first + plan.logs, poll)
   one = loop.Loop(training=run, evaluator=None, valid_loader=run.loader, checkpoints=marks,
                   preemption=marks, workdir=_make(folder), watchdog=_Nothing, goodput=_Nothing,
                   go_back=lambda: None)
@@ -89,7 +116,8 @@ def _loop(training, step, every, logs, folder, poll) -> float:
     if marks.state is None:                           # it was the person who asked to stop
       raise
   step.state = marks.state
-  return (marks.times[first + logs - 1] - marks.times[first - 1]) / (every * logs)
+  return ((marks.times[plan.first + plan.logs - 1] - marks.times[plan.first - 1])
+          / (plan.every * plan.logs))
 
 
 def _make(folder):

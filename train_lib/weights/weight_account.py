@@ -3,6 +3,10 @@
 import dataclasses
 import re
 
+from errors import printable, shortened
+
+MOST_GROUPS = 24                  # of arrays that are named
+
 
 @dataclasses.dataclass(frozen=True)
 class Account:
@@ -44,8 +48,7 @@ class Account:
 
 def plain(text, most=80):
   """Returns a name from a file so that a terminal can show it."""
-  text = text if len(text) <= most else f'{text[:most - 3]}...'
-  return text if text.isprintable() else repr(text)[1:-1]
+  return printable(shortened(text, most), kept='')
 
 
 def few(texts, join=', ', most=3):
@@ -54,7 +57,7 @@ def few(texts, join=', ', most=3):
   return join.join(texts[:most]) + more
 
 
-def grouped(names, most=24):
+def grouped(names):
   """Returns names by their outermost module: 'stage1_block1 (12), head (2)'."""
   groups = {}
   for name in names:
@@ -62,5 +65,5 @@ def grouped(names, most=24):
     groups.setdefault(re.split('[/.]', name)[0], []).append(name)
   texts = [plain(inside[0]) if len(inside) == 1 else f'{plain(group)} ({len(inside)})'
            for group, inside in groups.items()]
-  more = f' and {len(texts) - most} more' if len(texts) > most else ''
-  return ', '.join(texts[:most]) + more
+  more = f' and {len(texts) - MOST_GROUPS} more' if len(texts) > MOST_GROUPS else ''
+  return ', '.join(texts[:MOST_GROUPS]) + more

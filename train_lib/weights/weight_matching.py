@@ -54,14 +54,16 @@ def view_of(source, library: str, names: dict) -> View:
   """
   if library == RUN:
     return View(lambda name: name, lambda name, value: value, lambda name, value: value,
-                names.get('timm').resize if 'timm' in names else {})
+                names['timm'].resize if 'timm' in names else {})
   if library not in names:
     raise UserError(f'{source} should hold names of {library}, which has no net like this one '
                     '(Keras has inception_v3_keras and tf_efficientnet_b0 to b7); name a file in '
                     f'the names of {", ".join(names) or "a run of this program"}.')
   theirs = names[library]
+
   def path(name):
     return tuple(name.split('/')[1:])  # without the collection
+
   return View(lambda name: theirs.to_key(path(name)),
               lambda name, value: theirs.to_array(path(name), value),
               lambda name, value: theirs.from_array(path(name), value), theirs.resize)

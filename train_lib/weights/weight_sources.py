@@ -32,6 +32,18 @@ def is_run(source) -> bool:
                     'that it has here.') from error
 
 
+def check_checkpoint(key: str, checkpoint: str) -> None:
+  """Raises UserError for another checkpoint than those of CHECKPOINTS. Args: key: of the config."""
+  if checkpoint not in CHECKPOINTS:
+    raise UserError(f"{key} is '{checkpoint}'; choices: {', '.join(CHECKPOINTS)}")
+
+
+def open_checkpoints(folder, task: str) -> Checkpoints:
+  """What a run has saved, to be read alone. Args: folder: the workdir; task: of the run."""
+  return Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
+                     keep_best_metric=get_task(task).best_metric)
+
+
 @contextlib.contextmanager
 def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
   """Opens a source of weights.
@@ -43,8 +55,7 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
   Raises:
     UserError: when it cannot be read.
   """
-  if checkpoint not in CHECKPOINTS:
-    raise UserError(f"net.init_checkpoint is '{checkpoint}'; choices: {', '.join(CHECKPOINTS)}.")
+  check_checkpoint('net.init_checkpoint', checkpoint)
   if not is_run(source):
     with weight_files.open_weights(source) as stored:
       yield stored
@@ -56,9 +67,7 @@ def open_source(source, checkpoint: str) -> Iterator[StoredWeights]:
       yield stored
     return
   config = workdir.load_config(folder / 'config.json')
-  checkpoints = Checkpoints(folder / 'checkpoints', keep_last=1, config_digest='',
-                            keep_best_metric=get_task(config.task).best_metric)
-  variables, _ = checkpoints.restore_variables(checkpoint)
+  variables, _ = open_checkpoints(folder, config.task).restore_variables(checkpoint)
   tags = folder / 'tags.json'
   yield StoredWeights(
       RUN, {name: StoredArray(leaf.shape, str(leaf.dtype), lambda leaf=leaf: leaf)

@@ -1,6 +1,6 @@
 // Pictures of a collection that look like another one; each leads on.
 
-import {ask, asForm, byId, make} from './parts.js';
+import {ask, byId, make, predict} from './parts.js';
 import {addRow} from './pictures.js';
 import {figure, frame} from './stage.js';
 
@@ -43,11 +43,10 @@ export function makeView(model) {
       tile(found, found.similarity.toFixed(3)))));
   }
 
-  async function predict(picture) {
-    const answer = picture.kind === 'row'
-      ? await ask(`/api/alike/${picture.row}?count=${COUNT}`)
-      : (await ask(`/api/predict?count=${COUNT}`, asForm(picture.file))).pictures[0];
-    return answer;
+  function look(picture) {
+    const options = `?count=${COUNT}`;
+    return picture.kind === 'row' ? ask(`/api/alike/${picture.row}${options}`)
+      : predict(picture, options);
   }
 
   function extra() {
@@ -57,5 +56,5 @@ export function makeView(model) {
   }
 
   return {title: 'More like this', lead: 'Which pictures look like yours?', accept: 'image/*',
-    show, extra, takes: model.uploads, ask: predict};
+    show, extra, takes: model.uploads, ask: look};
 }

@@ -1,6 +1,6 @@
 // The class of a picture, and where the net looked for any of them.
 
-import {ask, asForm, bar, make, percent, readable, sentence, tell} from './parts.js';
+import {ask, asForm, bar, make, percent, predict, readable, sentence, tell} from './parts.js';
 import {figure, frame} from './stage.js';
 
 const FIRST = 5;                  // classes that are shown at once
@@ -42,7 +42,7 @@ export function makeView(model) {
     }
 
     async function press(name) {
-      picture.memory.name = name;
+      Object.assign(picture.memory, {name, problem: ''});
       drawPlace();
       if (!name) return;
       const maps = picture.memory.maps ||= {};
@@ -69,5 +69,5 @@ export function makeView(model) {
   }
 
   return {title: 'Name pictures', lead: 'What is in a picture?', accept: 'image/*', show,
-    ask: async picture => (await ask('/api/predict', asForm(picture.file))).pictures[0]};
+    ask: predict};
 }

@@ -102,6 +102,10 @@ export function asForm(file) {
   return {method: 'POST', body: form};
 }
 
+/** The program's answer about a file. Args: options: of the address, such as '?count=3'. */
+export const predict = async ({file}, options = '') =>
+  (await ask(`/api/predict${options}`, asForm(file))).pictures[0];
+
 /** 'the file is empty' -> 'The file is empty.' */
 export function sentence(text) {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);

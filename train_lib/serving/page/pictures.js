@@ -61,18 +61,19 @@ export function leaf(step) {
 export function remove(picture) {
   const place = pictures.indexOf(picture);
   pictures.splice(place, 1);
-  if (picture.kind === 'file') URL.revokeObjectURL(picture.url);
+  release(picture);
   if (picture === current) current = pictures[Math.min(place, pictures.length - 1)] || null;
   onChange(null);
 }
 
 export function removeAll() {
-  for (const picture of [...pictures]) {
-    if (picture.kind === 'file') URL.revokeObjectURL(picture.url);
-  }
-  pictures.length = 0;
+  pictures.splice(0).forEach(release);
   current = null;
   onChange(null);
+}
+
+function release(picture) {
+  if (picture.kind === 'file') URL.revokeObjectURL(picture.url);
 }
 
 /** Asks about a picture again, after a failure. */

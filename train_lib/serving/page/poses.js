@@ -1,6 +1,6 @@
 // The joints of a person, drawn over the picture.
 
-import {ask, asForm, bar, draw, make, readable, slider} from './parts.js';
+import {bar, draw, make, predict, readable, slider} from './parts.js';
 import {figure, frame} from './stage.js';
 
 const DOT_FRAC = 0.011, LINE_FRAC = 0.009;    // of the picture's mean side
@@ -99,7 +99,7 @@ export function makeView(model) {
   }
 
   return {title: 'Find joints', lead: 'Where are the joints of a person?', accept: 'image/*', show,
-    ask: async picture => (await ask('/api/predict', asForm(picture.file))).pictures[0]};
+    ask: predict};
 }
 
 function key(side, text) {

@@ -1,6 +1,6 @@
 // A scan beside what the net makes of it, and sliders through the latent space.
 
-import {ask, asForm, make, newestOnly, sentence, slider} from './parts.js';
+import {ask, make, newestOnly, predict, sentence, slider} from './parts.js';
 import {figure, frame} from './stage.js';
 import {showInTab} from './strip.js';
 
@@ -11,16 +11,13 @@ const DAMAGE = {blur: 'blurred', gaussian: 'noise added', rician: 'noise added',
 
 export function makeView(model) {
   const side = [model.side_px, model.side_px];
-
   const kinds = [...new Set(model.corrupt.map(kind => DAMAGE[kind] || kind))].join(', ');
   let damaged = false;            // of all scans alike
 
-  async function predict(picture, slice = null) {
+  async function restore(picture, slice = null) {
     const place = slice === null ? '' : `&slice=${slice}`;
-    const answer = (await ask(`/api/predict?damage=${Number(damaged)}${place}`,
-      asForm(picture.file))).pictures[0];
+    const answer = await predict(picture, `?damage=${Number(damaged)}${place}`);
     answer.damaged = damaged;
-    if (answer.error) throw new Error(answer.error);
     showInTab(picture, answer.original);
     return answer;
   }
@@ -44,7 +41,7 @@ export function makeView(model) {
     way.append(walk(picture, problem));
     const again = newestOnly(async slice => {
       try {
-        picture.answer = await predict(picture, slice);
+        picture.answer = await restore(picture, slice);
         problem.textContent = '';
       } catch (error) {
         problem.textContent = sentence(error.message);
@@ -109,5 +106,5 @@ export function makeView(model) {
   }
 
   return {title: 'Restore scans', lead: 'What does the net make of a scan?', accept: '', show,
-    choose: 'Choose scans', ask: picture => predict(picture)};
+    choose: 'Choose scans', ask: restore};
 }

@@ -1,6 +1,6 @@
 // Tags by category, with thresholds to move and a caption to copy.
 
-import {ask, asForm, bar, counted, make, percent, readable, slider, tell} from './parts.js';
+import {bar, counted, make, percent, predict, readable, slider, tell} from './parts.js';
 import {figure, frame} from './stage.js';
 
 const NEXT = 3;                   // tags just below a threshold, that are named
@@ -89,7 +89,7 @@ export function makeView(model) {
   }
 
   return {title: 'Tag pictures', lead: 'Which tags does a picture have?', accept: 'image/*', show,
-    ask: async picture => (await ask('/api/predict', asForm(picture.file))).pictures[0]};
+    ask: predict};
 }
 
 function line(name, probability, mark = '') {

@@ -2,24 +2,25 @@
 
 import functools
 
+import cv2
 import numpy as np
 
 from train_lib import build_data, build_inputs
 from train_lib.clustering import labelling
+from train_lib.clustering.collection import OF_SCANS
+from train_lib.clustering.gallery import shrunk
 from train_lib.clustering.search import Index
 from train_lib.clustering.trunk import open_trunk
 from train_lib.features import stream_features
 from train_lib.reporting import counted
-from train_lib.serving import drawn
 from train_lib.serving.calls import Call, whole_number
 from train_lib.serving.guard import Refused
 from train_lib.serving.uploads import Upload
 
 MOST = 200                        # neighbours of a picture
-THUMBNAIL_PX = 360
+THUMBNAIL_PX, JPEG_QUALITY = 360, 88
 KEPT_THUMBNAILS = 1_000
 STARTS = 24                       # typical pictures, for who has none at hand
-SCANS = 'other pictures are looked for in a collection of pictures; this one is of scans'
 
 
 class AlikeView:
@@ -60,7 +61,7 @@ class AlikeView:
     Args: options: 'count', how many.
     """
     if self._of_scans:
-      raise Refused(422, SCANS)
+      raise Refused(422, OF_SCANS)
     count = self._asked(options, self._size)
     found = self._embedder([upload.content for upload in uploads])
     return [{'path': upload.label, **({'error': reason} if features is None else {
@@ -119,7 +120,8 @@ class AlikeView:
     picture = self._collection.read_picture(row)
     if picture is None:
       raise Refused(404, 'this picture of the collection cannot be read any more')
-    return drawn.thumbnail(picture, THUMBNAIL_PX)
+    small = np.ascontiguousarray(shrunk(picture, THUMBNAIL_PX)[..., ::-1])
+    return cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
   def warm_up(self) -> None:
     """Looks for a picture, and opens the collection's."""

@@ -11,7 +11,7 @@ from train_lib.reporting import counted
 from train_lib.serving import drawn
 from train_lib.serving.calls import Call
 from train_lib.serving.guard import Refused
-from train_lib.serving.uploads import Upload
+from train_lib.serving.uploads import Upload, answer_each
 from train_lib.tasks.pixels import normalise
 
 MOST = 20                         # classes that a page shows
@@ -45,9 +45,7 @@ class ClassView:
     """'label', 'probability', 'top' as predictions.jsonl has them, and 'scores': [[class,
     probability], ...], MOST at most."""
     del options
-    found = self._predictor.values([upload.content for upload in uploads])
-    return [{'path': upload.label, **(self._describe(values) if 'error' not in values else values)}
-            for upload, values in zip(uploads, found, strict=True)]
+    return answer_each(uploads, self._predictor, self._describe)
 
   def _describe(self, values):
     probabilities = values['probabilities']

@@ -5,7 +5,7 @@ import numpy as np
 from train_lib.poses.pose_pictures import LIMBS
 from train_lib.reporting import counted
 from train_lib.serving.calls import Call
-from train_lib.serving.uploads import Upload
+from train_lib.serving.uploads import Upload, answer_each
 
 
 class PoseView:
@@ -30,17 +30,14 @@ class PoseView:
     the joints that the net is sure of, null where there are too few; 'size_px': [width, height] of
     the picture, upright."""
     del options
-    return [self._answer_one(upload) for upload in uploads]
+    return answer_each(uploads, self._predictor, self._describe)
 
-  def _answer_one(self, upload):
-    values = self._predictor.values([upload.content])[0]
-    if 'error' in values:
-      return {'path': upload.label, **values}
+  def _describe(self, values):
     height, width = values['image'].shape[:2]
     people = self._predictor.answers.describe(values)['people']
     for person, found in zip(people, values['people'], strict=True):
       person['box_px'] = _rounded(np.asarray(found['box_px'], float))
-    return {'path': upload.label, 'people': people, 'size_px': [width, height]}
+    return {'people': people, 'size_px': [width, height]}
 
   def calls(self) -> dict[str, Call]:
     """None."""

@@ -5,7 +5,7 @@ import numpy as np
 from train_lib.predicting.answers import CATEGORIES
 from train_lib.reporting import counted
 from train_lib.serving.calls import Call
-from train_lib.serving.uploads import Upload
+from train_lib.serving.uploads import Upload, answer_each
 from train_lib.tags.captions import SHORT
 
 LEAST = 0.01                      # probability of a tag that is told
@@ -43,9 +43,7 @@ class TagView:
     """'rating', 'tags' as predictions.jsonl has them; 'scores': category -> [[tag, probability],
     ...], falling, those of LEAST or more and all ratings."""
     del options
-    found = self._predictor.values([upload.content for upload in uploads])
-    return [{'path': upload.label, **(self._describe(values) if 'error' not in values else values)}
-            for upload, values in zip(uploads, found, strict=True)]
+    return answer_each(uploads, self._predictor, self._describe)
 
   def _describe(self, values):
     probabilities = values['probabilities']

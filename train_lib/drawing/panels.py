@@ -1,10 +1,9 @@
-"""What the pictures of a study share: a row's colour and line, panels, legends, titles."""
+"""What figures share: panels, a series' colour and line, legends, titles, numbers on axes."""
 
 import math
 from collections.abc import Sequence
 
-from train_lib.drawing.plots import DOTS_PER_INCH
-
+DOTS_PER_INCH = 110
 # Okabe and Ito's colours, which colour-blind readers tell apart; 7 and 4 have no common factor
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#111111', '#e69f00', '#56b4e9')
 LINES = ('-', '--', '-.', (0, (1, 1.2)))

@@ -1,0 +1,1 @@
+"""The commands of the README and of docs in their small form, for tests/readme_commands.py."""
