@@ -24,6 +24,8 @@ import numpy as np
 import optax
 
 import nets
+from benchmarks import command
+from benchmarks.command import number
 from losses import gaussian_kl, squared_error
 
 MIB = 2**20
@@ -41,16 +43,16 @@ def main() -> None:
     print(line)
 
 
-def read_flags() -> argparse.Namespace:
+def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser = command.Parser(__doc__)
   parser.add_argument('--net', default='vae_efficientnet_b1', choices=nets.vae.VARIANTS)
-  parser.add_argument('--batch', type=int, default=8, help='pictures of a step')
-  parser.add_argument('--channels', type=int, default=3, help='of the output')
-  parser.add_argument('--dtype', default='float32', help='what the net computes in')
-  parser.add_argument('--repeats', type=int, default=7)
-  return parser.parse_args()
+  parser.add_argument('--batch', type=number(1), default=8, help='pictures of a step')
+  parser.add_argument('--channels', type=number(1), default=3, help='of the output')
+  parser.add_argument('--dtype', default='float32', choices=('float32', 'bfloat16'),
+                      help='what the net computes in')
+  parser.add_argument('--repeats', type=number(1), default=7)
+  return parser.parse_args(argv)
 
 
 class Case:
@@ -136,4 +138,4 @@ class Case:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

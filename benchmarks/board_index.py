@@ -8,7 +8,6 @@ from what that has left, and prints a line for each. The archive stays for anoth
 the processor stand beside those of the clock, for machines that others use as well.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -21,7 +20,10 @@ import time
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from benchmarks import command
+
 SHARES = {'general': 0.44, 'character': 0.38, 'copyright': 0.08, 'artist': 0.1}  # of the tags
 BLOCK = 10_000
 METADATA = 'posts.json'
@@ -30,11 +32,11 @@ STARTS = ('first reading', 'second start', 'third start')
 
 def main() -> None:
   """Writes the archive unless it is there, then times the starts, each in its own process."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('--folder', required=True, help='of the archive and its index')
-  parser.add_argument('--records', type=int, default=1_000_000)
-  parser.add_argument('--tags', type=int, default=70_000)
-  parser.add_argument('--tags_each', type=int, default=35)
+  parser.add_argument('--records', type=command.number(1), default=1_000_000)
+  parser.add_argument('--tags', type=command.number(1), default=70_000)
+  parser.add_argument('--tags_each', type=command.number(1), default=35)
   parser.add_argument('--start', action='store_true', help='only this: one start, told as JSON')
   arguments = parser.parse_args()
   folder = pathlib.Path(arguments.folder)
@@ -65,9 +67,9 @@ def prepare(folder: pathlib.Path, records: int, tags: int, tags_each: int) -> No
 
 def starts(folder: pathlib.Path, count: int):
   """Yields what each of so many starts told, the first of which reads the metadata."""
-  command = [sys.executable, __file__, f'--folder={folder}', '--start']
+  start = [sys.executable, __file__, f'--folder={folder}', '--start']
   for _ in range(count):
-    yield json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    yield json.loads(subprocess.run(start, check=True, capture_output=True, text=True).stdout)
 
 
 def index_bytes(folder: pathlib.Path) -> int:
@@ -110,7 +112,6 @@ def make_post(id, tags, names, categories):
 
 def start(folder: pathlib.Path) -> dict:
   """What a run does with its data before the first step."""
-  sys.path.insert(0, str(ROOT))
   import pickle
 
   from configs import base
@@ -143,4 +144,4 @@ def peak_gib() -> float:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

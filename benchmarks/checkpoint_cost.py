@@ -23,6 +23,9 @@ from typing import Any
 
 import jax
 
+from benchmarks import command
+from benchmarks.command import number
+from benchmarks.scale_figures import duration, in_words
 from train_lib import launch, loop
 from train_lib.storage.checkpoints import Checkpoints
 from train_lib.training import build_training
@@ -39,17 +42,17 @@ def main() -> None:
   report(training, turns, cost, flags)
 
 
-def read_flags() -> argparse.Namespace:
+def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser = command.Parser(__doc__)
   parser.add_argument('--page', default='configs/tagger.py:demo', help='a config')
-  parser.add_argument('--first', type=int, default=1, help='step of the run whose size is taken')
-  parser.add_argument('--steps', type=int, default=100, help='of a turn')
-  parser.add_argument('--turns', type=int, default=5, help='of each kind')
+  parser.add_argument('--first', type=number(1), default=1,
+                      help='step of the run whose size is taken')
+  parser.add_argument('--steps', type=number(1), default=100, help='of a turn')
+  parser.add_argument('--turns', type=number(1), default=5, help='of each kind')
   parser.add_argument('--folder', default=None, help='on the disk to save on; none: the TMPDIR')
   parser.add_argument('--notune', dest='tune', action='store_false')
-  return parser.parse_args()
+  return parser.parse_args(argv)
 
 
 def read_page(name: str):
@@ -99,17 +102,13 @@ def report(training, turns, cost, flags) -> None:
   for name, part in (('time', 0), ('of processors', 1)):
     alone, saving = ([turn[part] for turn in turns[kind::2]] for kind in (0, 1))
     added = 100 * (statistics.median(saving) / statistics.median(alone) - 1)
-    print(f'{name:14} alone {spread(alone)}, with a save {spread(saving)}: {added:+.1f} %')
+    print(f'{name:14} alone {in_words(duration(alone, "s"))}, with a save '
+          f'{in_words(duration(saving, "s"))}: {added:+.1f} %')
   waited_sec = cost.blocking_sec / cost.saves
   print(f'training stood still for {waited_sec:.2f} s a save, '
         f'{100 * waited_sec / statistics.median(turn[0] for turn in turns[::2]):.1f} % of a turn; '
         f'{cost.background_sec / cost.saves:.2f} s went on beside it')
 
 
-def spread(values) -> str:
-  """Median (least to most), in seconds."""
-  return f'{statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})'
-
-
 if __name__ == '__main__':
-  main()
+  command.run(main)

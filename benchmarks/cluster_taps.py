@@ -11,13 +11,13 @@ mean over seeds and the half-width of its 95 % interval (Student's t): normalise
 information, adjusted Rand index, and Hungarian accuracy.
 """
 
-import argparse
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from benchmarks import command
+from benchmarks.command import number
 from configs import cluster
 from errors import UserError
 from train_lib import build, build_data, build_inputs, devices, parallel
@@ -34,14 +34,14 @@ OTHER_NAMES = ('features_2d', 'features')  # of the last tap, for nets that pool
 
 def main() -> None:
   """Reads the flags, computes features, prints the table."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('--data', default='', help='class folders of pictures')
   parser.add_argument('--net', default='inception_v3')
   parser.add_argument('--weights', default='', help='as net.init_from')
   parser.add_argument('--workdir', default='', help='of a trained classifier, in place of these')
   parser.add_argument('--without', default='', help='a class whose pictures are left out')
-  parser.add_argument('--seeds', type=int, default=5)
-  parser.add_argument('--components', type=int, default=128)
+  parser.add_argument('--seeds', type=number(2), default=5)
+  parser.add_argument('--components', type=number(1), default=128)
   flags = parser.parse_args()
   devices.set_up_jax('')
   trunk = open_trunk(make_config(flags), flags.workdir or '.')
@@ -144,4 +144,4 @@ def measure(features, labels, seed: int, components: int) -> dict[str, float]:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -9,7 +9,6 @@ clock, for machines that others use as well. `trace` is Python's share, and `slo
 XLA's own complaints of constants that take it seconds.
 """
 
-import argparse
 import contextlib
 import functools
 import os
@@ -18,7 +17,9 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from benchmarks import command
 
 NETS = (
   'se_resnet_tagger', 'se_resnet50', 'legacy_se_resnet50', 'inception_v3', 'inception_v3_keras',
@@ -80,11 +81,11 @@ def programs(name, batch):
 
 def main():
   """Prints a row for each net and program."""
-  parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('names', nargs='*')
   parser.add_argument('--all', action='store_true')
-  parser.add_argument('--batch', type=int, default=8)
-  parser.add_argument('--cpus', type=int, default=2)
+  parser.add_argument('--batch', type=command.number(1), default=8)
+  parser.add_argument('--cpus', type=command.number(1), default=2)
   args = parser.parse_args()
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.cpus])
@@ -100,4 +101,4 @@ def main():
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -24,10 +24,13 @@ import tempfile
 import cv2
 import numpy as np
 
+from benchmarks import command
 from benchmarks.beside import our_input
 from benchmarks.beside.machine import describe_machine, told_of_machine
-from benchmarks.beside.rivals import Failed, Missing, Rival, run_or_tell
+from benchmarks.beside.rivals import Missing, Rival
 from benchmarks.beside.turns import in_words, ratios, spread, table, take_turns
+from benchmarks.command import Failed, number, one_of, several
+from train_lib.reporting import counted
 
 WARP = ('mirror', 'rotation', 'scale', 'translation', 'cutout')
 CASES = {'mirror': ('mirror',), 'warp': WARP, 'page': (*WARP, 'colour')}
@@ -41,6 +44,7 @@ FORMS = {
     'tf.data, batches': ('tf_input', {'by_batch': True}),
 }
 QUALITY = 90                      # of the files
+LEAST_SEC = 0.1                   # of a turn, so that the processors' clock has moved
 OURS, RIVALS = 'ours', ('DataLoader', 'tf.data')
 COLUMNS = ('program', 'pictures/s', 'per core', 'ours / it', 'ours / it, per core')
 
@@ -56,7 +60,7 @@ def main(argv=None) -> None:
     files = sorted(map(str, folder.glob('train/*/*')))
     size = np.mean([pathlib.Path(path).stat().st_size for path in files]) / 1024
     print(f'{len(files):,} JPEG files of {flags.size_px} px, {size:.1f} KiB; batches of '
-          f'{flags.batch}; {flags.turns} turns of {flags.seconds:g} s', flush=True)
+          f'{flags.batch}; {counted(flags.turns, "turn")} of {flags.seconds:g} s', flush=True)
     found = {}
     for case in flags.cases:
       programs = start_programs(flags, case, folder, files)
@@ -67,36 +71,32 @@ def main(argv=None) -> None:
           program.close()
       print(f'\n{case}: {", ".join(CASES[case])}\n'
             f'{table(COLUMNS, table_rows(found[case]["turns"]))}', flush=True)
-  if flags.output:
-    pathlib.Path(flags.output).write_text(json.dumps(
-        {'environment': machine, 'flags': vars(flags), 'cases': found}, indent=2) + '\n')
+      if flags.output:
+        pathlib.Path(flags.output).write_text(json.dumps(
+            {'environment': machine, 'flags': vars(flags), 'cases': found}, indent=2) + '\n')
 
 
 def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--cases', default=tuple(CASES), type=lambda text: tuple(text.split(',')),
+  parser = command.Parser(__doc__)
+  parser.add_argument('--cases', default=tuple(CASES), type=several(one_of(CASES)),
                       help=f'of {", ".join(CASES)}')
-  parser.add_argument('--turns', type=int, default=3)
-  parser.add_argument('--seconds', type=float, default=3.0, help='of a turn of a program')
-  parser.add_argument('--count', type=int, default=2_000, help='pictures')
-  parser.add_argument('--size_px', type=int, default=256)
-  parser.add_argument('--batch', type=int, default=32)
-  parser.add_argument('--workers', type=int, default=2, help='our threads, or processes')
+  parser.add_argument('--turns', type=number(1), default=3)
+  parser.add_argument('--seconds', type=number(LEAST_SEC, float), default=3.0,
+                      help='of a turn of a program')
+  parser.add_argument('--count', type=number(2), default=2_000, help='pictures, of two classes')
+  parser.add_argument('--size_px', type=number(8), default=256)
+  parser.add_argument('--batch', type=number(1), default=32)
+  parser.add_argument('--workers', type=number(1), default=2, help='our threads, or processes')
   parser.add_argument('--rival_python', default=sys.executable, help='that has torch, tensorflow')
-  parser.add_argument('--output', default='', help='a JSON file')
-  flags = parser.parse_args(argv)
-  for case in flags.cases:
-    if case not in CASES:
-      parser.error(f"--cases: '{case}' is none of {', '.join(CASES)}")
-  return flags
+  parser.add_argument('--output', type=command.output_file, default='', help='a JSON file')
+  return parser.parse_args(argv)
 
 
 def draw_pictures(folder: pathlib.Path, count: int, size_px: int) -> None:
   """JPEG files of noise at several scales in train/a and train/b, and a few in valid and test."""
-  for split, number in (('train', count), ('valid', 2), ('test', 2)):
-    for index in range(number):
+  for split, wanted in (('train', count), ('valid', 2), ('test', 2)):
+    for index in range(wanted):
       rng = np.random.default_rng((len(split), index))
       image = np.zeros((size_px, size_px, 3), np.float32)
       for cells, weight in ((4, 60), (16, 30), (64, 12), (size_px, 3)):
@@ -188,4 +188,4 @@ def table_rows(turns: dict) -> list[tuple[str, ...]]:
 
 
 if __name__ == '__main__':
-  run_or_tell(main)
+  command.run(main)

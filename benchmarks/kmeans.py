@@ -30,13 +30,15 @@ import warnings
 
 import numpy as np
 
+from benchmarks import command
+from benchmarks.beside.machine import ROOT
+from benchmarks.command import number
 from train_lib import launch, parallel
 from train_lib.clustering.kmeans import assign, fit_kmeans
 from train_lib.clustering.seeding import draw_starts
 from train_lib.clustering.sharded_rows import ShardedRows
 from train_lib.clustering.streamed import fit_streamed
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCK = 50_000
 MOST_STARTS = 20  # scikit-learn takes long for more
 GIB = 2**30
@@ -60,20 +62,25 @@ def main() -> None:
     print(told_of_stream(flags), flush=True)
 
 
-def read_flags() -> argparse.Namespace:
+def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--rows', type=int, default=100_000)
-  parser.add_argument('--width', type=int, default=256)
-  parser.add_argument('--clusters', type=int, default=100)
-  parser.add_argument('--iterations', type=int, default=20)
-  parser.add_argument('--repeats', type=int, default=5)
-  parser.add_argument('--spread', type=float, default=0.5, help='of middles; rows have 1')
-  parser.add_argument('--stream_rows', type=int, default=1_000_000, help='0 leaves the stream out')
+  parser = command.Parser(__doc__)
+  parser.add_argument('--rows', type=number(1), default=100_000)
+  parser.add_argument('--width', type=number(1), default=256)
+  parser.add_argument('--clusters', type=number(1), default=100)
+  parser.add_argument('--iterations', type=number(1), default=20)
+  parser.add_argument('--repeats', type=number(1), default=5)
+  parser.add_argument('--spread', type=number(0, float), default=0.5,
+                      help='of middles; rows have 1')
+  parser.add_argument('--stream_rows', type=number(0), default=1_000_000,
+                      help='0 leaves the stream out')
   parser.add_argument('--notune', dest='tune', action='store_false')
   parser.add_argument('--stream_file', default='', help='only this: fit the map, told as JSON')
-  return parser.parse_args()
+  flags = parser.parse_args(argv)
+  fewest = min(flags.rows, flags.stream_rows or flags.rows)
+  if flags.clusters > fewest and not flags.stream_file:
+    parser.error(f'--clusters={flags.clusters} are more than the {fewest} rows')
+  return flags
 
 
 def blobs(flags, out: np.ndarray) -> np.ndarray:
@@ -187,9 +194,9 @@ def told_of_stream(flags) -> str:
     path = pathlib.Path(folder, 'features.npy')
     blobs(flags, np.lib.format.open_memmap(path, 'w+', np.float32,
                                            (flags.stream_rows, flags.width))).flush()
-    command = [sys.executable, '-m', 'benchmarks.kmeans', f'--stream_file={path}',
-               f'--clusters={flags.clusters}']
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True,
+    fit = [sys.executable, '-m', 'benchmarks.kmeans', f'--stream_file={path}',
+           f'--clusters={flags.clusters}']
+    told = json.loads(subprocess.run(fit, check=True, capture_output=True, text=True,
                                      cwd=ROOT).stdout)
   return (f'{flags.stream_rows:,} rows of a memory map: {told["seconds"]:.1f} s, inertia of a row '
           f'{told["inertia"] / flags.stream_rows:.4f}, peak memory {told["peak"] / GIB:.2f} GiB '
@@ -212,4 +219,4 @@ def peak_bytes() -> int:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

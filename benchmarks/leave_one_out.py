@@ -9,12 +9,13 @@ and the restorers that learn nothing. A row is the mean over patients and volume
 same say whatever its number of slices; the same command goes on where it was stopped.
 """
 
-import argparse
 import json
 import pathlib
 
 import numpy as np
 
+from benchmarks import command
+from benchmarks.command import number
 from configs import vae
 from data.scans.groups import find_groups
 from data.scans.scan import read_settings
@@ -34,12 +35,12 @@ BEFORE = 'net, drawn slices alone'
 
 def main() -> None:
   """Reads the flags, trains and measures for every patient or volume, prints the table."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('--path', required=True, help='folder of scans')
   parser.add_argument('--init_from', required=True, help='workdir of a run on drawn slices')
   parser.add_argument('--workdir', required=True, help='folder of the runs')
-  parser.add_argument('--steps', type=int, default=150, help='of each run')
-  parser.add_argument('--most_slices', type=int, default=24, help='of a volume')
+  parser.add_argument('--steps', type=number(1), default=150, help='of each run')
+  parser.add_argument('--most_slices', type=number(1), default=24, help='of a volume')
   flags = parser.parse_args()
   config = base_config(flags)
   survey = survey_folder(pathlib.Path(flags.path).expanduser(), read_settings(config.data),
@@ -108,4 +109,4 @@ def format_table(groups: list[str], rows: list[dict]) -> str:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -13,13 +13,15 @@ optimizer's moments and the batch). A net's body does not know of tags: only the
 import argparse
 import contextlib
 import dataclasses
-import statistics
 import time
 
 import flax.linen as nn
 import jax
 import numpy as np
 
+from benchmarks import command
+from benchmarks.beside.turns import in_words, table
+from benchmarks.command import number, several
 from configs import base
 from train_lib import build, optimizers, parallel
 from train_lib.state import create_state
@@ -41,26 +43,22 @@ def main() -> None:
   print(f'{flags.net}, {flags.loss} loss, {flags.batch} pictures of {flags.size_px} px with '
         f'{flags.listed} tags each, on {jax.device_count()} x {jax.devices()[0].device_kind}; '
         f'median of {flags.repeats} (least to most); M: million parameters')
-  rows = [COLUMNS, *(case.row() for case in cases)]
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  for row in rows:
-    print('  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+  print(table(COLUMNS, [case.row() for case in cases]))
 
 
 def read_flags(argv: list[str] | None = None) -> argparse.Namespace:
   """The command line. Args: argv: in place of this program's own."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser = command.Parser(__doc__)
   parser.add_argument('--net', default='se_resnet_tagger', help='a variant of nets.NETS')
   parser.add_argument('--tags', default='100,1000,10000,70000', help='numbers of tags',
-                      type=lambda text: [int(word) for word in text.split(',')])
-  parser.add_argument('--batch', type=int, default=32, help='pictures of a step')
-  parser.add_argument('--size_px', type=int, default=128, help='side of the pictures')
-  parser.add_argument('--listed', type=int, default=32, help='tags of each picture')
-  parser.add_argument('--repeats', type=int, default=7)
+                      type=several(number(1)))
+  parser.add_argument('--batch', type=number(1), default=32, help='pictures of a step')
+  parser.add_argument('--size_px', type=number(1), default=128, help='side of the pictures')
+  parser.add_argument('--listed', type=number(1), default=32, help='tags of each picture')
+  parser.add_argument('--repeats', type=number(1), default=7)
   parser.add_argument('--loss', default='focal', help='of losses.LOSSES')
   parser.add_argument('--missing', default='absent', help='absent, ignored or present')
-  parser.add_argument('--mixup_alpha', type=float, default=0.0)
+  parser.add_argument('--mixup_alpha', type=number(0, float), default=0.0)
   parser.add_argument('--dtype', default='auto', help='what the net computes in')
   return parser.parse_args(argv)
 
@@ -121,10 +119,8 @@ class Case:
     """The cells of the table; the first run of each program, its warm-up, does not count."""
     head = sum(leaf.size for leaf in jax.tree.leaves(self.state.params['head']))
     body = sum(leaf.size for leaf in jax.tree.leaves(self.state.params)) - head
-    times = []
-    for seconds in self.seconds.values():
-      ordered = sorted(1e3 * second for second in seconds[1:])
-      times.append(f'{statistics.median(ordered):.1f} ({ordered[0]:.1f} to {ordered[-1]:.1f})')
+    times = [in_words([1e3 * second for second in seconds[1:]])
+             for seconds in self.seconds.values()]
     step, loss = self.step.memory_analysis(), self.loss.memory_analysis()
     memory = (step.argument_size_in_bytes, step.temp_size_in_bytes, loss.temp_size_in_bytes)
     return (f'{self.num_tags:,}', f'{body / 1e6:.2f}', f'{head / 1e6:.2f}',
@@ -152,4 +148,4 @@ def make_batch(num_tags: int, flags: argparse.Namespace) -> dict:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

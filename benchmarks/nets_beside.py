@@ -31,11 +31,14 @@ import sys
 import tempfile
 
 import nets
-from benchmarks.beside.machine import describe_machine, told_of_machine
-from benchmarks.beside.rivals import ROOT, SETTINGS, Failed, Missing, Rival, run_or_tell
+from benchmarks import command
+from benchmarks.beside.machine import ROOT, describe_machine, told_of_machine
+from benchmarks.beside.rivals import SETTINGS, Missing, Rival
 from benchmarks.beside.turns import in_words, ratios, spread, table, take_turns
+from benchmarks.command import Failed, number, one_of, several
 from data.sources import toon
 from train_lib import launch
+from train_lib.reporting import counted
 
 OURS, MODES = 'ours', ('train', 'infer')
 COLUMNS = ('program', 'train pictures/s', 'ours / it', 'infer pictures/s', 'ours / it', 'M params')
@@ -99,8 +102,8 @@ def main(argv=None) -> None:
     for name in flags.nets:
       case = Case(name, flags, pathlib.Path(scratch))
       rows = case.measure()
-      print(f'\n{case.name}, {case.size_px} px, batch {case.batch}, {flags.turns} turns\n'
-            f'{table(COLUMNS, table_rows(rows))}', flush=True)
+      print(f'\n{case.name}, {case.size_px} px, batch {case.batch}, '
+            f'{counted(flags.turns, "turn")}\n{table(COLUMNS, table_rows(rows))}', flush=True)
       found['rows'] += rows
       found['ours'] = case.environment
       if flags.output:
@@ -110,30 +113,22 @@ def main(argv=None) -> None:
 def read_flags(argv=None) -> argparse.Namespace:
   """The command line; what is left out depends on whether there is a GPU."""
   gpu = bool(glob.glob('/dev/nvidia[0-9]*'))
-
-  def names(text):
-    return tuple(filter(None, text.split(',')))
-
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--nets', default=GPU_NETS if gpu else CPU_NETS, type=names)
-  parser.add_argument('--rivals', default=GPU_RIVALS if gpu else CPU_RIVALS, type=names)
-  parser.add_argument('--modes', default=MODES, type=names)
-  parser.add_argument('--turns', type=int, default=3)
-  parser.add_argument('--seconds', type=float, default=4.0, help='of a program, turn and mode')
-  parser.add_argument('--least_steps', type=int, default=5, help='of the same')
-  parser.add_argument('--batch', type=int, default=0, help='0: the own one of each net')
-  parser.add_argument('--size_px', type=int, default=0, help='0: the own one of each net')
+  parser = command.Parser(__doc__)
+  parser.add_argument('--nets', default=GPU_NETS if gpu else CPU_NETS, type=several(one_of(NETS)))
+  parser.add_argument('--rivals', default=GPU_RIVALS if gpu else CPU_RIVALS,
+                      type=several(one_of(RIVALS), least=0))
+  parser.add_argument('--modes', default=MODES, type=several(one_of(MODES)))
+  parser.add_argument('--turns', type=number(1), default=3)
+  parser.add_argument('--seconds', type=number(0, float), default=4.0,
+                      help='of a program, turn and mode')
+  parser.add_argument('--least_steps', type=number(1), default=5, help='of the same')
+  parser.add_argument('--batch', type=number(0), default=0, help='0: the own one of each net')
+  parser.add_argument('--size_px', type=number(0), default=0, help='0: the own one of each net')
   parser.add_argument('--rival_python', default=sys.executable, help='that has torch, keras, ...')
   parser.add_argument('--ours', default='', help='more flags of our command, such as --notune')
-  parser.add_argument('--output', default='', help='a JSON file')
+  parser.add_argument('--output', type=command.output_file, default='', help='a JSON file')
   flags = parser.parse_args(argv)
   flags.gpu = gpu
-  for what, given, choices in (('nets', flags.nets, NETS), ('rivals', flags.rivals, RIVALS),
-                               ('modes', flags.modes, MODES)):
-    for name in given:
-      if name not in choices:
-        parser.error(f"--{what}: '{name}' is none of {', '.join(choices)}")
   return flags
 
 
@@ -256,4 +251,4 @@ def table_rows(rows: list[dict]) -> list[tuple[str, ...]]:
 
 
 if __name__ == '__main__':
-  run_or_tell(main)
+  command.run(main)

@@ -23,6 +23,9 @@ import jax
 import numpy as np
 
 import nets
+from benchmarks import command
+from benchmarks.beside.turns import in_words, table
+from benchmarks.command import number, one_of, several
 from nets import layers
 from train_lib import launch
 from train_lib.onnx_export.build import build_model, make_inputs
@@ -42,8 +45,8 @@ def main() -> None:
     launch.restart_tuned(['-m', 'benchmarks.onnx_speed', *sys.argv[1:]])
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:flags.cpus])
-  rows = [COLUMNS]
-  for name in flags.nets.split(','):
+  rows = []
+  for name in flags.nets:
     case = Case(name, flags)
     for _ in range(flags.repeats):
       case.run_once()
@@ -52,21 +55,20 @@ def main() -> None:
     jax.clear_caches()
   print(f'{flags.cpus} processors, {"tuned" if flags.tune else "as it comes"}; median of '
         f'{flags.repeats} calls (least to most)')
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  for row in rows:
-    print('  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+  print(table(COLUMNS, rows))
 
 
 def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--nets', default=','.join(NETS), help='variants of nets.NETS')
+  parser = command.Parser(__doc__)
+  parser.add_argument('--nets', default=NETS, type=several(one_of(nets.list_nets())),
+                      help='variants of nets.NETS')
   parser.add_argument('--batches', default=(1, 8), help='pictures of a call',
-                      type=lambda text: [int(word) for word in text.split(',')])
-  parser.add_argument('--repeats', type=int, default=15, help='calls that are timed')
-  parser.add_argument('--cpus', type=int, default=2)
-  parser.add_argument('--size_px', type=int, default=0, help='side of the pictures; 0: its own')
+                      type=several(number(1)))
+  parser.add_argument('--repeats', type=number(0), default=15, help='calls that are timed')
+  parser.add_argument('--cpus', type=number(1), default=2)
+  parser.add_argument('--size_px', type=number(0), default=0,
+                      help='side of the pictures; 0: its own')
   parser.add_argument('--notune', dest='tune', action='store_false')
   return parser.parse_args(argv)
 
@@ -109,7 +111,7 @@ class Case:
       ours, theirs = (self.seconds[batch, run] for run in (self._in_jax, self._in_onnx))
       ratio = statistics.median(ours) / statistics.median(theirs) if ours else float('nan')
       rows.append((self.name, f'{self.parameters / 1e6:.2f}', str(self.side_px), str(batch),
-                   in_words(ours), in_words(theirs), f'{ratio:.2f}', f'{self.difference:.1e}'))
+                   in_ms(ours), in_ms(theirs), f'{ratio:.2f}', f'{self.difference:.1e}'))
     return rows
 
   def _in_jax(self, image):
@@ -145,13 +147,10 @@ def draw_variables(net, image) -> dict:
   return jax.device_put(jax.tree_util.tree_map_with_path(draw, shapes))
 
 
-def in_words(seconds: list[float]) -> str:
-  """'12.3 (12.0 to 13.1)' of seconds, in ms; '-' of none."""
-  if not seconds:
-    return '-'
-  values = [1e3 * one for one in (statistics.median(seconds), min(seconds), max(seconds))]
-  return '{:.1f} ({:.1f} to {:.1f})'.format(*values)
+def in_ms(seconds: list[float]) -> str:
+  """'12.3 (12.0 to 13.1)' of seconds; '-' of none."""
+  return in_words([1e3 * one for one in seconds]) if seconds else '-'
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

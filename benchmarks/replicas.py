@@ -9,8 +9,8 @@ another. The others are `train_lib/studies/replicas.py` as `--job=study` has it,
 side: many steps in one program, pictures on the device. All take turns, so that a noisy moment of
 the machine does not fall on one of them; each is compiled before. Pictures are random, which
 changes nothing of the speed. `ratio` is to the first row, of medians; `best` is of the best turn,
-and where others use the machine too it is nearer to the truth. `auto` there follows this table;
-where it has no row for a backend it measures at the start.
+and where others use the machine too it is nearer to the truth. A study with `study.together` 'auto'
+goes by what came out here; on a backend that was never measured it tries the ways at its start.
 """
 
 import argparse
@@ -22,9 +22,13 @@ import jax
 import numpy as np
 
 import data
+from benchmarks import command
+from benchmarks.beside.turns import table
+from benchmarks.command import number, one_of, several
 from configs import optimizers as page
 from train_lib import parallel
 from train_lib.studies import replicas
+from train_lib.studies.side_by_side import WAYS
 from train_lib.training import build_training
 
 COLUMNS = ('way', 'at once', 'compile s', 'steps/s', 'best', 'pictures/s', 'ratio')
@@ -44,26 +48,24 @@ def main() -> None:
   print(f'{flags.replicas} replicas of {flags.net}, {flags.optimizer}, {flags.batch} pictures of '
         f'{flags.size_px} px, {flags.steps} steps a turn, on {jax.device_count()} x '
         f'{jax.devices()[0].device_kind}; median of {flags.repeats} turns')
-  rows = [COLUMNS, *(case.row(cases[0]) for case in cases)]
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  for row in rows:
-    print('  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+  print(table(COLUMNS, [case.row(cases[0]) for case in cases]))
 
 
-def read_flags() -> argparse.Namespace:
+def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser = command.Parser(__doc__)
   parser.add_argument('--net', default='se_resnet_tiny', help='a variant of nets.NETS')
   parser.add_argument('--optimizer', default='adam', help='of train_lib.optimizers.OPTIMIZERS')
-  parser.add_argument('--replicas', type=int, default=4)
-  parser.add_argument('--batch', type=int, default=32, help='pictures of a step')
-  parser.add_argument('--size_px', type=int, default=32, help='side of the pictures')
-  parser.add_argument('--steps', type=int, default=20, help='of a turn, for each replica')
-  parser.add_argument('--repeats', type=int, default=7)
-  parser.add_argument('--ways', default='one,map,vmap', type=lambda text: text.split(','))
-  parser.add_argument('--cpu_devices', type=int, default=0, help='virtual devices; 0: as it comes')
-  return parser.parse_args()
+  parser.add_argument('--replicas', type=number(1), default=4)
+  parser.add_argument('--batch', type=number(1), default=32, help='pictures of a step')
+  parser.add_argument('--size_px', type=number(1), default=32, help='side of the pictures')
+  parser.add_argument('--steps', type=number(1), default=20, help='of a turn, for each replica')
+  parser.add_argument('--repeats', type=number(1), default=7)
+  parser.add_argument('--ways', default=WAYS[::-1], type=several(one_of(WAYS)),
+                      help='of config.study.together')
+  parser.add_argument('--cpu_devices', type=number(0), default=0,
+                      help='virtual devices; 0: as it comes')
+  return parser.parse_args(argv)
 
 
 class RandomPictures:
@@ -169,12 +171,12 @@ class Steps(Case):
 
   def train(self) -> None:
     """Some steps of each."""
-    for number, state in enumerate(self.states):
+    for place, state in enumerate(self.states):
       for k in range(self.done, self.done + self.flags.steps):
         state, metrics = self.step(state, self.batch(k), self.training.key)
         if self.training.mesh.size > 1:
           jax.block_until_ready(metrics)                        # virtual devices deadlock otherwise
-      self.states[number] = jax.block_until_ready(state)
+      self.states[place] = jax.block_until_ready(state)
     self.done += self.flags.steps
 
   def batch(self, k: int) -> dict:
@@ -189,4 +191,4 @@ class Steps(Case):
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

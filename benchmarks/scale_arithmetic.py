@@ -12,6 +12,7 @@ STATE_BYTES = 16                  # of a parameter: itself, AdamW's two moments,
 GRADIENT_BYTES = 4
 UPDATE_BYTES = 36                 # the same read with the gradient, 5 numbers, and written, 4
 LOSS_PASSES = 6                   # over [rows, tags]: logits, labels, losses, and their gradients
+READ = 'read by one core: '       # a figure of `input` for each kind of stored pictures
 PROBABILITY_BYTES, LABEL_BYTES = 4, 1  # of a tag of a picture, that evaluation counts on the host
 
 
@@ -105,8 +106,8 @@ class Step:
   def bound(self) -> str:
     """What takes the longest."""
     if self.seconds > self.device:
-      return 'cores that read' if self.read >= self.handed else 'handing over'
-    parts = {'arithmetic': self.arithmetic, 'activations in memory': self.activations,
+      return 'reading' if self.read >= self.handed else 'handing over'
+    parts = {'arithmetic': self.arithmetic, 'activations': self.activations,
              'update': self.update, 'all-reduce': self.reduce}
     return max(parts, key=parts.get)
 
@@ -130,7 +131,7 @@ def step_of(machine: Machine, net: Net, plan: Plan, parts: dict, frac: float) ->
   """A training step. Args: frac: share of the peak that arithmetic reaches."""
   rows = plan.batch / machine.chips
   memory_rate = machine.memory_rate * plan.rate_frac
-  a_core = value(parts, 'input', f'read by one core: {plan.stored}')
+  a_core = value(parts, 'input', READ + plan.stored)
   main_sec = value(parts, 'input', "main process's time for a picture of a worker process") / 1e6
   return Step(
       arithmetic=rows * net.training_flops / (machine.peak_flops * frac),
@@ -175,7 +176,7 @@ def evaluation_of(machine: Machine, net: Net, plan: Plan, parts: dict, frac: flo
 
   Args: frac: share of the peak that arithmetic reaches.
   """
-  a_core = value(parts, 'input', f'read by one core: {plan.stored}')
+  a_core = value(parts, 'input', READ + plan.stored)
   tags = plan.tags / MEASURED_TAGS
   count = tags * value(parts, 'evaluation', 'a picture, with truths and copies') / 1e3
   a_picture = max(

@@ -12,14 +12,14 @@ between `<!-- NAME -->` and `<!-- /NAME -->`. What is assumed can be changed:
 import argparse
 import dataclasses
 import json
+import math
 import pathlib
 import re
 
+from benchmarks import command, scale_parts
 from benchmarks import scale_arithmetic as arithmetic
-from benchmarks import scale_parts
 from benchmarks.scale_arithmetic import MACHINES, Plan, value
 from errors import UserError
-from train_lib import launch
 from train_lib.reporting import human_bytes, human_time
 
 NETS = {'se_resnet_tagger': 'SE-ResNet tagger', 'vit_base_patch16': 'ViT-B/16',
@@ -28,11 +28,12 @@ WHAT_IF = {
     'as planned': {},
     'batch 128, the preset as it is': {'batch': 128},
     'batch 8,192': {'batch': 8192},
-    'half the cores read': {'core_frac': 0.4},
+    'half as many cores read': {'core_frac': 0.4},
     'pictures stored at 256 px': {'stored': 'photographs, 256 px'},
     '140,000 tags': {'tags': 140_000},
     '0.1 % for valid, 0.5 % for test': {'valid_frac': 0.001, 'test_frac': 0.005},
 }
+MAY_BE_ZERO = ('valid_frac', 'test_frac', 'evaluations', 'compile_sec')
 
 
 def main() -> None:
@@ -50,8 +51,7 @@ def main() -> None:
 
 def read_flags(argv: list[str] | None = None) -> argparse.Namespace:
   """The command line. Args: argv: in place of this program's own."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser = command.Parser(__doc__)
   parser.add_argument('--parts', default='docs/scale_parts.json', help='of scale_parts')
   parser.add_argument('--write', default='', help='the page whose tables are replaced')
   parser.add_argument('--plan', nargs='*', default=[], metavar='NAME=VALUE')
@@ -59,7 +59,7 @@ def read_flags(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def changed_plan(words: list[str]) -> Plan:
-  """The plan with other values. Raises: UserError: no such name, or a value of another kind."""
+  """The plan with other values. Raises: UserError: no such name, or a value that makes no sense."""
   kinds, changes = {field.name: field.type for field in dataclasses.fields(Plan)}, {}
   for word in words:
     name, _, text = word.partition('=')
@@ -69,6 +69,9 @@ def changed_plan(words: list[str]) -> Plan:
       changes[name] = kinds[name](text)
     except ValueError:
       raise UserError(f"--plan {word}: '{text}' is no {kinds[name].__name__}") from None
+    if kinds[name] is not str and not 0 <= changes[name] < math.inf or (
+        changes[name] == 0 and name not in MAY_BE_ZERO):
+      raise UserError(f'--plan {word}: expected a number above 0')
   return dataclasses.replace(Plan(), **changes)
 
 
@@ -83,8 +86,19 @@ def put_in(page: str, blocks: dict[str, str]) -> str:
 
 
 def make_blocks(parts: dict, plan: Plan) -> dict[str, str]:
-  """Markdown by the name of its place. Args: parts: what scale_parts wrote."""
+  """Markdown by the name of its place.
+
+  Args: parts: what scale_parts wrote.
+
+  Raises:
+    UserError: the plan has pictures that were not measured.
+  """
   measured = parts['parts']
+  stored = [name.removeprefix(arithmetic.READ) for name in measured['input']['figures']
+            if name.startswith(arithmetic.READ)]
+  if plan.stored not in stored:
+    raise UserError(f"--plan stored: '{plan.stored}' was not measured; choices: "
+                    f'{"; ".join(stored)}')
   makers = {'storage': storage, 'input': read, 'step': steps, 'memory': memory, 'loss': loss,
             'checkpoint': checkpoints, 'evaluation': evaluations, 'run': runs, 'first': what_if}
   assumed = [(f'`{name}`', f'{now:,}' if isinstance(now, int) else f'{now}')
@@ -120,8 +134,9 @@ def read(parts, plan) -> str:
       wanted = span(*(f'{plan.batch / step.device:,.0f}' for step in (slow, fast)))
       rows.append((machine.name, NETS[net.name], wanted, f'{plan.batch / slow.read:,.0f}',
                    f'{plan.batch / slow.handed:,.0f}'))
-  return table(('', 'net', 'chips take, pictures/s', f'{percent(plan.core_frac)} of the cores read',
-                'main processes take from workers'), rows)
+  return table(('', 'net', 'chips take, pictures/s',
+                f'{percent(plan.core_frac)} of the cores read, pictures/s',
+                'main processes are handed, pictures/s'), rows)
 
 
 def steps(parts, plan) -> str:
@@ -136,9 +151,10 @@ def steps(parts, plan) -> str:
                    *(f'{1e3 * part:.3g}' for part in (
                        slow.activations, slow.update, slow.reduce, max(slow.read, slow.handed))),
                    whole, slow.bound if slow.bound == fast.bound else
-                   f'{slow.bound}, {fast.bound}'))
-  return table(('', 'net', 'GFLOP a picture', 'arithmetic', 'activations', 'update', 'all-reduce',
-                'input', 'step', 'longest'), rows)
+                   f'{slow.bound} at {percent(plan.slow_frac)} of the peak, {fast.bound} at '
+                   f'{percent(plan.fast_frac)}'))
+  return table(('', 'net', 'GFLOP a picture', 'arithmetic, ms', 'activations, ms', 'update, ms',
+                'all-reduce, ms', 'input, ms', 'a step, ms', 'most of it'), rows)
 
 
 def memory(parts, plan) -> str:
@@ -151,7 +167,7 @@ def memory(parts, plan) -> str:
                    *(human_bytes(found[name]) for name in ('state', 'gradients', 'activations')),
                    f'{plan.batch / machine.chips:.0f}', f'{found["most_rows"]:,.0f}'))
   return table(('', 'net', 'parameters', 'state', 'gradients', 'activations at most',
-                'pictures a chip', 'would fit'), rows)
+                'pictures of a batch on a chip', 'pictures that would fit'), rows)
 
 
 def loss(parts, plan) -> str:
@@ -225,7 +241,7 @@ def what_if(parts, plan) -> str:
       for net in nets(parts, changed)[:2]:
         run = arithmetic.run_of(machine, net, changed, parts, changed.slow_frac)
         rows_of = arithmetic.chip_memory(machine, net, changed)['most_rows']
-        full = '; does not fit' if changed.batch / machine.chips > rows_of else ''
+        full = '; does not fit into a chip' if changed.batch / machine.chips > rows_of else ''
         why = run['bound'] if run['longest'] == 'steps' else run['longest']
         cells.append(f'{human_time(run["total_sec"])}: {why}{full}')
     rows.append((name, *cells))
@@ -273,4 +289,4 @@ def _measured(name, part):
 
 
 if __name__ == '__main__':
-  launch.run_and_exit(main)
+  command.run(main)

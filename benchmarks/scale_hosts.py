@@ -4,10 +4,9 @@ Part of `python -m benchmarks.scale_parts`. The processes find each other on the
 of `main.py --processes=4` do (`train_lib/multihost/local_processes.py`), and train the same small
 tagger on the same drawn pictures. Each notes how long it took to get to its first step, how long
 steps take, whether it read a quarter of every batch and which pictures, and what a checkpoint
-costs. Adding up
-what every host has counted of its rows, tag by tag, as evaluation does at its end, is timed too.
-Four processes share the processors of one machine here, and gloo goes through its loopback: what
-they add is an upper bound of the program's own share, and says nothing of a network.
+costs. Adding up what every host has counted of its rows, tag by tag, as evaluation does at its end,
+is timed too. Four processes share the processors of one machine here, and gloo goes through its
+loopback: what they add is an upper bound of the program's own share, and says nothing of a network.
 """
 
 import argparse
@@ -117,7 +116,7 @@ def _host(flags) -> dict:
     config.data[f'num_{split}'] = count
   source = processes.in_turn(lambda: build_source(config, 'train'))
   training = build_training(config, source=source)
-  state, ids, seconds = training.init_state(training.key), [], []
+  state, ids = training.init_state(training.key), []
   state, seconds, first_sec = _train(training, state, ids, flags.began)
   return {'first_step_sec': first_sec, 'step_sec': seconds, 'ids': ids,
           **_save(flags, state), 'join_sec': _join(training.mesh, flags),
@@ -125,7 +124,7 @@ def _host(flags) -> dict:
 
 
 def _train(training, state, ids, began):
-  """(state, seconds of all steps but the first, seconds until that one was done)."""
+  """(state, seconds of all steps but the first two, seconds until the first was done)."""
   import jax
 
   from train_lib import parallel

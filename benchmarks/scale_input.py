@@ -4,8 +4,8 @@ Part of `python -m benchmarks.scale_parts`. Pictures are drawn ones (`toon`) and
 that come with scikit-learn, stored as JPEG at 256 and 512 px and read at 256 px with the
 augmentation of configs/tagger.py:board. A loader with no workers makes batches in the caller's
 thread, which is one core; it is timed by the processor's own clock, which a noisy machine changes
-less. With worker processes every batch passes through the main process once;
-how much of that process's time a picture takes bounds what one main process can be fed with.
+less. With worker processes every batch passes through the main process once; how much of that
+process's time a picture takes bounds what one main process can be fed with.
 """
 
 import dataclasses

@@ -19,7 +19,7 @@ ROWS = 8                          # a batch, whose figures are divided
 
 def measure(flags) -> dict[str, dict]:
   """Figures by name. Args: flags: of `scale_parts`: nets, tags, listed, net_px."""
-  return {f'{net}: {name}': value for net in flags.nets.split(',')
+  return {f'{net}: {name}': value for net in flags.nets
           for name, value in describe(net, flags.tags, flags.listed, flags.net_px).items()}
 
 

@@ -15,11 +15,14 @@ import importlib
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import sys
 import time
 
+import nets
+from benchmarks import command
+from benchmarks.beside.machine import processor_name
+from benchmarks.command import number, one_of, several
 from benchmarks.scale_figures import in_words
 from train_lib import code_versions, launch
 
@@ -46,7 +49,7 @@ def main() -> None:
   output, parts = pathlib.Path(flags.output) if flags.output else None, {}
   if output and output.exists():
     parts = json.loads(output.read_text())['parts']
-  for name in flags.only.split(',') if flags.only else PARTS:
+  for name in flags.only:
     started = time.monotonic()
     parts[name] = {'figures': _in_process(name)}
     parts[name]['took_sec'] = round(time.monotonic() - started, 1)
@@ -59,27 +62,30 @@ def main() -> None:
 
 def read_flags(argv: list[str] | None = None) -> argparse.Namespace:
   """The command line. Args: argv: in place of this program's own."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument('--output', default='', help='a JSON file; none: it is printed alone')
-  parser.add_argument('--only', default='', help=f'parts, of {", ".join(PARTS)}')
-  parser.add_argument('--tags', type=int, default=70_000)
-  parser.add_argument('--listed', type=int, default=35, help='tags of a picture')
-  parser.add_argument('--batch', type=int, default=64, help='pictures of a step')
+  parser = command.Parser(__doc__)
+  parser.add_argument('--output', type=command.output_file, default='',
+                      help='a JSON file; none: it is printed alone')
+  parser.add_argument('--only', default=tuple(PARTS), type=several(one_of(PARTS)),
+                      help=f'parts, of {", ".join(PARTS)}')
+  parser.add_argument('--tags', type=number(1), default=70_000)
+  parser.add_argument('--listed', type=number(1), default=35, help='tags of a picture')
+  parser.add_argument('--batch', type=number(1), default=64, help='pictures of a step')
   parser.add_argument('--net', default='se_resnet_tagger', help='of the parts that run')
-  parser.add_argument('--size_px', type=int, default=128, help='pictures of the steps that run')
+  parser.add_argument('--size_px', type=number(1), default=128,
+                      help='pictures of the steps that run')
   parser.add_argument('--nets', default='se_resnet_tagger,vit_base_patch16,convnext_base',
-                      help='whose arithmetic is counted')
-  parser.add_argument('--net_px', type=int, default=256, help='their pictures')
-  parser.add_argument('--repeats', type=int, default=7)
-  parser.add_argument('--pictures', type=int, default=5_120, help='that are evaluated')
-  parser.add_argument('--eval_batch', type=int, default=128)
-  parser.add_argument('--saves', type=int, default=3)
-  parser.add_argument('--records', type=int, default=1_000_000, help='of the archive')
+                      type=several(one_of(nets.list_nets())), help='whose arithmetic is counted')
+  parser.add_argument('--net_px', type=number(1), default=256, help='their pictures')
+  parser.add_argument('--repeats', type=number(1), default=7)
+  parser.add_argument('--pictures', type=number(1), default=5_120, help='that are evaluated')
+  parser.add_argument('--eval_batch', type=number(1), default=128)
+  parser.add_argument('--saves', type=number(1), default=3)
+  parser.add_argument('--records', type=number(1), default=1_000_000, help='of the archive')
   parser.add_argument('--archive', default='', help='a folder where it is kept for another go')
   parser.add_argument('--folder', default=None, help='for what is written; none: the TMPDIR')
   parser.add_argument('--notune', dest='tune', action='store_false')
-  parser.add_argument('--part', default='', help='measure one, as JSON, in this process')
+  parser.add_argument('--part', default='', choices=('', *PARTS),
+                      help='measure one, as JSON, in this process')
   return parser.parse_args(argv)
 
 
@@ -89,26 +95,21 @@ def measure(part: str, flags) -> dict[str, dict]:
 
 
 def _in_process(part):
-  command = [sys.executable, '-m', 'benchmarks.scale_parts', *sys.argv[1:], f'--part={part}']
-  done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True,
-                        timeout=LONGEST_SEC)
+  done = subprocess.run(
+      [sys.executable, '-m', 'benchmarks.scale_parts', *sys.argv[1:], f'--part={part}'],
+      stdout=subprocess.PIPE, text=True, timeout=LONGEST_SEC)
+  if done.returncode:
+    raise command.Failed(f'the part {part} ended with code {done.returncode}')
   return json.loads(done.stdout.splitlines()[-1])
 
 
 def environment(flags) -> dict:
   """What the figures were measured with."""
-  return {'processors': len(os.sched_getaffinity(0)), 'processor': _processor(),
+  return {'processors': len(os.sched_getaffinity(0)), 'processor': processor_name(),
           'versions': code_versions.versions(), 'commit': code_versions.commit(),
           'date': time.strftime('%Y-%m-%d'),
           'flags': {key: value for key, value in vars(flags).items()
                     if key not in ('output', 'only', 'part', 'archive', 'folder')}}
-
-
-def _processor():
-  for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
-    if line.startswith('model name'):
-      return line.partition(':')[2].strip()
-  return platform.processor()
 
 
 def table(name: str, part: dict) -> str:
@@ -119,4 +120,4 @@ def table(name: str, part: dict) -> str:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -7,7 +7,6 @@ picture), and prints their accuracy on the validation and the test split beside 
 model that is best on the validation split is the one to compare with.
 """
 
-import argparse
 import time
 import warnings
 
@@ -21,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from benchmarks import command
 from train_lib import build_data
 from train_lib import workdir as workdir_lib
 
@@ -39,7 +39,7 @@ MODELS = {
 
 def main() -> None:
   """Reads the flags, fits every model, prints the table."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('--workdir', required=True, help='of a trained classifier')
   folder = workdir_lib.existing_workdir(parser.parse_args().workdir)
   pictures = {split: read(workdir_lib.load_config(folder / 'config.json'), split)
@@ -79,4 +79,4 @@ def measure(model, splits: dict) -> tuple[float, float, float]:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -7,7 +7,7 @@ The first start compiles everything: its folder of compiled programs is empty. T
 run of the same command, with the programs that the first has kept. A run before them, which does
 not count, draws the pictures; every run begins a fresh workdir. The clock runs from the command to
 the row of the first step in metrics.jsonl, the second start of Python for the allocator included;
-then the run is ended.
+then the run is ended, as it is where this program is stopped.
 """
 
 import argparse
@@ -18,20 +18,19 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from benchmarks import command
+from benchmarks.beside.machine import ROOT
+
 LATEST_SEC = 600.0                # for a first step
 
 
-def main() -> None:
+def main(argv=None) -> None:
   """Reads the flags, starts the runs, prints a line for each kind of start."""
-  flags = read_flags()
+  flags = read_flags(argv)
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     say('data are made ready')
-    try:
-      time_to_first_step(flags, folder / 'drawn', folder / 'programs-drawn')
-    except RuntimeError as error:
-      sys.exit(str(error))
+    time_to_first_step(flags, folder / 'drawn', folder / 'programs-drawn')
     seconds = {'first start': [], 'second start': []}
     for turn in range(flags.turns):
       programs = folder / f'programs-{turn}'
@@ -46,10 +45,9 @@ def main() -> None:
 
 def read_flags(argv=None) -> argparse.Namespace:
   """The command line."""
-  parser = argparse.ArgumentParser(
-      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser = command.Parser(__doc__)
   parser.add_argument('--config', default='configs/tagger.py:demo')
-  parser.add_argument('--turns', type=int, default=3)
+  parser.add_argument('--turns', type=command.number(1), default=3)
   return parser.parse_args(argv)
 
 
@@ -57,7 +55,7 @@ def say(line: str) -> None:
   print(line, file=sys.stderr, flush=True)
 
 
-def command(flags, workdir, programs) -> list[str]:
+def train_command(flags, workdir, programs) -> list[str]:
   """What a user would start, with a row of metrics for every step."""
   return [sys.executable, 'main.py', f'--config={flags.config}', f'--workdir={workdir}',
           f'--config.runtime.cache_dir={programs}', '--config.runtime.log_every_steps=1']
@@ -67,16 +65,16 @@ def time_to_first_step(flags, workdir, programs) -> float:
   """Seconds from the command until the row of its first step is written; the run is ended then.
 
   Raises:
-    RuntimeError: the run ended before, with what it said.
+    Failed: the run ended before, with what it said.
   """
   log, started = workdir.parent / f'{workdir.name}.log', time.monotonic()
   with open(log, 'w') as file:
-    process = subprocess.Popen(command(flags, workdir, programs), cwd=ROOT, stdout=file,
+    process = subprocess.Popen(train_command(flags, workdir, programs), cwd=ROOT, stdout=file,
                                stderr=file)
     try:
       while not has_row(workdir / 'metrics.jsonl'):
         if process.poll() is not None or time.monotonic() - started > LATEST_SEC:
-          raise RuntimeError(f'no first step: {log.read_text()}')
+          raise command.Failed(f'no first step: {log.read_text().strip()}')
         time.sleep(0.02)
       return time.monotonic() - started
     finally:
@@ -90,4 +88,4 @@ def has_row(path: pathlib.Path) -> bool:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

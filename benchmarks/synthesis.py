@@ -10,13 +10,14 @@ augmentation, for the same number of steps, over some seeds; the test slices are
 It stands in for a detector that synthetic slices are meant to help.
 """
 
-import argparse
 import pathlib
 import shutil
 import types
 
 import numpy as np
 
+from benchmarks import command
+from benchmarks.command import number
 from configs import base, findings
 from data.sources.phantom import build_phantom
 from jobs import study, synthesize
@@ -28,14 +29,15 @@ AUGMENTED = ('mirror', 'rotation', 'scale', 'translation')
 
 def main() -> None:
   """Reads the flags, writes the folders, synthesizes, trains and prints the study's table."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('--autoencoder', required=True, help='workdir of a run on drawn slices')
   parser.add_argument('--workdir', required=True, help='folder of all that is made')
-  parser.add_argument('--labelled', type=int, default=10, help='slices of every finding')
-  parser.add_argument('--around', type=int, default=8, help='new slices around each')
-  parser.add_argument('--deviation', type=float, default=1.0, help='of what is drawn: a factor')
-  parser.add_argument('--seeds', type=int, default=5)
-  parser.add_argument('--steps', type=int, default=400, help='of every run')
+  parser.add_argument('--labelled', type=number(1), default=10, help='slices of every finding')
+  parser.add_argument('--around', type=number(1), default=8, help='new slices around each')
+  parser.add_argument('--deviation', type=number(0, float), default=1.0,
+                      help='of what is drawn: a factor')
+  parser.add_argument('--seeds', type=number(1), default=5)
+  parser.add_argument('--steps', type=number(1), default=400, help='of every run')
   flags = parser.parse_args()
   top = pathlib.Path(flags.workdir)
   few, both = top / 'few', top / 'both'
@@ -97,4 +99,4 @@ def saved_config(workdir: str):
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -11,12 +11,13 @@ from resizing: the programs make a picture as large as the model's input says, o
 448 px, and it is shrunk from there.
 """
 
-import argparse
 import pathlib
 import tempfile
 
 import numpy as np
 
+from benchmarks import command
+from benchmarks.command import number, several
 from tests.tagger_clients import Comfy, Kohya, Wdv3, WebUI
 from train_lib import build_data, devices
 from train_lib.predicting.predictor import open_predictor
@@ -27,11 +28,11 @@ SEED = 77                         # of the drawn pictures: those of no page
 
 def main() -> None:
   """Reads the flags, draws, compares, prints the table."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = command.Parser(__doc__)
   parser.add_argument('--workdir', required=True, help='of a tagger trained on drawn pictures')
   parser.add_argument('--export', default='', help="its exported folder; '': WORKDIR/export")
-  parser.add_argument('--pictures', type=int, default=60, help='of each size')
-  parser.add_argument('--sizes', default='256,448,900', help='px')
+  parser.add_argument('--pictures', type=number(1), default=60, help='of each size')
+  parser.add_argument('--sizes', default='256,448,900', type=several(number(1)), help='px')
   flags = parser.parse_args()
   devices.set_up_jax('')
   predictor = open_predictor(flags.workdir)
@@ -39,7 +40,7 @@ def main() -> None:
   print('| drawn, px | program | model | same tags | decisions that differ | largest difference |')
   print('|---|---|---|---|---|---|')
   with tempfile.TemporaryDirectory() as folder:
-    for side_px in map(int, flags.sizes.split(',')):
+    for side_px in flags.sizes:
       paths = draw(predictor.config, side_px, flags.pictures, pathlib.Path(folder, str(side_px)))
       truth = np.stack([value['probabilities'] for value in predictor.values(paths)])
       for program in PROGRAMS:
@@ -81,4 +82,4 @@ def row(predictor, program, where, paths, truth, side_px) -> str:
 
 
 if __name__ == '__main__':
-  main()
+  command.run(main)

@@ -12,7 +12,7 @@ OURS = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'opencv-python-headless')
 
 def describe_machine() -> dict:
   """Processors, system, versions, commit, and how busy the machine was before."""
-  return {'processor': _processor(), 'processors': len(os.sched_getaffinity(0)),
+  return {'processor': processor_name(), 'processors': len(os.sched_getaffinity(0)),
           'python': platform.python_version(), 'system': platform.platform(), 'commit': _commit(),
           'load_before': round(os.getloadavg()[0], 2),
           'versions': {name: importlib.metadata.version(name) for name in OURS}}
@@ -26,7 +26,8 @@ def told_of_machine(machine: dict) -> str:
           f'{machine["load_before"]} before')
 
 
-def _processor() -> str:
+def processor_name() -> str:
+  """As the system calls it."""
   info = pathlib.Path('/proc/cpuinfo')
   for line in info.read_text().splitlines() if info.exists() else ():
     if line.startswith('model name'):

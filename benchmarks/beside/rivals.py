@@ -4,16 +4,13 @@ import collections
 import contextlib
 import json
 import os
-import pathlib
-import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
 
+from benchmarks.beside.machine import ROOT
 from benchmarks.beside.worker import ANSWER
+from benchmarks.command import Failed
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SETTINGS = ('GLIBC_TUNABLES', 'XLA_FLAGS', 'OKO_TUNED', 'MALLOC_CONF', 'LD_PRELOAD')
 # What `pip install` takes for a package that is imported under another name.
 PIP_NAMES = {'cv2': 'opencv-python-headless', 'faiss': 'faiss-cpu', 'tensorflow': 'tensorflow'}
@@ -22,19 +19,6 @@ LAST_LINES = 15
 
 class Missing(Exception):
   """A package is not installed for the interpreter; the message names both, and what to do."""
-
-
-class Failed(Exception):
-  """A program ended by itself; the message holds its last lines."""
-
-
-def run_or_tell(main: Callable[[], None]) -> None:
-  """Runs a benchmark; a program that failed is a message, and SIGTERM ends all that was started."""
-  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-  try:
-    main()
-  except Failed as error:
-    sys.exit(str(error))
 
 
 class Rival:

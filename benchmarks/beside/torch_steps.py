@@ -13,8 +13,8 @@ STEPS_AT_ONCE = {'cpu': 1, 'cuda': 10}
 def prepare(spec: dict) -> tuple[dict, callable]:
   """(what it is, turn).
 
-  Args: spec: net (its name here), name (its name there), batch, size_px, num_outputs, task,
-    dropout_rate, drop_path_rate, and options of ours: channels_last, compile, bfloat16.
+  Args: spec: name (at timm), batch, size_px, num_outputs, task, modes, dropout_rate,
+    drop_path_rate, and options of ours: channels_last, compile, bfloat16.
   """
   import torch
 
