@@ -147,7 +147,7 @@ def _check_pixels(config) -> None:
 
 def _check_numbers(config) -> None:
   for name, value, least, most in (
-      ('seed', config.seed, 0, math.inf),
+      ('seed', config.seed, 0, 2 ** 63 - 1),
       ('data.image_size_px', config.data.image_size_px, 32, math.inf),
       ('train.num_steps', config.train.num_steps, 0, math.inf),
       ('train.accumulate_steps', config.train.accumulate_steps, 1, math.inf),

@@ -16,7 +16,7 @@ from train_lib.studies import study
 from train_lib.tasks import get_task
 
 OTHERS = {'tagging': {'macro_f1': 'macro F1 at 0.5', 'micro_f1': 'micro F1 at 0.5'}}
-LOWER_IS_BETTER = ('loss', 'nll', 'calibration_error')
+LOWER_IS_BETTER = ('loss', 'nll', 'calibration_error', 'kl')
 DIGITS = 6                        # of a learning rate, so that it can be typed
 
 
