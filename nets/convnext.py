@@ -39,7 +39,7 @@ class ConvNeXtBlock(nn.Module):
     x = self.make.act(dense(4 * width, name='expand')(x))
     x = dense(width, name='project')(x)
     x = self.make.layer_scale(1e-6, name='layer_scale')(x)
-    return shortcut + self.make.drop_path(self.drop_path_rate, name='drop_path')(x)
+    return layers.hold(shortcut + self.make.drop_path(self.drop_path_rate, name='drop_path')(x))
 
 
 @dataclasses.dataclass(frozen=True)

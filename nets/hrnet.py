@@ -44,7 +44,7 @@ class BasicBlock(nn.Module):
     y = self.make.conv(width, 3, padding=1, name='conv1')(x)
     y = self.make.act(self.make.norm(name='norm1')(y))
     y = self.make.conv(width, 3, padding=1, name='conv2')(y)
-    return self.make.act(self.make.norm(name='norm2')(y) + x)
+    return layers.hold(self.make.act(self.make.norm(name='norm2')(y) + x))
 
 
 class BottleneckBlock(nn.Module):
@@ -64,7 +64,7 @@ class BottleneckBlock(nn.Module):
     if x.shape[-1] != 4 * self.width:
       x = self.make.conv(4 * self.width, 1, name='shortcut_conv')(x)
       x = self.make.norm(name='shortcut_norm')(x)
-    return self.make.act(y + x)
+    return layers.hold(self.make.act(y + x))
 
 
 class BiasedConvNormAct(nn.Module):
@@ -103,9 +103,13 @@ class HighResolutionModule(nn.Module):
       for index in range(1, self.depth + 1):
         x = BasicBlock(self.make, name=f'branch{number}_block{index}')(x)
       outputs.append(x)
-    return [self.make.act(sum(self._bring(x, source, target, outputs[target].shape[-1])
-                              for source, x in enumerate(outputs)))
-            for target in range(self.num_fused)]
+    return [self._fuse(outputs, target) for target in range(self.num_fused)]
+
+  def _fuse(self, branches, target):
+    """The sum of all branches in the size and with the channels of `target`, counted from 0."""
+    width = branches[target].shape[-1]
+    return layers.hold(self.make.act(sum(
+      self._bring(x, source, target, width) for source, x in enumerate(branches))))
 
   def _bring(self, x, source, target, width):
     """Branch `source`, counted from 0, in the size and with the channels of branch `target`."""

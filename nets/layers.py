@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from nets.conv import Conv, avg_pool, conv_form, convolve, get_conv_form, max_pool  # noqa: F401
+from nets.held import hold  # noqa: F401
 from nets.options import ACTIVATIONS
 
 truncated_normal = nn.initializers.truncated_normal(0.02)  # weights of nets with LayerNorms ...
