@@ -81,7 +81,7 @@ class MBConv(nn.Module):
     x = make.norm(name='project_norm')(x)
     if x.shape != shortcut.shape:
       return x
-    return layers.hold(shortcut + make.drop_path(self.drop_path_rate, name='drop_path')(x))
+    return shortcut + make.drop_path(self.drop_path_rate, name='drop_path')(x)
 
 
 def _padding(x, size, stride, same):

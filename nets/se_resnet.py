@@ -55,7 +55,7 @@ class BasicBlock(nn.Module):
       x = self.make.norm(name='norm2', scale_init=nn.initializers.zeros_init())(x)
     x = self.squeeze_excite(name='squeeze_excite')(x)
     x = self.make.drop_path(self.drop_path_rate, name='drop_path')(x)
-    return layers.hold(self.make.act(x + shortcut))
+    return self.make.act(x + shortcut)
 
 
 class BottleneckBlock(nn.Module):
@@ -81,7 +81,7 @@ class BottleneckBlock(nn.Module):
     x = self.make.norm(name='norm3', scale_init=nn.initializers.zeros_init())(x)
     x = self.squeeze_excite(name='squeeze_excite')(x)
     x = self.make.drop_path(self.drop_path_rate, name='drop_path')(x)
-    return layers.hold(self.make.act(x + shortcut))
+    return self.make.act(x + shortcut)
 
 
 def _shortcut(block, x):

@@ -58,7 +58,7 @@ class ResidualBlock(nn.Module):
     if x.shape != y.shape:
       x = make.conv(self.width, 1, stride=self.stride, name='shortcut_conv')(x)
       x = layers.repeat_pixels(make.norm(name='shortcut_norm')(x), self.times)
-    return layers.hold(make.act(y + x))
+    return make.act(y + x)
 
 
 class ConvEncoder(nn.Module):

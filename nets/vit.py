@@ -58,11 +58,11 @@ class EncoderBlock(nn.Module):
     dense = functools.partial(make.dense, kernel_init=layers.truncated_normal)
     y = make.layer_norm(name='attention_norm')(x)
     y = Attention(self.num_heads, make, name='attention')(y)
-    x = layers.hold(x + make.drop_path(self.drop_path_rate, name='attention_drop_path')(y))
+    x = x + make.drop_path(self.drop_path_rate, name='attention_drop_path')(y)
     y = make.layer_norm(name='mlp_norm')(x)
     y = make.act(dense(4 * width, name='expand')(y))
     y = dense(width, name='project')(y)
-    return layers.hold(x + make.drop_path(self.drop_path_rate, name='mlp_drop_path')(y))
+    return x + make.drop_path(self.drop_path_rate, name='mlp_drop_path')(y)
 
 
 @dataclasses.dataclass(frozen=True)
