@@ -2,6 +2,7 @@
 # make test   the fast tests;  make test-all  the slow ones too;  make lint
 # make faults every fault of tests/faults done to the main command
 # make walks  every command of docs/walks, in order
+# make readme every command of the README and of docs, in its small form
 #
 # PYTHON=python3.13       the interpreter that makes the environment
 # ACCELERATOR=cuda13|tpu  the JAX build (cpu by default)
@@ -9,6 +10,7 @@
 # CONSTRAINTS=/dev/null   newest versions instead of the measured set
 # PYTEST=...              options of pytest: two files of tests at a time by default
 # FAULTS=...              options of tests.faults, such as --short or names
+# README=...              options of tests.readme_commands, such as --only=predict
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
@@ -17,12 +19,13 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 PYTEST ?= -n 2 --dist loadfile
 FAULTS ?=
+README ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(ACCELERATOR)
 TEST_STAMP := $(VENV)/installed-$(ACCELERATOR)-test
 
-.PHONY: run install test test-all faults walks lint clean
+.PHONY: run install test test-all faults walks readme lint clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --config=$(CONFIG)
@@ -40,6 +43,9 @@ faults: $(TEST_STAMP)
 
 walks: $(TEST_STAMP)
 	$(BIN)/python -m tests.walk
+
+readme: $(TEST_STAMP)
+	$(BIN)/python -m tests.readme_commands $(README)
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

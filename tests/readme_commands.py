@@ -1,4 +1,4 @@
-"""`python -m tests.readme_commands [--only WORDS ...]`: runs the commands of README and docs.
+"""`python -m tests.readme_commands [--only=WORDS]`: runs the commands of README and docs.
 
 Each runs in its small form (tests/readme/forms.py): the command as it is written, and behind it
 what makes nets, pictures and steps few. All run in a copy of the checkout in a temporary folder,
@@ -14,6 +14,7 @@ import importlib.metadata
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -51,8 +52,8 @@ class Outcome(NamedTuple):
 def main(argv: list[str]) -> int:
   """Returns 0 when every command that was chosen ended well."""
   parser = argparse.ArgumentParser(prog='python -m tests.readme_commands', description=__doc__)
-  parser.add_argument('--only', nargs='*', default=[], metavar='WORDS',
-                      help='commands that hold one of these; none: all')
+  parser.add_argument('--only', action='append', default=[], metavar='WORDS',
+                      help='the commands that hold these words; may be given again; none: all')
   parser.add_argument('--jobs', type=int, default=2, help='commands at a time')
   parser.add_argument('--folder', default='', help='where they run; none: a temporary one')
   options = parser.parse_args(argv)
@@ -155,9 +156,11 @@ def report(outcomes: list[Outcome], seconds: float, whole: bool) -> int:
     print(f'\n== code {outcome.code}: {outcome.form.command}')
     print('\n'.join(f'   {line}' for line in outcome.output.splitlines()[-LAST_LINES:]))
   elsewhere = f', {len(ELSEWHERE)} rows stand elsewhere' if whole else ''
+  used = resource.getrusage(resource.RUSAGE_CHILDREN)
   print(f'\n{len(outcomes) - len(failed)} of {len(outcomes)} forms ran to their end, for '
         f'{sum(len(outcome.form.written) for outcome in outcomes)} rows{elsewhere}; '
-        f'{seconds / 60:.1f} minutes, Python {sys.version.split()[0]}')
+        f'{seconds / 60:.1f} minutes, {(used.ru_utime + used.ru_stime) / 60:.1f} of one processor, '
+        f'Python {sys.version.split()[0]}')
   return 1 if failed else 0
 
 

@@ -66,7 +66,7 @@ def test_tables_equal_their_folders():
   assert set(SOURCES) == files('data/sources')
   assert set(JOBS) == files('jobs')
   assert set(LOSSES) == files('losses')
-  assert set(NETS) == files('nets', 'layers', 'conv', 'canonical', 'depthwise', 'options',
+  assert set(NETS) == files('nets', 'layers', 'conv', 'canonical', 'depthwise', 'held', 'options',
                             'weight_names')
   assert set(TASKS) == files('train_lib/tasks', 'reductions', 'missing_tags', 'mixing', 'pixels')
 

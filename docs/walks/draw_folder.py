@@ -51,7 +51,7 @@ def _draw_picture(kind, folder, name, settings, index) -> None:
   path = folder / place / f'{name}.jpg'
   _write(path, row['image'])
   if kind == 'tags':
-    path.with_suffix('.txt').write_text(', '.join(TAG_NAMES[tag] for tag in row['tags']))
+    path.with_suffix('.txt').write_text(', '.join(TAG_NAMES[tag] for tag in row['tags']) + '\n')
 
 
 def _draw_scan(kind, folder, name, settings, index) -> None:

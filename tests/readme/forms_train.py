@@ -122,7 +122,8 @@ PAGES = {
         '--config.benchmark.parts="(\'train\',)"',
     'python main.py --job=benchmark --config=configs/tagger.py:demo '
     '--config.benchmark.batch_sizes="(8, 32)" --output=runs/speed':
-        f'{SPEED} --config.benchmark.batch_sizes="(4, 8)" --config.benchmark.parts="(\'input\',)"',
+        f'{SPEED} --config.benchmark.batch_sizes="(4, 8)" '
+        '--config.benchmark.parts="(\'infer\', \'input\')"',
     '--config.net.name=convnext_tiny':
         'python main.py --job=benchmark --config=configs/fashion.py --workdir=runs/speed-convnext '
         f'{SPEED} --config.net.name=convnext_tiny --config.benchmark.parts="(\'infer\',)"',

@@ -12,7 +12,7 @@ SCANS = f'{PICTURES} {STEPS} --config.data.image_size_px=64 --config.net.name=va
 STUDY = (f'{SMALL} --config.study.num_seeds=1 --config.study.rows="((\'one\',), '
          '(\'other\', (\'train.mixup_alpha\', 0.2)))"')
 GRID = (f'{SMALL} --config.train.num_steps=2 --config.study.num_seeds=1 '
-        '--config.study.rate_factors="(1.0,)" --config.study.most_grown=0 '
+        '--config.study.rate_factors="(1.0, 3.0)" --config.study.most_grown=0 '
         '--config.study.evaluations=1 --config.study.sharpness_steps=2 '
         '--config.study.functions="(\'beale\',)"')
 SPEED = (f'{SMALL} --config.train.batch_size=8 --config.benchmark.seconds=0.1 '
