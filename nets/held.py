@@ -29,10 +29,10 @@ def _same(x):
   return x
 
 
-@jax.custom_vjp
-def _hold(x):
+def _held(x):
   with set_xla_metadata(inlineable='false'):
     return _same(x)
 
 
-_hold.defvjp(lambda x: (_hold(x), None), lambda _, grad: (_hold(grad),))
+_hold = jax.custom_vjp(_held)
+_hold.defvjp(lambda x: (_held(x), None), lambda _, grad: (_held(grad),))

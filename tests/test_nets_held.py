@@ -76,3 +76,11 @@ def test_it_can_stand_in_transformations(wrap):
   x = jnp.arange(6.0).reshape(2, 3)
   gradient = jax.jit(jax.grad(lambda x: wrap(lambda row: layers.hold(jnp.sin(row)) * row)(x).sum()))
   np.testing.assert_allclose(gradient(x), jnp.sin(x) + x * jnp.cos(x), rtol=1e-6)
+
+
+def test_its_gradient_can_be_differentiated_forwards():
+  """As the sharpness of a loss is measured."""
+  gradient = jax.grad(lambda x: (layers.hold(jnp.sin(x)) * x).sum())
+  x = jnp.arange(3.0)
+  _, second = jax.jvp(gradient, (x,), (jnp.ones(3),))
+  np.testing.assert_allclose(second, 2 * jnp.cos(x) - x * jnp.sin(x), rtol=1e-5)
