@@ -8,7 +8,7 @@ A net's fields are `row`, `num_outputs` and `options`. Its call makes the constr
 once (`layers.make_constructors(self.options, train=train)`) and hands them to its blocks, whose
 classes pass through `layers.rematerialise`; the head is `layers.apply_head`, named `head`. The
 number of input channels is that of the picture. Names of parameters are given, never counted:
-`stage1_block1/conv1/kernel`. Weights written elsewhere are found by them:
+`stage1_block1/conv1/kernel`. Weights written elsewhere are found by them, where a family has these:
 
     nets/timm_names/<family>.py    TIMM_NAMES {variant: timm's name}, to_timm(variant, path) -> key
     nets/keras_names/<family>.py   KERAS_NAMES {variant: its name}, to_keras(variant, path) -> key;
@@ -27,7 +27,16 @@ taps have `mean`, `logvar` and `latent` [B, row.latent_size] besides. Training s
 """
 
 from errors import UserError
-from nets import convnext, efficientnet, hrnet, inception, layers, se_resnet, vae, vit
+from nets import (
+  convnext,
+  efficientnet,
+  hrnet,
+  inception,
+  layers,
+  se_resnet,
+  vae,
+  vit,
+)
 from nets.options import resolve_options
 
 # File name -> its module, which holds VARIANTS (a row for each net) and NET.

@@ -27,7 +27,6 @@ import jax.numpy as jnp
 from nets import layers
 from nets.options import NetOptions, Row
 
-_depthwise_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')  # of one channel
 SE_RATIO = 4  # channels that enter a block over the inner channels of its gate
 
 
@@ -71,9 +70,9 @@ class MBConv(nn.Module):
     if self.group.expansion > 1:
       x = make.conv(inner, 1, name='expand_conv')(x)
       x = make.act(make.norm(name='expand_norm')(x))
-    x = make.conv(inner, size, stride=self.stride, groups=inner, kernel_init=_depthwise_normal,
-                  padding=_padding(x, size, self.stride, self.same_padding),
-                  name='depthwise_conv')(x)
+    x = make.conv(
+      inner, size, stride=self.stride, groups=inner, kernel_init=layers.depthwise_normal,
+      padding=_padding(x, size, self.stride, self.same_padding), name='depthwise_conv')(x)
     x = make.act(make.norm(name='depthwise_norm')(x))
     x = layers.SqueezeExcite(
       max(1, width // SE_RATIO), make.dense, act=make.act, name='squeeze_excite')(x)

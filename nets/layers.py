@@ -24,6 +24,23 @@ from nets.options import ACTIVATIONS
 
 truncated_normal = nn.initializers.truncated_normal(0.02)  # weights of nets with LayerNorms ...
 gelu = functools.partial(nn.gelu, approximate=False)  # ... and their activation
+_of_what_enters = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
+
+
+def depthwise_normal(key, shape, dtype=jnp.float32):
+  """Draws the kernel of a depthwise convolution, so that variance stays behind a ReLU.
+
+  Normal, of deviation sqrt(2 / (height * width)): a channel sees and is seen by itself alone. The
+  default of `Conv` would divide by the places of all channels, and start far too small.
+
+  Args:
+    key: a PRNG key.
+    shape: [height, width, 1, C].
+    dtype: of what is returned.
+
+  Source: He, Zhang, Ren, Sun, Delving Deep into Rectifiers, 2015, arXiv 1502.01852, equation 10.
+  """
+  return _of_what_enters(key, shape, dtype)
 
 
 @dataclasses.dataclass(frozen=True)

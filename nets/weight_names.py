@@ -15,7 +15,7 @@ class WeightNames:
 
   Attributes:
     library: 'timm' or 'keras'.
-    model: what the library calls this net; '' where it has only others of the family.
+    model: what the library calls this net; '' where it has only others of the family, or none.
     to_key: names of a variable without its collection, ('stage1_block1', 'conv1', 'kernel'), -> the
       library's key.
     to_array, from_array: (those names, array) -> the array in the library's layout, in ours.
@@ -33,19 +33,22 @@ class WeightNames:
 
 
 def get_weight_names(variant):
-  """Returns {'timm': WeightNames, 'keras': WeightNames}, without a library that has no such family.
+  """Returns {'timm': WeightNames, 'keras': WeightNames}, without 'keras' where it lacks the net.
 
   Nets that timm does not have, such as a pose net, are named as their family there, so that they
-  can take over the parts that they share with it.
+  can take over the parts that they share with it. A family that it does not have at all keeps our
+  names, in timm's layout: files of it are read here alone.
   """
   found = {}
   for family in (name for name, module in NETS.items() if variant in module.VARIANTS):
-    if family in timm_names.FAMILIES:
-      theirs = timm_names.FAMILIES[family]
-      found['timm'] = WeightNames(
-        'timm', theirs.TIMM_NAMES.get(variant, ''), functools.partial(theirs.to_timm, variant),
-        timm_layout.to_timm_array, timm_layout.from_timm_array,
-        resize=getattr(NETS[family], 'RESIZE', {}))
+    theirs = timm_names.FAMILIES.get(family)
+    model, to_timm = '', timm_layout.to_own_key
+    if theirs:
+      model, to_timm = theirs.TIMM_NAMES.get(variant, ''), functools.partial(
+        theirs.to_timm, variant)
+    found['timm'] = WeightNames(
+      'timm', model, to_timm, timm_layout.to_timm_array, timm_layout.from_timm_array,
+      resize=getattr(NETS[family], 'RESIZE', {}))
     theirs = keras_names.FAMILIES.get(family)
     if variant in (*getattr(theirs, 'KERAS_NAMES', ()), *getattr(theirs, 'PARTS', ())):
       found['keras'] = WeightNames(

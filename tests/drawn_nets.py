@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from configs import fashion, pose, tagger, vae
-from tests.test_nets_contract import abstract
+from tests.net_families import abstract
 from train_lib import build, build_data, parallel, trees
 from train_lib.export import exported
 from train_lib.onnx_export import model

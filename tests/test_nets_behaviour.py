@@ -14,18 +14,12 @@ import pytest
 
 import nets
 from nets import layers
-from tests.test_nets_contract import SHALLOW, SMALL, abstract, build_shallow
+from tests.net_families import QUICK_SHALLOW, QUICK_WHOLE, RUN, abstract, build_shallow
 
-# Besides one small net of each family, wirings that the small one does not have.
-WIRINGS = {
-  'legacy_se_resnet18': 64, 'legacy_se_resnet50': 64, 'inception_v3_aux': 299,
-  'inception_v3_keras': 75, 'vae_efficientnet_b1': 224,
-}
-SIZES = {**dict(SMALL.values()), **WIRINGS}
-QUICK = ('se_resnet_tiny', 'vae_conv_64', *SHALLOW)
-CASES = [*(pytest.param((name, build_shallow), id=name) for name in QUICK),
-         *(pytest.param((name, nets.build_net), id=f'{name} whole', marks=pytest.mark.slow)
-           for name in SIZES if name in SHALLOW or name not in QUICK)]
+CASES = [
+  *(pytest.param((name, build_shallow), id=name) for name in (*QUICK_WHOLE, *QUICK_SHALLOW)),
+  *(pytest.param((name, nets.build_net), id=f'{name} whole', marks=pytest.mark.slow)
+    for name in RUN if name not in QUICK_WHOLE)]
 
 
 def random_variables(net, size):
@@ -56,7 +50,7 @@ class Case:
 @pytest.fixture(scope='module', params=CASES)
 def case(request):
   name, build = request.param
-  net, size = build(name, 5, dropout_rate=0.2, drop_path_rate=0.2), SIZES[name]
+  net, size = build(name, 5, dropout_rate=0.2, drop_path_rate=0.2), RUN[name]
   image = np.random.default_rng(1).normal(size=(4, size, size, 3)).astype(np.float32)
 
   def infer(variables, image):

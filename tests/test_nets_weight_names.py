@@ -2,13 +2,16 @@
 
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
 import nets
-from nets import timm_names
+from nets import keras_names, timm_names
 from nets.weight_names import get_weight_names
+from tests.reference.round_trip import CASES
+from tests.reference.rows import REFERENCES
 
 OUTCOME = pathlib.Path(__file__).parent / 'reference' / 'round_trip.json'
 
@@ -37,17 +40,27 @@ def test_an_unknown_net_has_no_names():
   assert get_weight_names('resnet') == {}
 
 
+@pytest.mark.parametrize('package', [timm_names, keras_names], ids=lambda package: package.__name__)
+def test_tables_of_names_equal_their_folders(package):
+  files = {path.stem for path in pathlib.Path(package.__file__).parent.glob('*.py')}
+  assert set(package.FAMILIES) == files - {'__init__', 'layout'} <= set(nets.NETS)
+
+
+def test_a_family_that_timm_does_not_have_keeps_our_names(monkeypatch):
+  module = types.SimpleNamespace(VARIANTS={'new_net': None})
+  monkeypatch.setitem(nets.NETS, 'new_family', module)
+  names = get_weight_names('new_net')
+  assert set(names) == {'timm'} and names['timm'].model == ''
+  assert names['timm'].to_key(('stage1_block1', 'conv', 'kernel')) == 'stage1_block1.conv.weight'
+  assert names['timm'].to_key(('stage1_block1', 'scale', 'gamma')) == 'stage1_block1.scale.gamma'
+  assert names['timm'].to_key(('class_token',)) == 'class_token'
+
+
 def test_timm_loaded_what_we_wrote_and_gave_the_same_logits():
-  """Recorded by tests/reference/round_trip.py, for a net of every family and those named here."""
+  """Recorded by tests/reference/round_trip.py."""
   outcome = json.loads(OUTCOME.read_text())
-  assert {'inception_v3', 'se_resnet50', 'efficientnet_b1', 'hrnet_w32', 'convnext_tiny',
-          'vit_small_patch16'} <= set(outcome)
-  for family, module in timm_names.FAMILIES.items():
-    if not module.TIMM_NAMES:  # timm has a part of these nets
-      continue
-    assert set(outcome) & set(nets.NETS[family].VARIANTS), family
-    for variant in set(outcome) & set(module.TIMM_NAMES):
-      assert outcome[variant]['model'] == module.TIMM_NAMES[variant]
-  for variant, found in outcome.items():
-    assert found['loaded'] == 'strict', variant
-    assert found['difference'] < 1e-4 and 0.1 < found['spread'] < 10, variant
+  assert set(outcome) == set(CASES)
+  for name, found in outcome.items():
+    assert found['model'] == REFERENCES[name].model
+    assert found['loaded'] == 'strict', name
+    assert found['difference'] < 1e-4 and 0.1 < found['spread'] < 10, name

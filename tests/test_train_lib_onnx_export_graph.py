@@ -12,6 +12,7 @@ import nets
 from errors import UserError
 from nets import layers
 from tests.drawn_nets import draw_variables
+from tests.net_families import EXPORTED
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
@@ -170,25 +171,11 @@ def test_a_package_that_is_not_installed_is_named(package, use, model, monkeypat
     use(model)
 
 
-NETS = {
-  'se_resnet18': 64, 'legacy_se_resnet18': 64, 'legacy_se_resnet50': 64, 'se_resnet_tagger': 64,
-  'inception_v3': 139, 'inception_v3_keras': 75, 'inception_v3_mixed8': 75, 'efficientnet_b0': 64,
-  'tf_efficientnet_b0': 64, 'hrnet_w18_small': 64, 'hrnet_w18_small_pose': 64, 'convnext_tiny': 64,
-  'vit_tiny_patch16': 64, 'vae_conv_64': 64, 'vae_conv_128': 128, 'vae_efficientnet_b1': 224,
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize('name', NETS)
+@pytest.mark.parametrize('name', EXPORTED)
 def test_every_family_agrees(name):
-  net, size = nets.build_net(name, 5), NETS[name]
+  net, size = nets.build_net(name, 5), EXPORTED[name]
   channels = len(nets.get_variant(name).mean)
   function = make_function(net, draw_variables(net, (size, size, channels)))
   model = build_model(function, make_inputs(image=(size, size, channels)), ('output',))
   check_model(model, function, lambda batch: make_rows(batch, size, channels))
-
-
-def test_the_slow_rows_are_of_every_family():
-  families = {family for name in NETS for family, module in nets.NETS.items()
-              if name in module.VARIANTS}
-  assert families == set(nets.NETS)

@@ -6,44 +6,31 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import nets
 from errors import UserError
 from tests.drawn_nets import PAGES, STEP, make_run, other, write_export
+from tests.net_families import EXPORTED, QUICK_WHOLE, is_autoencoder
 from train_lib import build, trees
 from train_lib.export import exported
 from train_lib.trained import open_trained
 from train_lib.weights import weights
 
-FAST = ('se_resnet_tiny', 'vae_conv_64')
-# A net of each family and kind, with pictures as small as it takes.
-FAMILIES = {
-    'se_resnet_tiny': 32, 'legacy_se_resnet18': 64, 'inception_v3': 139, 'inception_v3_aux': 299,
-    'inception_v3_keras': 139, 'inception_v3_mixed8': 139, 'efficientnet_b0': 64,
-    'tf_efficientnet_b0': 64, 'hrnet_w18_small': 64, 'hrnet_w18_small_pose': 128,
-    'convnext_tiny': 64, 'vit_tiny_patch16': 64, 'vae_conv_64': 64, 'vae_conv_128': 128,
-    'vae_efficientnet_b1': 224}
-
 
 def make_run_of(name):
-  task = ('autoencoding' if name.startswith('vae') else 'pose' if name.endswith('_pose')
+  task = ('autoencoding' if is_autoencoder(name) else 'pose' if name.endswith('_pose')
           else 'classification')
   page, preset, data = PAGES[task]
-  return make_run(page, preset, net=name, **{**data, 'image_size_px': FAMILIES[name]})
+  return make_run(page, preset, net=name, **{**data, 'image_size_px': EXPORTED[name]})
 
 
 @pytest.mark.parametrize('name', [
-    name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES])
+    name if name in QUICK_WHOLE else pytest.param(name, marks=pytest.mark.slow)
+    for name in EXPORTED])
 def test_every_array_comes_back_bit_by_bit(name, tmp_path):
   config, run = make_run_of(name)
   write_export(tmp_path, config, run)
   found = open_trained(config, tmp_path, 'latest')
   assert trees.params_digest(found.variables) == trees.params_digest(run.variables)
   assert trees.describe(found.variables) == trees.describe(run.variables)
-
-
-def test_the_rows_are_of_every_family():
-  assert {family for name in FAMILIES for family, module in nets.NETS.items()
-          if name in module.VARIANTS} == set(nets.NETS)
 
 
 @pytest.mark.parametrize('task', ['tagging', 'classification', 'autoencoding'])

@@ -1,4 +1,4 @@
-"""What Keras calls our variables; a file for each family."""
+"""What Keras calls our variables; a file for each family that it has."""
 
 from nets.keras_names import efficientnet, inception
 

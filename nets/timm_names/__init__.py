@@ -1,4 +1,4 @@
-"""What timm calls our variables; a file for each family."""
+"""What timm calls our variables; a file for each family that it has, or has a part of."""
 
 from nets.timm_names import convnext, efficientnet, hrnet, inception, se_resnet, vae, vit
 

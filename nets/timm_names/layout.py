@@ -6,6 +6,16 @@ LEAVES = {'kernel': 'weight', 'scale': 'weight', 'bias': 'bias',
           'mean': 'running_mean', 'var': 'running_var'}
 
 
+def to_own_key(path):
+  """Returns our name of a variable as a key: 'block1.conv.weight' of ('block1', 'conv', 'kernel').
+
+  Args:
+    path: names without the collection, the variable's own last.
+  """
+  *modules, leaf = path
+  return '.'.join((*modules, LEAVES.get(leaf, leaf)))
+
+
 def to_timm_array(path, value):
   """Turns a variable of ours into timm's layout.
 

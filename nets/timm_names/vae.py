@@ -1,7 +1,7 @@
 """timm's names of the trunk of an autoencoder, whose other parts only we have."""
 
 from nets.timm_names import efficientnet
-from nets.timm_names.layout import LEAVES
+from nets.timm_names.layout import to_own_key
 
 TIMM_NAMES = {}  # timm has no autoencoder
 
@@ -18,5 +18,4 @@ def to_timm(variant, path):
   """
   if variant.startswith('vae_efficientnet') and path[0] == 'encoder':
     return efficientnet.to_timm(variant, path[1:])
-  *modules, leaf = path
-  return '.'.join((*modules, LEAVES[leaf]))
+  return to_own_key(path)

@@ -80,7 +80,7 @@ def per_example():
   return {
     'softmax_cross_entropy': [tabulate_examples(entropy, labels, dict(label_smoothing=smoothing))
                               for labels in (classes, soft) for smoothing in (0.0, 0.1)],
-    'multiclass_hinge': [tabulate_examples(hinge, classes, dict(margin=margin))
+    'multiclass_hinge': [tabulate_examples(hinge, classes, dict(hinge_margin=margin))
                          for margin in (1.0, 0.25)],
     'squared_error': [tabulate_examples(functools.partial(F.mse_loss, reduction='none'), soft, {})],
     'root_squared_error': [tabulate_examples(
@@ -91,7 +91,7 @@ def per_example():
 def main():
   table = {
     'focal': [
-      tabulate(focal, [0, 0.3, 1], dict(alpha=alpha, gamma=gamma))
+      tabulate(focal, [0, 0.3, 1], dict(focal_alpha=alpha, focal_gamma=gamma))
       for alpha, gamma in [(-1, 0), (-1, 2), (0.25, 2), (0.25, 0.5), (0.75, 1), (0.5, 5)]],
     'asymmetric': [
       tabulate(asymmetric, [0, 1], dict(gamma_positive=one, gamma_negative=two, clip=clip))

@@ -1,12 +1,14 @@
 """Asks timm and Keras for the outputs that our nets are compared with, and stores them.
 
-    python -m tests.reference.make_nets [NAME ...]
+    python -m tests.reference.make_nets                      everything
+    python -m tests.reference.make_nets NAME ...             these rows alone, with their counts
+    python -m tests.reference.make_nets counts [NET ...]     the counts alone, of all nets or these
 
 from the root of the checkout, in an environment with torch, timm and, for its rows, Keras (with
 KERAS_BACKEND=torch); JAX is not needed. Every row of rows.py becomes `<name>.npz`: no pretrained
-weights, each filled by the rule of fill.py. Without names, or for the
-name `counts`, it also lists the weights of all models in rows.COUNTED for counts.json: how many
-parameters and BatchNorm statistics there are, and a digest of their names and shapes.
+weights, each filled by the rule of fill.py. Of every net in rows.COUNTED, the entry in counts.json
+is how many parameters and BatchNorm statistics there are, and a digest of their names and shapes;
+entries of nets that are not asked for stay.
 
 In an .npz, `<tap>/samples`, `/sums`, `/spread` and `/contrast` are fill.summarise of what a tap
 should be in inference, `output` among the taps; `train/<tap>/...` the same with statistics of the
@@ -75,12 +77,22 @@ def some_statistics(statistics, shaken):
   return arrays
 
 
-def count():
-  """Stores sizes of all models that a net of ours claims to equal, and digests of their names."""
-  counts = {source: {variant: describe(source, model, options)
-                     for variant, (model, options) in models.items()}
-            for source, models in COUNTED.items()}
-  (FOLDER / 'counts.json').write_text(json.dumps(counts, indent=1) + '\n')
+def count(variants):
+  """Stores sizes of models that nets of ours claim to equal, and digests of their names.
+
+  Args:
+    variants: ours; empty for all of COUNTED.
+  """
+  path, counts = FOLDER / 'counts.json', {}
+  stored = json.loads(path.read_text()) if variants else {}
+  for source, models in COUNTED.items():
+    wanted = variants or models
+    kept = {variant: entry for variant, entry in stored.get(source, {}).items()
+            if variant in models}
+    counts[source] = dict(sorted({**kept, **{
+      variant: describe(source, model, options)
+      for variant, (model, options) in models.items() if variant in wanted}}.items()))
+  path.write_text(json.dumps(counts, indent=1) + '\n')
 
 
 def describe(source, model, options):
@@ -92,7 +104,17 @@ def describe(source, model, options):
   return entry
 
 
+def main(*names):
+  """Makes what is named, or everything."""
+  alone = names[:1] == ('counts',)
+  known = {variant for models in COUNTED.values() for variant in models} if alone else REFERENCES
+  wanted = names[alone:]
+  if unknown := [name for name in wanted if name not in known]:
+    sys.exit(f'rows.py has no {unknown[0]!r}; choose of {", ".join(sorted(known))}')
+  for name in () if alone else wanted or REFERENCES:
+    make(name)
+  count(wanted if alone else [REFERENCES[name].variant for name in wanted])
+
+
 if __name__ == '__main__':
-  names = sys.argv[1:] or [*REFERENCES, 'counts']
-  for name in names:
-    count() if name == 'counts' else make(name)
+  main(*sys.argv[1:])

@@ -3,9 +3,10 @@
     python -m tests.reference.round_trip write FOLDER [NAME ...]    where JAX is
     python -m tests.reference.round_trip check FOLDER               where torch and timm are
 
-from the root of the checkout. `write` fills nets with random numbers and stores their weights and
-their logits for two pictures; `check` has timm load them with strict=True, compares, and writes the
-outcome to round_trip.json beside this file, which a test reads.
+from the root of the checkout. `write` fills nets with random numbers, those named or all that
+rows.py has of timm, and stores their weights and their logits for two pictures of the row's size;
+`check` has timm load them with strict=True, compares, and writes the outcome to round_trip.json
+beside this file, which a test reads.
 """
 
 import json
@@ -17,9 +18,7 @@ import numpy as np
 from tests.reference.rows import REFERENCES
 
 OUTCOME = pathlib.Path(__file__).parent / 'round_trip.json'
-CASES = ('se_resnet18', 'se_resnet50', 'legacy_se_resnet50', 'inception_v3', 'efficientnet_b1',
-         'tf_efficientnet_b1', 'hrnet_w18_small', 'hrnet_w32', 'convnext_tiny',
-         'vit_small_patch16')  # rows of rows.py, whose pictures and gains are used
+CASES = tuple(name for name, row in REFERENCES.items() if row.source == 'timm')
 OUTPUTS = 10
 
 
@@ -47,7 +46,7 @@ def write(folder, name):
   variables = flax.traverse_util.unflatten_dict(
     {path: draw(path, leaf) for path, leaf in flax.traverse_util.flatten_dict(shapes).items()})
   logits, _ = jax.jit(functools.partial(net.apply, train=False))(variables, image)
-  save_weights(folder / f'{name}.safetensors', variables, get_weight_names(name)['timm'])
+  save_weights(folder / f'{name}.safetensors', variables, get_weight_names(row.variant)['timm'])
   np.savez(folder / f'{name}.npz', image=image, logits=logits)
 
 
@@ -60,7 +59,8 @@ def check(folder, name):
   model = timm.create_model(row.model, pretrained=False, num_classes=OUTPUTS, **row.options)
   model.load_state_dict(load_file(folder / f'{name}.safetensors'), strict=True)
   with torch.no_grad():
-    logits = model.eval()(torch.from_numpy(stored['image'].transpose(0, 3, 1, 2).copy())).numpy()
+    logits = model.eval()(torch.from_numpy(stored['image'].transpose(0, 3, 1, 2).copy()))
+  logits = (logits[0] if isinstance(logits, tuple) else logits).numpy()  # not the auxiliary ones
   difference = np.abs(logits - stored['logits']).max() / logits.std()
   return dict(model=row.model, timm=timm.__version__, loaded='strict',
               difference=float(f'{difference:.2g}'), spread=float(f'{logits.std():.2g}'))

@@ -1,4 +1,7 @@
-"""What is compared with reference implementations: a row for each stored file.
+"""What is compared with reference implementations: a row of REFERENCES for each stored file.
+
+That row is all there is to write of a net: its parameters and names are counted (COUNTED), and
+those of timm's are written for timm (round_trip.py), by it too.
 
 A row's key is the file's name, `<key>.npz`. TAPS says which module of the reference computes what
 our net returns under a tap's name; its output is a map [B, C, H, W], [B, H, W, C] in Keras, or
@@ -110,26 +113,23 @@ REFERENCES = {
 }
 
 # By source: our variant -> the model that equals it and its options; sizes and names are counted.
+# First nets that are counted alone, then those of the rows above.
 COUNTED = {
   'timm': {
-    **{f'{ours}{depth}': (f'{theirs}{depth}', {}) for depth in (18, 34, 50, 101, 152)
+    **{f'{ours}{depth}': (f'{theirs}{depth}', {}) for depth in (34, 101, 152)
        for ours, theirs in (('se_resnet', 'seresnet'), ('legacy_se_resnet', 'legacy_seresnet'))},
-    'inception_v3': ('inception_v3', {}),
-    'inception_v3_aux': ('inception_v3', dict(aux_logits=True)),
     **{f'{form}efficientnet_b{size}': (f'{form}efficientnet_b{size}', {})
        for form in ('', 'tf_') for size in range(8)},
-    **{f'hrnet_{trunk}': (f'hrnet_{trunk}', {}) for trunk in ('w18_small', 'w32', 'w48')},
+    'hrnet_w48': ('hrnet_w48', {}),
     **{f'hrnet_{trunk}_backbone': (
          f'hrnet_{trunk}', dict(features_only=True, feature_location=''))
        for trunk in ('w18_small', 'w32', 'w48')},
-    **{f'convnext_{size}': (f'convnext_{size}', {}) for size in ('tiny', 'small', 'base')},
-    **{f'vit_{size}_patch16': (f'vit_{size}_patch16_224', {})
-       for size in ('tiny', 'small', 'base')},
+    'convnext_base': ('convnext_base', {}),
+    'vit_base_patch16': ('vit_base_patch16_224', {}),
   },
-  'keras': {
-    'inception_v3_keras': ('InceptionV3', {}),
-    **{f'tf_efficientnet_b{size}': (f'EfficientNetB{size}', {}) for size in range(8)},
-  },
+  'keras': {f'tf_efficientnet_b{size}': (f'EfficientNetB{size}', {}) for size in range(8)},
   'authors': {f'hrnet_{trunk}_pose': (f'hrnet_{trunk}', dict(heatmaps=17))
-              for trunk in ('w18_small', 'w32', 'w48')},
+              for trunk in ('w32', 'w48')},
 }
+for _row in REFERENCES.values():
+  COUNTED[_row.source][_row.variant] = (_row.model, _row.options)
