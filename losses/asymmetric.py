@@ -1,11 +1,15 @@
 """Asymmetric loss: a focal loss that treats positives and negatives apart."""
 
+import math
+from typing import Annotated
+
 import chex
 import jax
 import jax.numpy as jnp
 
 
-def asymmetric(logits, labels, *, gamma_positive, gamma_negative, clip):
+def asymmetric(logits, labels, *, gamma_positive: Annotated[float, 0, math.inf],
+               gamma_negative: Annotated[float, 0, math.inf], clip: Annotated[float, 0, 1]):
   """Focal loss with an exponent for each side, and easy negatives cut off altogether.
 
   With logit x, label y and p = sigmoid(x):
@@ -23,7 +27,7 @@ def asymmetric(logits, labels, *, gamma_positive, gamma_negative, clip):
     labels: like logits; 0, 1 or soft, between them. Constants: no gradient reaches them.
     gamma_positive: at least 0; a number, or [T].
     gamma_negative: at least 0; a number, or [T].
-    clip: in [0, 1), a probability; a number, or [T]. 0 is off.
+    clip: in [0, 1], a probability; a number, or [T]. 0 is off; at 1 no negative costs anything.
 
   Returns:
     [..., T], element-wise, float32 (float64 for float64 logits).

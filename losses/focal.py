@@ -1,5 +1,8 @@
 """Focal loss: cross-entropy that turns away from what is already known."""
 
+import math
+from typing import Annotated
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,10 +10,12 @@ import jax.numpy as jnp
 from losses.sigmoid_cross_entropy import sigmoid_cross_entropy
 
 
-def focal(logits, labels, *, alpha, gamma):
+def focal(logits, labels, *, focal_alpha: Annotated[float, -math.inf, 1],
+          focal_gamma: Annotated[float, 0, math.inf]):
   """Cross-entropy scaled down where the prediction is already right.
 
-  With logit x, label y, p = sigmoid(x), and q the probability given to the wrong answer:
+  With logit x, label y, p = sigmoid(x), q the probability given to the wrong answer, and alpha and
+  gamma short for focal_alpha and focal_gamma:
 
     q = p (1 - y) + (1 - p) y
     a = alpha y + (1 - alpha) (1 - y)
@@ -24,9 +29,9 @@ def focal(logits, labels, *, alpha, gamma):
     logits: [..., T], floating point.
     labels: like logits; 0, 1 or soft, between them. Constants: no gradient reaches them. With a
       gamma above 0 the cost of a soft label is least at a p that is nearer to 0 or 1 than it.
-    alpha: weight of the positives against 1 - alpha for the negatives, in [0, 1]; a number, or [T]
-      for one each. A negative alpha switches the weights off (a = 1), also for single tags.
-    gamma: at least 0; a number, or [T]. 0 leaves the weighted cross-entropy.
+    focal_alpha: weight of the positives against 1 - alpha for the negatives, in [0, 1]; a number,
+      or [T] for one each. A negative alpha switches the weights off (a = 1), also for single tags.
+    focal_gamma: at least 0; a number, or [T]. 0 leaves the weighted cross-entropy.
 
   Returns:
     [..., T], element-wise, float32 (float64 for float64 logits).
@@ -39,7 +44,8 @@ def focal(logits, labels, *, alpha, gamma):
   """
   chex.assert_equal_shape((logits, labels))
   dtype = jnp.promote_types(jnp.result_type(logits), jnp.float32)
-  x, y, alpha, gamma = (jnp.asarray(value, dtype) for value in (logits, labels, alpha, gamma))
+  x, y, alpha, gamma = (jnp.asarray(value, dtype)
+                        for value in (logits, labels, focal_alpha, focal_gamma))
   weight = jnp.where(alpha < 0, 1, alpha * y + (1 - alpha) * (1 - y))
   return jax.lax.stop_gradient(weight) * _focal(x, y, gamma)
 

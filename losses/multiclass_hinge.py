@@ -1,14 +1,17 @@
 """Multi-class hinge loss: the true class must win by a margin."""
 
+import math
+from typing import Annotated
+
 import chex
 import jax
 import jax.numpy as jnp
 
 
-def multiclass_hinge(logits, labels, *, margin):
+def multiclass_hinge(logits, classes, *, hinge_margin: Annotated[float, 0, math.inf]):
   """How far the strongest wrong class is from losing by the margin.
 
-  With logits x and true class y:
+  With logits x, true class y, and margin short for hinge_margin:
 
     L = max(0, margin + max_{k != y} x_k - x_y)
 
@@ -18,22 +21,22 @@ def multiclass_hinge(logits, labels, *, margin):
 
   Args:
     logits: [..., K], floating point, K at least 2.
-    labels: integers [...], the classes, each 0 to K - 1.
-    margin: above 0; 1 in the paper.
+    classes: integers [...], the classes, each 0 to K - 1.
+    hinge_margin: at least 0; 1 in the paper.
 
   Returns:
     [...], one number per example, float32 (float64 for float64 logits).
 
   Raises:
-    AssertionError: when the shapes do not go together, or labels are no integers.
+    AssertionError: when the shapes do not go together, or classes are no integers.
 
   Source: Crammer, Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector
   Machines, 2001, Journal of Machine Learning Research 2, equation 3.
   """
   dtype = jnp.promote_types(jnp.result_type(logits), jnp.float32)
-  x, labels = jnp.asarray(logits, dtype), jnp.asarray(labels)
-  chex.assert_type(labels, int)
-  chex.assert_equal_shape((x[..., 0], labels))
-  true = jax.nn.one_hot(labels, x.shape[-1], dtype=bool)
+  x, classes = jnp.asarray(logits, dtype), jnp.asarray(classes)
+  chex.assert_type(classes, int)
+  chex.assert_equal_shape((x[..., 0], classes))
+  true = jax.nn.one_hot(classes, x.shape[-1], dtype=bool)
   rival = jnp.where(true, -jnp.inf, x).max(axis=-1)
-  return jax.nn.relu(margin + rival - jnp.where(true, x, 0).sum(axis=-1))
+  return jax.nn.relu(hinge_margin + rival - jnp.where(true, x, 0).sum(axis=-1))

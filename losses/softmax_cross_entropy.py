@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 
-def softmax_cross_entropy(logits, labels, *, label_smoothing):
+def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
   """Cost in nats of telling the class of an example by the softmax of its logits.
 
   With logits x of K classes, target y and smoothing s:
@@ -20,7 +20,7 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing):
     logits: [..., K], floating point.
     labels: integers [...], the classes, or [..., K], a target distribution (0, 1 or soft). An
       integer that is no class has a target of zeros before smoothing.
-    label_smoothing: s, in [0, 1); 0 is off.
+    label_smoothing: s, in [0, 1); 0 is off. A task smooths the targets itself.
 
   Returns:
     [...], one number per example, float32 (float64 for float64 logits).

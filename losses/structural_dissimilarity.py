@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 
-def structural_dissimilarity(outputs, targets, *, window, sigma, k1, k2, data_range):
+def structural_dissimilarity(outputs, targets, *, window=11, sigma=1.5, k1=0.01, k2=0.03,
+                             data_range=1.0):
   """1 minus the mean structural similarity of two pictures, 0 where they are equal, at most 2.
 
   Around each pixel a Gaussian window weighs the neighbours. With means m_x and m_y in it, variances

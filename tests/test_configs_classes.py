@@ -1,4 +1,4 @@
-"""Tests of configs/simpsons.py, fashion.py and fashion_ladder.py: every page can be trained."""
+"""Tests of configs/simpsons.py, fashion.py and fashion_ladder.py: what their presets have alike."""
 
 import pytest
 
@@ -12,11 +12,8 @@ PAGES = [(page, preset) for page in (simpsons, fashion) for preset in ('', *page
 
 
 @pytest.mark.parametrize('page, preset', PAGES)
-def test_every_preset_is_a_config_that_can_be_trained(page, preset):
+def test_every_preset_is_a_classifier_judged_where_it_was_best(page, preset):
   config = page.get_config(preset)
-  config.lock()
-  with layers.conv_form('plain'):               # the quickest to trace
-    check.check_config(config)
   assert config.task == 'classification' and config.checkpoint == 'best'
 
 
@@ -44,13 +41,11 @@ def test_the_rungs_of_the_ladder_differ_from_the_second_by_an_augmentation_alone
     assert rows[0] == reference
 
 
-def test_every_row_about_weights_can_be_trained_and_those_from_scratch_freeze_nothing():
+def test_of_the_rows_about_weights_those_from_scratch_freeze_nothing():
   config = fashion_ladder.get_config('transfer')
   config.net.init_from = 'weights.npz'
   config.lock()
   for name, row in study.row_configs(config).items():
-    with layers.conv_form('plain'):
-      check.check_config(row)
     assert ('scratch' in name) == (not row.net.init_from) == (not row.train.freeze), name
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data import SOURCES
 from errors import UserError
-from tests.fuzz import mutate, worker
+from tests.fuzz import mutate, sources, worker
 from tests.fuzz.__main__ import fuzz, print_table
 from tests.fuzz.readers import READERS, REFUSALS, Reader
 from tests.test_imports import ROOT
@@ -24,6 +25,12 @@ def _read(reader, folder, variant, content):
   path.parent.mkdir(exist_ok=True)
   path.write_bytes(content)
   reader.read(path, variant)
+
+
+def test_every_source_is_fuzzed_or_says_why_not():
+  tables = (sources.BY_FORMAT, sources.NOT_FUZZED, dict.fromkeys(sources.WHOLE))
+  assert sorted(name for table in tables for name in table) == sorted(SOURCES)
+  assert {name for names in sources.BY_FORMAT.values() for name in names} <= set(READERS)
 
 
 @pytest.mark.parametrize('name', READERS)

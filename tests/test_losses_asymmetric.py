@@ -73,7 +73,8 @@ def test_asymmetric_is_focal_when_exponents_agree_and_clip_is_zero():
   logits, labels = (jnp.float32(one) for one in np.meshgrid(LOGITS, [0, 1]))
   settings = dict(gamma_positive=1.5, gamma_negative=1.5, clip=0)
   np.testing.assert_allclose(
-    asymmetric(logits, labels, **settings), focal(logits, labels, alpha=-1, gamma=1.5), rtol=1e-5)
+    asymmetric(logits, labels, **settings),
+    focal(logits, labels, focal_alpha=-1, focal_gamma=1.5), rtol=1e-5)
 
 
 def test_negatives_below_the_clip_cost_and_move_nothing():
@@ -93,3 +94,13 @@ def test_settings_may_differ_between_tags():
     alone = asymmetric(
       logits[:, tag], labels[:, tag], **{name: row[tag] for name, row in table.items()})
     np.testing.assert_allclose(values[:, tag], alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize('gamma', [0, 0.5, 1, 2])
+@pytest.mark.parametrize('clip', [0, 0.05])
+def test_a_sure_mistake_costs_and_pulls_where_no_clip_holds_it(clip, gamma):
+  values, gradients = (
+    function(jnp.float32([100, -100]), jnp.float32([0, 1]), gamma_positive=gamma,
+             gamma_negative=gamma, clip=clip) for function in (asymmetric, gradient))
+  assert (values > 1).all()
+  assert (gradients[0] == 0 if clip else gradients[0] > 0.2) and gradients[1] < -0.2

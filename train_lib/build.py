@@ -9,19 +9,14 @@ import numpy as np
 
 import nets
 from errors import UserError
-from losses import ELEMENT_WISE, LOSSES, gaussian_kl
+from losses import ELEMENT_WISE, LOSSES, TASK_LOSSES, gaussian_kl, hyper_parameters, takes
 from nets import layers, weight_names
 from train_lib import parallel
 from train_lib.tasks import get_task, missing_tags
 
-# Of losses.LOSSES, what a task can be trained with.
-TASK_LOSSES = {
-    'tagging': ('sigmoid_cross_entropy', 'focal', 'asymmetric', 'squared_error'),
-    'classification': ('softmax_cross_entropy', 'multiclass_hinge', 'squared_error'),
-    'pose': ('squared_error',),
-    'autoencoding': ('squared_error', 'absolute_error', 'sigmoid_cross_entropy',
-                     'structural_dissimilarity'),
-}
+# What a task makes of logits for a loss that compares outputs, in the unit of the truth.
+OUTPUTS = {'tagging': jax.nn.sigmoid, 'classification': jax.nn.softmax,
+           'pose': lambda heatmaps: heatmaps, 'autoencoding': jax.nn.sigmoid}
 
 
 def build_task(config, categories: tuple[str, ...], *, head_bias=0.0, weights=1.0,
@@ -118,52 +113,70 @@ def build_loss(config, task: str):
   """The loss of a task, with its hyper-parameters from the `loss` section.
 
   Of tags: (logits, labels) -> loss, all [B, T]. Of classes: (logits [B, K], targets [B, K]) ->
-  [B]; the task smooths the targets itself, and the hinge loss takes the largest for the class.
-  squared_error is that of the probabilities, since those are what is predicted. Of poses:
-  (heatmaps, targets) -> loss, all [B, h, w, K]. Of scans: (logits of pixels, targets in 0..1, both
+  [B]; the task smooths the targets itself, and a loss of classes takes the largest for the class.
+  A loss of outputs gets probabilities, since those are what is predicted. Of poses: (heatmaps,
+  targets) -> loss, all [B, h, w, K]. Of scans: (logits of pixels, targets in 0..1, both
   [B, H, W, C]) -> [B], the sum over pixels and channels.
 
   Raises: UserError: no such loss, or none for this task.
   """
   name = config.name
-  settings = {
-      'focal': dict(alpha=config.focal_alpha, gamma=config.focal_gamma),
-      'asymmetric': dict(gamma_positive=config.gamma_positive,
-                         gamma_negative=config.gamma_negative, clip=config.clip),
-      'softmax_cross_entropy': dict(label_smoothing=0.0),
-      'multiclass_hinge': dict(margin=config.hinge_margin),
-      'structural_dissimilarity': dict(window=11, sigma=1.5, k1=0.01, k2=0.03, data_range=1.0),
-  }
   if name not in LOSSES:
     raise UserError(f"loss.name '{name}' is unknown; choices: {', '.join(LOSSES)}")
   if name not in TASK_LOSSES[task]:
-    what = 'output' if name in ELEMENT_WISE else 'whole example'
-    raise UserError(f"loss.name '{name}' gives one number for {'an' if what == 'output' else 'a'} "
-                    f"{what}, which task '{task}' cannot use; it takes "
+    raise UserError(f"loss.name '{name}' is no loss that task '{task}' is trained with; choices: "
                     f"{', '.join(TASK_LOSSES[task])}")
-  loss = functools.partial(LOSSES[name], **settings.get(name, {}))
-  if task == 'pose':
-    return loss
+  loss = functools.partial(LOSSES[name], **{key: config[key]
+                                            for key in hyper_parameters(LOSSES[name])})
   if task == 'autoencoding':
     return _loss_of_pictures(name, loss)
-  if name == 'squared_error' and task == 'tagging':
-    return lambda logits, labels: loss(jax.nn.sigmoid(logits), labels)
-  if name == 'squared_error':
-    return lambda logits, targets: loss(jax.nn.softmax(logits), targets).sum(axis=-1)
-  if name == 'multiclass_hinge':
-    return lambda logits, targets: loss(logits, targets.argmax(axis=-1))
-  return loss
+  return _loss_of_classes(name, loss) if task == 'classification' else _of_outputs(name, loss, task)
+
+
+def _of_outputs(name, loss, task):
+  """The loss as a function of logits, whatever it compares."""
+  if takes(LOSSES[name])[0] != 'outputs':
+    return loss
+  return lambda logits, targets: loss(OUTPUTS[task](logits), targets)
+
+
+def _loss_of_classes(name, loss):
+  """One number for each example, from a distribution over its classes."""
+  given = _of_outputs(name, loss, 'classification')
+  if takes_classes(name):
+    return lambda logits, targets: given(logits, targets.argmax(axis=-1))
+  if name in ELEMENT_WISE:
+    return lambda logits, targets: given(logits, targets).sum(axis=-1)
+  return given
 
 
 def _loss_of_pictures(name, loss):
-  """Summed over pixels and channels; dissimilarity, a mean over them, as often as there are."""
+  """Summed over pixels and channels; a mean over them counts as often as there are any."""
+  given = _of_outputs(name, loss, 'autoencoding')
+
   def total(logits, targets):
-    outputs = logits if name == 'sigmoid_cross_entropy' else jax.nn.sigmoid(logits)
-    values = loss(outputs, targets)
-    if name == 'structural_dissimilarity':
-      return values * math.prod(targets.shape[1:])
-    return values.sum(axis=(1, 2, 3))
+    values = given(logits, targets)
+    return (values.sum(axis=(1, 2, 3)) if name in ELEMENT_WISE
+            else values * math.prod(targets.shape[1:]))
   return total
+
+
+def check_loss(config) -> None:
+  """Raises UserError for a hyper-parameter out of the range that its loss tells, of any loss.
+
+  Args: config: the `loss` section.
+  """
+  for loss in LOSSES.values():
+    for key, (least, most) in hyper_parameters(loss).items():
+      if not least <= config[key] <= most:
+        wanted = (f'at least {least}' if most == math.inf else f'at most {most}'
+                  if least == -math.inf else f'{least} to {most}')
+        raise UserError(f'loss.{key} is {config[key]}; expected {wanted}')
+
+
+def takes_classes(name: str) -> bool:
+  """Whether a loss is told of each example its class alone. Args: name: of `losses.LOSSES`."""
+  return name in LOSSES and takes(LOSSES[name])[1] == 'classes'
 
 
 def input_size_px(net: str) -> int:

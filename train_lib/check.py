@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from errors import UserError
-from train_lib import build, build_data, divergence, freezing, optimizers, parallel
+from train_lib import build, build_data, build_sources, divergence, freezing, optimizers, parallel
 from train_lib.poses import heatmaps
 from train_lib.tasks import get_task, missing_tags
 from train_lib.trees import flatten_names
@@ -28,6 +28,7 @@ def check_config(config) -> None:
   _check_autoencoder(config)
   _check_pixels(config)
   check_net(config)
+  build.check_loss(config.loss)
   build.build_loss(config.loss, config.task)
   if config.task == 'tagging':
     missing_tags.check_missing(config.loss)
@@ -58,8 +59,8 @@ def _check_classes(config) -> None:
   if data.implications != 'listed':
     raise UserError(f"data.implications is '{data.implications}', but a class entails no other; "
                     "leave it at 'listed'")
-  if loss.label_smoothing and loss.name == 'multiclass_hinge':
-    raise UserError(f'loss.label_smoothing is {loss.label_smoothing}, which multiclass_hinge has '
+  if loss.label_smoothing and build.takes_classes(loss.name):
+    raise UserError(f'loss.label_smoothing is {loss.label_smoothing}, which {loss.name} has '
                     'no use for; set it to 0, or loss.name to softmax_cross_entropy')
 
 
@@ -70,8 +71,9 @@ def _check_persons(config) -> None:
     if config.data.source == 'coco':
       raise UserError(f"data.source is 'coco', which tells of people's joints, and task is "
                       f"'{config.task}'; train on it with --config=configs/pose.py:coco")
-    if persons.cut not in build_data.CUTS:
-      raise UserError(f"data.persons.cut is '{persons.cut}'; choices: {', '.join(build_data.CUTS)}")
+    if persons.cut not in build_sources.CUTS:
+      raise UserError(f"data.persons.cut is '{persons.cut}'; choices: "
+                      f"{', '.join(build_sources.CUTS)}")
     if persons.cut == 'pose' and not persons.cut_by:
       raise UserError("data.persons.cut is 'pose' and data.persons.cut_by is empty; name the "
                       'folder of a run of configs/pose.py, such as runs/pose-small')
@@ -162,7 +164,6 @@ def _check_numbers(config) -> None:
       ('pose.sigma', config.pose.sigma, 0.5, 16),
       ('loss.auxiliary_weight', config.loss.auxiliary_weight, 0, 100),
       ('loss.tag_weight_power', config.loss.tag_weight_power, 0, 2),
-      ('loss.hinge_margin', config.loss.hinge_margin, 0, math.inf),
       ('eval.every_steps', config.eval.every_steps, 0, math.inf),
       ('runtime.profile_steps', config.runtime.profile_steps, 0, math.inf),
       ('train.divergence_limit', config.train.divergence_limit, 0, math.inf),

@@ -1,1 +1,1 @@
-"""Sources: one file each, listed in `data.SOURCES`; what a source is stands in data/batch.py."""
+"""Sources, a file each, listed in `data.SOURCES`; what a source is stands in data/batch.py."""

@@ -12,7 +12,7 @@ from data.content_splits import SPLITS, count_words
 from data.scans import open_scan
 from data.scans.groups import few_words, split_scans
 from data.scans.opened import MOST_BYTES, OpenedScans
-from data.scans.scan import Settings, read_settings
+from data.scans.scan import ScanError, Settings, read_settings
 from data.scans.survey import Survey, Surveyed, endings_words, formats_words, survey_folder
 from data.sources.pictures import check_folder, digest_of
 from errors import UserError
@@ -77,10 +77,13 @@ class ScanSource:
     place, k = self._rows[index]
     name, window = self._names[place], self._windows[place]
     path = self._folder / name
-    scan = _opened.get((path, self._settings, window),
-                       lambda: open_scan(path, self._settings, window))
-    return {'id': f'{name}#{k}', 'scan': scan.slice(int(k))[..., None],
-            'tags': np.zeros(0, np.int32)}
+    try:
+      scan = _opened.get((path, self._settings, window),
+                         lambda: open_scan(path, self._settings, window))
+      slice_ = scan.slice(int(k))
+    except ScanError as error:      # it was another file when the folder was read
+      raise ScanError(f"'{name}': {error}") from error
+    return {'id': f'{name}#{k}', 'scan': slice_[..., None], 'tags': np.zeros(0, np.int32)}
 
 
 def build_scans(config_data, split: str, poll=lambda: None) -> ScanSource:

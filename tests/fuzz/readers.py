@@ -34,7 +34,7 @@ from data.scans.pictures import decode_grey
 from data.scans.scan import Settings
 from data.sources.board import build_board
 from errors import UserError
-from tests.fuzz import mutate, seeds
+from tests.fuzz import mutate, seeds, sources
 from train_lib import workdir
 from train_lib.clustering import labelling
 from train_lib.export import exported
@@ -137,7 +137,7 @@ def _read_archive(path, variant):
 
 @functools.cache
 def _pictures_of(folder):
-  return files.PictureFiles(folder, lambda: None)
+  return files.ArchiveFiles(folder, lambda: None)
 
 
 def _read_table(path, variant):
@@ -259,4 +259,6 @@ READERS = {
     'workdir': Reader(
         seeds.workdir, ('config.json', 'manifest.json', 'best.json', 'last.json', 'metrics.jsonl'),
         _read_workdir, (mutate.mutate_json, mutate.mutate_sealed, mutate.mutate_bytes)),
+    **{f'source_{name}': Reader(sources.seeds_of(name), sources.NAMES, sources.reader_of(name))
+       for name in sources.WHOLE},
 }
