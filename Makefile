@@ -3,6 +3,7 @@
 # make faults every fault of tests/faults done to the main command
 # make walks  every command of docs/walks, in order
 # make readme every command of the README and of docs, in its small form
+# make tree   writes the README's list of files, from their docstrings
 #
 # PYTHON=python3.13       the interpreter that makes the environment
 # ACCELERATOR=cuda13|tpu  the JAX build (cpu by default)
@@ -25,7 +26,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(ACCELERATOR)
 TEST_STAMP := $(VENV)/installed-$(ACCELERATOR)-test
 
-.PHONY: run install test test-all faults walks readme lint clean
+.PHONY: run install test test-all faults walks readme tree lint clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --config=$(CONFIG)
@@ -46,6 +47,9 @@ walks: $(TEST_STAMP)
 
 readme: $(TEST_STAMP)
 	$(BIN)/python -m tests.readme_commands $(README)
+
+tree: $(TEST_STAMP)
+	$(BIN)/python -m tests.readme.tree
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import pytest
 
 from configs import tagger
 from jobs import JOBS
+from tests.readme import tree
 from tests.readme.elsewhere import ELSEWHERE
 from tests.readme.forms import FORMS, expand, flags_of, holds, list_stages, pages_of
 from tests.readme.found import EXTRA, SNIPPETS, find_commands, find_in, find_parts, find_presets
@@ -16,30 +17,26 @@ from tests.written_commands import check_command, check_keys, find_links
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
-FOLDERS = ('data/toon/', 'data/phantom/', 'data/scans/', 'data/board/',
-           'nets/timm_names/', 'nets/keras_names/')
 
 
-def files_of_the_tree():
-  """What the tree lists one by one; other folders are a line each."""
-  rooms = ('configs', 'data', 'jobs', 'losses', 'nets', 'train_lib')
-  paths = [path.relative_to(ROOT) for room in rooms for path in (ROOT / room).rglob('*.py')]
-  return [path.as_posix() for path in paths
-          if path.name != '__init__.py' and f'{path.parent.as_posix()}/' not in FOLDERS]
+def test_the_tree_is_that_of_the_files_and_their_docstrings():
+  assert tree.written_tree() == tree.write_tree(), 'write it again: make tree'
 
 
-@pytest.mark.parametrize('path', [
-    *files_of_the_tree(), *FOLDERS, 'main.py', 'setup.py', 'errors.py', 'constraints.txt',
-    'Makefile', 'benchmarks/', 'tests/', 'docs/'])
-def test_the_tree_has_a_line_for_every_file(path):
-  assert f'| `{path}` | ' in README
-  assert (ROOT / path).exists()
+def test_the_tree_has_a_line_for_every_file_and_lists_nothing_else():
+  listed = re.findall(r'^\| `([^`]+)` \| ', tree.write_tree(), flags=re.MULTILINE)
+  assert len(listed) == len(set(listed)) and all((ROOT / path).exists() for path in listed)
+  for path in (path.relative_to(ROOT) for room in tree.ROOMS for path in (ROOT / room).rglob('*.py')
+               if path.name != '__init__.py'):
+    assert path.as_posix() in listed or f'{path.parent.as_posix()}/' in tree.WHOLE
 
 
-def test_the_tree_lists_nothing_else():
-  tree = README.partition('## The tree')[2]
-  for path in re.findall(r'^\| `([^`]+)` \| ', tree, flags=re.MULTILINE):
-    assert (ROOT / path).exists(), path
+@pytest.mark.parametrize('docstring', ['""', f'"""{"a" * 101}"""', '"""One | two."""'])
+def test_a_docstring_that_makes_no_line_is_refused(tmp_path, monkeypatch, docstring):
+  monkeypatch.setattr(tree, 'ROOT', tmp_path)
+  (tmp_path / 'a.py').write_text(f'{docstring}\n')
+  with pytest.raises(ValueError, match="sentence of a.py's docstring has"):
+    tree.line_of('a.py')
 
 
 @pytest.mark.parametrize('job', [name for name in JOBS if name != 'train'])

@@ -11,7 +11,7 @@ from PIL import Image
 from data.toon.picture import draw_example
 from data.toon.vocabulary import TAG_NAMES
 from docs.walks.draw_folder import draw_folder
-from tests import board_archives, scan_files
+from tests import board_archives, scan_files, small_sources
 
 SIZE_PX = 48
 FOLDERS = {   # name: (kind, how many files)
@@ -33,6 +33,10 @@ def write_all(top: pathlib.Path) -> None:
   _write_volumes(top / 'scans')
   for name, number in (('photo.jpg', 0), ('one.jpg', 1), ('other.png', 2)):
     Image.open(top / f'photos/{number:04}.jpg').save(top / name)
+  for name, source in small_sources.SMALL.items():
+    if source.where == 'path':
+      (top / 'sources' / name).mkdir(parents=True)
+      source.write(top / 'sources' / name, 0)
   _write_archive(top / 'archive', 60)
   for part, count in (('train', 24), ('val', 8)):
     boxes = _write_coco(top / 'coco', part, count)

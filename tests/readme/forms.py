@@ -4,12 +4,14 @@ import re
 import shlex
 from typing import NamedTuple
 
+from tests.readme.elsewhere import ELSEWHERE
 from tests.readme.forms_train import FIRST, PAGES
 from tests.readme.forms_use import AFTER, BENCHMARKS, USE
-from tests.readme.found import PAGE
+from tests.readme.found import PAGE, find_commands, find_presets, load_page
+from tests.readme.sizes import PLAIN
 
-STAGES = (FIRST, {**PAGES, **USE, **BENCHMARKS}, AFTER)   # one begins when that before it has ended
-FORMS = {key: form for stage in STAGES for key, form in stage.items()}
+PLAIN_COMMAND = re.compile(rf'(?:python main\.py --config=)?({PAGE.pattern})'
+                           r'( --config\.data\.path=\S+)?')
 FLAG = re.compile(r'--[a-z][\w.]*')
 CHOICE = re.compile(r'[a-z_]+')    # a value that is one of a few words
 
@@ -19,6 +21,26 @@ class Form(NamedTuple):
 
   command: str                    # for bash
   written: tuple[str, ...]        # the commands as the pages have them
+
+
+def plain_forms(rows: dict[str, str]) -> dict[str, str]:
+  """{key: form} of the commands and presets that train a page and do nothing else.
+
+  What a person has of pictures is read from the folder that tests/small_sources.py writes.
+
+  Args: rows: {key: form} of those that have a row, which are left out.
+  """
+  forms, covered = {}, {page for key, form in rows.items() for page in pages_of(expand(key, form))}
+  for key in (*find_commands(), *find_presets()):
+    found = PLAIN_COMMAND.fullmatch(key)
+    if not found or key in rows or key in ELSEWHERE or (key == found[1] and key in covered):
+      continue
+    config = load_page(found[1])
+    if config.job == 'train' and not config.study.rows:
+      forms[key] = ('' if found[1].endswith(':smoke') else
+                    f'--config.data.path=sources/{config.data.source} {PLAIN}')
+      covered.add(found[1])
+  return forms
 
 
 def list_stages() -> list[list[Form]]:
@@ -60,3 +82,9 @@ def holds(command: str, part: str) -> bool:
                      rf'(?<![\w-]){re.escape(name)}(?![\w.])', command):
       return False
   return True
+
+
+_ROWS = {**FIRST, **PAGES, **USE, **BENCHMARKS, **AFTER}
+# one begins when that before it has ended
+STAGES = (FIRST, {**PAGES, **plain_forms(_ROWS), **USE, **BENCHMARKS}, AFTER)
+FORMS = {key: form for stage in STAGES for key, form in stage.items()}

@@ -56,6 +56,12 @@ def find_presets() -> list[str]:
           for preset in ('', *(f':{preset}' for preset in getattr(page, 'PRESETS', ())))]
 
 
+def load_page(preset: str):
+  """The config of a page, such as 'configs/vae.py:small'."""
+  path, _, name = preset.partition(':')
+  return importlib.import_module(path.removesuffix('.py').replace('/', '.')).get_config(name)
+
+
 def find_in(page: str, text: str) -> list[Found]:
   """All code of one page. Args: page: its name; text: what it holds."""
   blocks = [line for block in BLOCK.findall(text) for line in _lines_of(block)]
