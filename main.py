@@ -39,6 +39,7 @@ def main(argv: list[str]) -> None:
   """Looks up the job and hands it the flags."""
   if TUNE.value:
     launch.restart_tuned(sys.argv)
+  launch.quiet_libraries()
   if len(argv) > 1:
     raise UserError(f"'{argv[1]}' is not a flag; flags look like --config=configs/tagger.py")
   config = CONFIG.value

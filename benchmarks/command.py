@@ -4,15 +4,20 @@ A mistake is one sentence and code 2, before anything is measured.
 """
 
 import argparse
+import contextlib
 import math
+import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 
 from errors import printable
 from train_lib import launch
+
+END_WITHIN_SEC = 120              # of a program that was told to stop
 
 
 class Failed(Exception):
@@ -91,3 +96,19 @@ def run(main: Callable[[], None]) -> None:
     except Failed as error:
       sys.exit(str(error))
   launch.run_and_exit(told)
+
+
+def end_session(process: subprocess.Popen) -> None:
+  """Tells a program and all that it started to stop, and waits for it: it may have to save.
+
+  Args: process: the first of its session (`start_new_session`).
+  """
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(process.pid, signal.SIGTERM)
+  try:
+    process.wait(END_WITHIN_SEC)
+  except subprocess.TimeoutExpired:
+    pass
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(process.pid, signal.SIGKILL)
+  process.wait()

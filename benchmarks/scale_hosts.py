@@ -104,7 +104,7 @@ def _host(flags) -> dict:
 
   from configs import tagger
   from train_lib import devices
-  from train_lib.build_data import build_source
+  from train_lib.build_sources import build_source
   from train_lib.multihost import processes
   from train_lib.training import build_training
   devices.set_up_jax(str(pathlib.Path(flags.data) / 'programs'))

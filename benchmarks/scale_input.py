@@ -20,7 +20,7 @@ from benchmarks.scale_figures import duration, figure, rate, seconds_of
 from configs import tagger
 from data.loader import Loader
 from data.pool import run_ahead
-from train_lib import build_data
+from train_lib import build_data, build_sources
 
 SIDES_PX = (256, 512)
 DRAWN = 32                        # different pictures; they are read again and again
@@ -67,7 +67,7 @@ def _drawn(side_px, folder):
   config = tagger.get_config()
   config.data.drawn_size_px, config.data.num_train = side_px, DRAWN
   with tempfile.TemporaryDirectory(dir=folder) as scratch:
-    source = build_data.build_sample(config, scratch, lambda: None)
+    source = build_sources.build_sample(config, scratch, lambda: None)
     return tuple(source[index]['image_bytes'] for index in range(DRAWN))
 
 

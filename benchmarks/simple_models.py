@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks import command
-from train_lib import build_data
+from train_lib import build_data, build_sources
 from train_lib import workdir as workdir_lib
 
 SIDE_PX = 32
@@ -58,7 +58,7 @@ def read(config, split: str) -> tuple[np.ndarray, np.ndarray]:
   """(pixels float32 [N, 3072] in 0..1, labels int [N]) of a split, as evaluation reads it."""
   config.unlock()
   config.data.image_size_px = SIDE_PX
-  loader = build_data.build_evaluation_loader(config, build_data.build_source(config, split))
+  loader = build_data.build_evaluation_loader(config, build_sources.build_source(config, split))
   images, labels = [], []
   for batch in loader.batches(0, loader.num_batches):
     real = batch['mask'] > 0

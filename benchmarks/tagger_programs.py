@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import command
 from benchmarks.command import number, several
 from tests.tagger_clients import Comfy, Kohya, Wdv3, WebUI
-from train_lib import build_data, devices
+from train_lib import build_sources, devices
 from train_lib.predicting.predictor import open_predictor
 
 PROGRAMS = (Kohya, Comfy, WebUI, Wdv3)
@@ -56,7 +56,7 @@ def draw(config, side_px: int, number: int, folder: pathlib.Path) -> list[str]:
   config.data.update(dict(
       source='toon', drawn_size_px=side_px, num_train=1, num_valid=1, num_test=number,
       data_seed=SEED, dir=str(folder / 'data')))
-  source, paths = build_data.build_source(config, 'test'), []
+  source, paths = build_sources.build_source(config, 'test'), []
   for place in range(number):
     paths.append(str(folder / f'{place}.png'))
     pathlib.Path(paths[-1]).write_bytes(source[place]['image_bytes'])

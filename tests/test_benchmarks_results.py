@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from benchmarks.command import Failed
 from benchmarks.results import checkout, commands, pages
 from benchmarks.results import parts as parts_lib
 from benchmarks.results.parts import PARTS, Part
@@ -90,7 +91,7 @@ def test_a_failure_is_told_with_its_last_lines_and_the_others_go_on(start, tmp_p
   broken = Part(('python -c "print(\'what broke\'); raise SystemExit(3)"',), 1, None, None)
   odd = make_part('odd')
   odd = Part(odd.commands, 1, lambda runs, logs: {'figure': {}[logs[0]]}, odd.tables)
-  with pytest.raises(SystemExit, match='failed: broken, odd'):
+  with pytest.raises(Failed, match='failed: broken, odd'):
     start({'broken': broken, 'odd': odd, 'after': make_part('after', needs=('broken',)),
            'one': make_part('one')})
   said = capsys.readouterr().out
@@ -119,7 +120,7 @@ def test_a_second_start_goes_on_with_the_command_that_failed(start, tmp_path):
   second = f'python -c "open(\'{tmp_path}/there\')"'
   part = Part((f'{COUNT}one', second), 1, lambda runs, logs: {'figure': logs[0].strip()},
               lambda found: {'one': found['figure']})
-  with pytest.raises(SystemExit):
+  with pytest.raises(Failed):
     start({'one': part})
   (tmp_path / 'there').touch()
   start({'one': part})

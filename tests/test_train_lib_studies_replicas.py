@@ -7,7 +7,7 @@ import pytest
 from errors import UserError
 from tests.small_replicas import NUM_STEPS, small_config, use_small_net
 from tests.test_train_lib_studies_curvature import largest_eigenvalue
-from train_lib import build_data, device_data, evaluation, parallel
+from train_lib import build_sources, device_data, evaluation, parallel
 from train_lib.studies import replicas
 from train_lib.studies.side_by_side import SideBySide
 from train_lib.training import build_training
@@ -122,7 +122,7 @@ def test_figures_are_those_of_the_evaluator(folder):
   states, _ = train_together(engine)
   training, state, _ = train_alone(config, RATES[1], SEEDS[1])
   evaluator = evaluation.Evaluator(training.task, training.mesh)
-  loaders = build_data.build_evaluation_loaders(config, training.train_source)
+  loaders = build_sources.build_evaluation_loaders(config, training.train_source)
   valid = evaluator.evaluate(state.variables, loaders['valid'])
   test = evaluator.evaluate(state.variables, loaders['test'], valid.thresholds)
   for split, outcome in (('valid', valid), ('test', test)):

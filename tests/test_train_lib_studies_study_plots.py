@@ -150,3 +150,32 @@ def test_a_path_ends_where_it_ended():
   assert end.get_xydata().tolist() == [[0.9, 0.9]]
   assert figure.axes[0].get_title() == 'optimizer $ 0: diverged at every rate'
   assert test_functions.FUNCTIONS['rosenbrock'].box[0] == panel.get_xlim()
+
+
+def losses_of(rows):
+  """The title of the panel of losses. Args: rows: the losses of each seed of each row."""
+  summaries = []
+  for number, row in enumerate(rows):
+    cells = [make_cell(number, 0.01, seed) for seed in range(len(row))]
+    for cell, values in zip(cells, row, strict=True):
+      cell['curve']['loss'] = values
+    summaries.append(tuned_study.summarise(f'row {number}', cells, F1, None, None, 1))
+  figure = study_plots.learning_curves(summaries, F1)
+  return next(axes.get_title(loc='right') for axes in figure.axes
+              if axes.get_ylabel().startswith('loss'))
+
+
+def test_it_is_told_whether_lines_or_only_ranges_leave_the_picture():
+  good = [[4.0, 3.0, 2.0, 2.0]] * 3
+  assert losses_of([good, good]) == ''
+  assert losses_of([good, [*good[:2], [4.0, 3.0, 2.0, 7.0]]]) == (
+      'ranges go on above the top; no line does')
+  assert losses_of([good, [[4.0, 3.0, 2.0, 90.0]] * 3]) == 'lines and ranges go on above the top'
+
+
+def test_what_is_not_drawn_is_not_cut_off_either():
+  cells = [make_cell(0, 0.01, 0), make_cell(0, 0.01, 1, broken=True)]
+  cells[1]['curve']['loss'] = [900.0]
+  summary = tuned_study.summarise('row', cells, F1, None, None, 1)
+  figure = study_plots.learning_curves([summary], F1)
+  assert not any(axes.get_title(loc='right') for axes in figure.axes)

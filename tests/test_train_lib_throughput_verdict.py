@@ -30,7 +30,7 @@ def test_it_is_told_in_words(change, expected):
 def test_on_a_cpu_the_pipeline_takes_from_the_step():
   assert describe({**ROW, 'stall_frac': 0.2}, 'cpu', 2).startswith(
       'the processors, which the input pipeline shares with the step and takes 20% of the time '
-      'from: alone they make 5,000 pictures/s and train 2,100 pictures/s;')
+      'from, mostly for data.augment: alone they make 5,000 pictures/s and train 2,100 pictures/s;')
   assert describe({**ROW, 'train_dispatch_ms': 14.0}, 'cpu', 2).startswith('compute')
 
 
@@ -41,7 +41,22 @@ def test_no_more_workers_than_processors_are_advised(workers, processors, raised
   told = describe(row, 'gpu', processors)
   assert told.startswith('the input pipeline')
   assert ('raise runtime.workers' in told) == raised
-  assert ('smaller files or more processors' in told) != raised
+  assert ('or more processors' in told) != raised
+
+
+@pytest.mark.parametrize('part, named, advised', [
+    ('read', 'mostly for reading and decoding', 'smaller files'),
+    ('augment', 'mostly for data.augment', 'fewer or cheaper operations of data.augment'),
+    ('batch', 'mostly for batch assembly', 'a smaller data.image_size_px')])
+def test_the_slowest_part_of_the_pipeline_is_named_and_no_other_is_advised(part, named, advised):
+  row = {**ROW, f'input_{part}_samples_per_sec': 100.0, 'input_workers': 8}
+  shared = describe({**row, 'stall_frac': 0.2}, 'cpu', 8)
+  alone = describe({**row, 'stall_frac': 0.6, 'input_samples_per_sec': 812.0}, 'gpu', 8)
+  assert shared.startswith('the processors') and alone.startswith('the input pipeline')
+  for told in (shared, alone):
+    assert named in told and advised in told
+    others = {'smaller files', 'operations of data.augment', 'data.image_size_px'}
+    assert [other in told for other in others] == [other in advised for other in others]
 
 
 def test_without_the_loop_the_rates_decide():

@@ -1,10 +1,11 @@
 """How jax is set up before the first array: compiled programs are kept between starts."""
 
-import logging
 import os
 import pathlib
 
 import jax
+
+from train_lib import launch
 
 
 def set_up_jax(cache_dir: str) -> None:
@@ -12,7 +13,7 @@ def set_up_jax(cache_dir: str) -> None:
 
   Args: cache_dir: of the programs; '' is the user's cache folder, 'off' keeps none.
   """
-  logging.getLogger('jax').setLevel(logging.ERROR)
+  launch.quiet_libraries()
   if cache_dir == 'off':
     return
   jax.config.update('jax_compilation_cache_dir', str(cache_folder(cache_dir, 'xla')))

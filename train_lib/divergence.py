@@ -12,6 +12,7 @@ What a step computed stays on the devices until somebody looks, so that nobody w
 """
 
 import json
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -81,10 +82,13 @@ class Divergence:
     if metrics:
       self._noted.append((step, ids, {key: metrics[key] for key in JUDGED}))
 
-  def look(self) -> bool:
+  def look(self, keep: Callable[[dict], None] = lambda values: None) -> bool:
     """Judges the steps noted since the last time, and writes down those that diverged.
 
     With several processes all of them call it after the same step.
+
+    Args:
+      keep: called with the values of JUDGED of each step that did not.
 
     Returns:
       Whether the run must go back; then the steps after the one that diverged are forgotten.
@@ -95,10 +99,12 @@ class Divergence:
     noted, self._noted = self._noted, []
     values = jax.device_get([metrics for _, _, metrics in noted])
     for (step, ids, _), value in zip(noted, values, strict=True):
-      if not np.isfinite(list(value.values())).all():
-        self._deal_with(step, ids, value)
-        if self._policy == 'rollback':
-          return True
+      if np.isfinite(list(value.values())).all():
+        keep(value)
+        continue
+      self._deal_with(step, ids, value)
+      if self._policy == 'rollback':
+        return True
     return False
 
   def _deal_with(self, step, ids, values):

@@ -6,6 +6,7 @@ No jax here: the allocator and XLA read their settings once, before anything is 
 import difflib
 import errno
 import glob
+import logging
 import os
 import pathlib
 import sys
@@ -139,6 +140,15 @@ def _run(function):
       raise
     print(f'oko: bad config or flag: {_sentence(error)}', file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
+
+
+def quiet_libraries() -> None:
+  """Of messages of JAX and Matplotlib only errors are shown, not, say, that there is no TPU.
+
+  To be called before anything touches the devices.
+  """
+  for library in ('jax', 'matplotlib'):
+    logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def restart_tuned(argv: list[str]) -> None:

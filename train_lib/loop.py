@@ -12,7 +12,7 @@ import jax
 
 from train_lib import duration, parallel
 from train_lib.divergence import Divergence, pass_over
-from train_lib.metrics_log import MetricsLog
+from train_lib.metrics_log import MetricsLog, StepMeans
 from train_lib.multihost import distributed
 from train_lib.preemption import Preempted
 from train_lib.reporting import Progress, counted, say
@@ -70,13 +70,14 @@ class Loop:
     start, total = int(state.step), training.num_steps
     one_by_one = training.mesh.size > 1 and jax.default_backend() == 'cpu'
     clock = Clock(start)
+    means = StepMeans(self.checkpoints.metrics(start) if start else {})
     with (contextlib.closing(MetricsLog(self.workdir, start, training.config)) as log,
           contextlib.closing(Progress(total, start, training.config.train.batch_size)) as progress,
           contextlib.closing(Trace(self.workdir, start + TIMED_STEPS + 2, runtime.profile_steps,
                                    total)) as trace):
       if start and self._evaluates(start) and not log.has(start, 'valid/loss'):
         # stopped in the middle of it last time
-        self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log))
+        self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log, means))
       clock.restart(start)
       part = start + 1                                  # first step of the program that computes
       programs = {pass_over}                            # that were compiled
@@ -100,18 +101,18 @@ class Loop:
             say(line)
         logs = metrics and is_time(step, runtime.log_every_steps, total)
         stops, saves = self.preemption.should_stop(), self._saves(step)
-        if (logs or stops or saves) and divergence.look():
+        if (logs or stops or saves) and divergence.look(means.add):
           return self._leave(step, 'a step diverged') if stops else None
         if logs:
-          self._log(step, metrics, clock, progress, log)
+          self._log(step, metrics, means, clock, progress, log)
         if stops or saves:
           jax.block_until_ready(metrics)
           self.goodput.add(step, clock.restart(step))
         if stops:
-          self._stop(state, step)
+          self._stop(state, step, means)
         if saves:
-          measured = self._evaluate(state, step, log) if self._evaluates(step) else None
-          self.checkpoints.save(step, state, metrics=measured)
+          measured = self._evaluate(state, step, log, means) if self._evaluates(step) else {}
+          self.checkpoints.save(step, state, metrics={**measured, **means.untold()})
           self.goodput.poll()
           clock.restart(step)
         if trace.end(step, metrics) or compiled:
@@ -119,8 +120,10 @@ class Loop:
       self.checkpoints.wait()
       return state
 
-  def _log(self, step, metrics, clock, progress, log):
-    values = {f'train/{key}': float(value) for key, value in metrics.items()}
+  def _log(self, step, metrics, means, clock, progress, log):
+    """Means over the steps since the last row, but for the learning rate, which is this step's."""
+    values = {**means.take(), 'learning_rate': float(metrics['learning_rate'])}
+    values = {f'train/{key}': value for key, value in values.items()}
     step_sec = clock.step_sec(step)
     self.goodput.add(step, clock.restart(step))
     values['train/pictures_per_sec'] = self.training.config.train.batch_size / step_sec
@@ -131,9 +134,9 @@ class Loop:
     self.goodput.poll()
     note_bad_images(self.workdir, self.training.loader)
 
-  def _evaluate(self, state, step, log) -> dict[str, float]:
+  def _evaluate(self, state, step, log, means) -> dict[str, float]:
     poll = self.watchdog.beating(
-        lambda: self.preemption.should_stop() and self._stop(state, step))
+        lambda: self.preemption.should_stop() and self._stop(state, step, means))
     source = self.training.head if self.training.on_features(step) else self
     with self._wait_for_others(source.evaluator not in self.measured):
       metrics = source.evaluator.evaluate(state.variables, source.valid_loader, poll=poll).metrics
@@ -150,8 +153,8 @@ class Loop:
     """A context in which other processes may compile for longer than this one did."""
     return self.watchdog.allow(COMPILE_SEC if compiled and distributed.size() > 1 else 0)
 
-  def _stop(self, state, step):
-    self.checkpoints.save(step, state)
+  def _stop(self, state, step, means):
+    self.checkpoints.save(step, state, metrics=means.untold())
     self._leave(step)
 
   def _leave(self, step, why=''):

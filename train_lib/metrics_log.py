@@ -1,6 +1,7 @@
 """The figures of a run as they come: rows of `metrics.jsonl`, and TensorBoard and W&B beside it."""
 
 import logging
+import math
 import pathlib
 import tempfile
 import time
@@ -8,11 +9,13 @@ import time
 from errors import UserError
 from train_lib import wandb_run
 from train_lib.multihost import processes
+from train_lib.step import JUDGED
 from train_lib.storage import records, remote
 
 SEND_SEC = 60.0                   # between two copies of TensorBoard's events to a store
 
 ROW = {'step': int, str: (float, None)}  # form of a row of metrics.jsonl
+UNTOLD = 'untold/'                # how the names begin that sums have in a checkpoint
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +23,40 @@ _log = logging.getLogger(__name__)
 def read_metrics(workdir) -> list[dict]:
   """The rows of metrics.jsonl of a run, each with its 'step'; none before there is one."""
   return records.read_jsonl(workdir / 'metrics.jsonl', ROW, needs=['step'])
+
+
+class StepMeans:
+  """Means of the figures of the steps since they were last taken.
+
+  What no row tells yet lies in a checkpoint (`untold`), so that a run that goes on from there
+  writes the rows that it would have written anyway.
+
+  Args: saved: figures of the checkpoint that the run goes on from.
+  """
+
+  def __init__(self, saved: dict):
+    sums = {name: saved.get(UNTOLD + name) for name in ('steps', *JUDGED)}
+    if None in sums.values():
+      sums = dict.fromkeys(sums, 0.0)
+    self._sums = sums
+
+  def add(self, values: dict) -> None:
+    """Args: values: of one step, each of JUDGED."""
+    self._sums['steps'] += 1
+    for name in JUDGED:
+      self._sums[name] += float(values[name])
+
+  def take(self) -> dict[str, float]:
+    """The mean of each of JUDGED, NaN without a step; what comes next is counted anew."""
+    steps = self._sums['steps']
+    means = {name: self._sums[name] / steps if steps else math.nan for name in JUDGED}
+    self._sums = dict.fromkeys(self._sums, 0.0)
+    return means
+
+  def untold(self) -> dict[str, float]:
+    """What a checkpoint must hold of the steps since; nothing where there are none."""
+    return {UNTOLD + name: value for name, value in self._sums.items()} if (
+        self._sums['steps']) else {}
 
 
 class MetricsLog:

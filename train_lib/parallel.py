@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 from errors import UserError
 from train_lib.multihost import distributed
+from train_lib.reporting import counted
 
 AXIS = 'data'
 CHOICES = ('jit', 'pmap')
@@ -99,8 +100,14 @@ def compile_once(mesh: Mesh, function):
 def check_batch_size(name: str, batch_size: int, mesh: Mesh, parts: int = 1) -> None:
   """Raises UserError unless every device gets the same number of rows."""
   if batch_size < 1 or batch_size % (mesh.size * parts):
-    each = f'{mesh.size} devices' + (f' times {parts} parts' if parts > 1 else '')
-    raise UserError(f'{name} is {batch_size}; it must be a positive multiple of {each}')
+    raise UserError(f'{name} is {batch_size}; it must be {describe_multiple(mesh.size, parts)}')
+
+
+def describe_multiple(devices: int, parts: int) -> str:
+  """'a positive multiple of 4 devices times 2 parts': what a batch size must be."""
+  each = ' times '.join(counted(number, noun) for number, noun in (
+      (devices, 'device'), (parts, 'part')) if number > 1)
+  return f'a positive multiple of {each}' if each else 'at least 1'
 
 
 def batch_norm_axis(parallel: str, sync: bool) -> str | None:

@@ -1,7 +1,9 @@
 """What a person sees while a run goes on: plain lines or a bar."""
 
 import json
+import shlex
 import sys
+from collections.abc import Iterable
 
 from train_lib.multihost import distributed
 from train_lib.storage import records
@@ -42,6 +44,23 @@ def human_bytes(count: float) -> str:
   return f'{count:.0f} B'
 
 
+def spelt_command(words: Iterable[str]) -> str:
+  """Words as a person would type them to a shell: --flag="('a', 'b')".
+
+  `shlex.join` leaves single quotes alone no better than as '"'"'.
+  """
+  return ' '.join(map(_spelt_word, map(str, words)))
+
+
+def _spelt_word(word):
+  name, equals, value = word.partition('=')
+  if name.startswith('--') and equals and shlex.quote(name) == name:
+    return f'{name}={_spelt_word(value)}' if value else word
+  if "'" in word and not set(word) & set('"$`\\!'):
+    return f'"{word}"'
+  return shlex.quote(word)
+
+
 def note_unreadable(path, unreadable) -> None:
   """Writes why pictures could not be read, a JSON line each; without any an older file goes.
 
@@ -67,8 +86,8 @@ class Progress:
                        bar_format='{l_bar}{bar}| {n_fmt}/{total_fmt} {postfix}')
 
   def show(self, step: int, loss: float, step_sec: float, left_sec: float) -> None:
-    """Args: step: finished steps; loss: of the last one; step_sec: mean time of the latest;
-    left_sec: expected until the end."""
+    """Args: step: finished steps; loss, step_sec: mean loss and time of the latest; left_sec:
+    expected until the end."""
     rate = self._batch_size / step_sec
     if self._bar is not None:
       self._bar.set_postfix_str(

@@ -13,12 +13,12 @@ def prepare(spec: dict) -> tuple[dict, callable]:
   import cv2
   import numpy as np
 
-  from train_lib import build_data
+  from train_lib import build_data, build_sources
   if not spec['workers']:
     cv2.setNumThreads(0)          # as in the worker threads, and as DataLoader's is given it
   config = load_page(spec)
   config.runtime.workers, config.runtime.worker_processes = spec['workers'], spec['processes']
-  source = build_data.build_source(config, 'train')
+  source = build_sources.build_source(config, 'train')
   loader = build_data.build_loader(config, source, train=True, batch_size=spec['batch'])
   batches = loader.batches(0, EVERY)
   image = next(batches)['image']

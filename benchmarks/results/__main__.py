@@ -40,7 +40,7 @@ def main(argv=None) -> None:
   if flags.write:
     pages.write(read_records(flags.records), pathlib.Path(flags.page), pathlib.Path(flags.readme))
   if failed:
-    sys.exit(f'failed: {", ".join(failed)}')
+    raise command.Failed(f'failed: {", ".join(failed)}')
 
 
 def read_flags(argv=None) -> argparse.Namespace:

@@ -4,22 +4,19 @@ What is done already is kept in a file beside the runs, so that a second start g
 command that was stopped; `main.py` itself goes on with the run that it finds.
 """
 
-import contextlib
 import os
 import pathlib
 import shlex
-import signal
 import subprocess
 import sys
 import time
 
-from benchmarks.command import Failed
+from benchmarks.command import Failed, end_session
 from benchmarks.results import checkout
 from train_lib import launch
 from train_lib.storage import records
 
 TAIL = 12                         # lines of a command that failed
-END_WITHIN_SEC = 120              # of a command that was told to stop
 # What main.py starts itself again with; for programs that do not do so themselves.
 TUNED = {'GLIBC_TUNABLES': launch.MALLOC, 'XLA_FLAGS': launch.XLA}
 
@@ -83,22 +80,9 @@ def _run(command, log, settings):
     try:
       code = process.wait()
     except BaseException:
-      _end(process)
+      end_session(process)
       raise
   if code:
     lines = log.read_text(errors='replace').splitlines()[-TAIL:]
     raise Failed(f'{command}\nended with code {code}; the last lines of {log}:\n  '
                  + '\n  '.join(lines))
-
-
-def _end(process):
-  """Tells the command and all that it started to stop, and waits for it: it may have to save."""
-  with contextlib.suppress(ProcessLookupError):
-    os.killpg(process.pid, signal.SIGTERM)
-  try:
-    process.wait(END_WITHIN_SEC)
-  except subprocess.TimeoutExpired:
-    pass
-  with contextlib.suppress(ProcessLookupError):
-    os.killpg(process.pid, signal.SIGKILL)
-  process.wait()

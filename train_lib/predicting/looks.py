@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from train_lib import build_data, build_inputs
+from train_lib import build_data, build_inputs, build_sources
 from train_lib.evaluation import Evaluator, Untold
 from train_lib.poses import coco_keypoints, people_finder
 from train_lib.poses.people_finder import PeopleFinder
@@ -65,7 +65,7 @@ class WholeLook(_Look):
   def _cut(self, source, poll):
     """The pictures with the boxes of their persons, where the net learned from these."""
     if self._config.data.persons.cut != 'pose':
-      return build_data.cut_pictures(self._config, source, poll)
+      return build_sources.cut_pictures(self._config, source, poll)
     return build_data.with_boxes(source, self.cutter.boxes(self.cutter.find(source, poll)))
 
 

@@ -11,37 +11,48 @@ EVERY_SEC = 15.0                  # between two lines
 class PictureRate:
   """Args: total: pictures; done: of these, by earlier starts.
 
-  What is left is told from the pictures after the first ones, which waited for a compilation.
+  The first pictures waited for a compilation and whatever else comes once: how fast it goes is
+  told from those after them.
   """
 
   def __init__(self, total: int, done: int):
-    self._total, self._first, self._done, self._bar = total, done, done, None
-    self._start = self._said = time.monotonic()
-    self._compiled = None          # (pictures, time) when the first ones were done
+    self._total, self._before, self._done, self._bar = total, done, done, None
+    self._start = self._said = self._now = time.monotonic()
+    self._first = None             # (pictures, time) when the first ones were done
     if sys.stderr.isatty():
       from tqdm import tqdm
       self._bar = tqdm(total=total, initial=done, unit=' pictures', dynamic_ncols=True)
 
   def add(self, number: int) -> None:
     """Notes that so many more pictures are done."""
-    self._done += number
-    self._compiled = self._compiled or (self._done, time.monotonic())
+    self._done, self._now = self._done + number, time.monotonic()
+    self._first = self._first or (self._done, self._now)
     if self._bar is not None:
       self._bar.update(number)
-    elif time.monotonic() - self._said > EVERY_SEC:
-      self._said = time.monotonic()
-      done, start = self._compiled
-      left = ''
-      if self._done > done:
-        left_sec = (self._total - self._done) * (self._said - start) / (self._done - done)
-        left = f', {human_time(left_sec)} left'
-      say(f'{self._done:,} of {counted(self._total, "picture")}, {self.per_sec:.1f} pictures/s'
-          f'{left}')
+    elif self._now - self._said > EVERY_SEC:
+      self._said, rate = self._now, self.per_sec
+      speed = '' if rate is None else (
+          f', {rate:.1f} pictures/s, {human_time((self._total - self._done) / rate)} left')
+      say(f'{self._done:,} of {counted(self._total, "picture")}{speed}')
 
   @property
-  def per_sec(self) -> float:
-    """Pictures/s of this start so far, reading and compiling included."""
-    return (self._done - self._first) / max(time.monotonic() - self._start, 1e-9)
+  def per_sec(self) -> float | None:
+    """Pictures/s of this start, reading included, without the first ones; None: there are no
+    others."""
+    if self._first is None or self._done == self._first[0]:
+      return None
+    done, time_sec = self._first
+    return (self._done - done) / max(self._now - time_sec, 1e-9)
+
+  def describe(self) -> str:
+    """', 41.3 pictures/s after the first 64, which took 5.2 s with starting up', or what of it is
+    known; '' without a picture."""
+    if self._first is None:
+      return ''
+    done, time_sec = self._first
+    took, rate = f'{time_sec - self._start:.1f} s with starting up', self.per_sec
+    return f', in {took}' if rate is None else (
+        f', {rate:.1f} pictures/s after the first {done - self._before:,}, which took {took}')
 
   def close(self) -> None:
     """Leaves the bar standing as it is."""

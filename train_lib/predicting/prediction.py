@@ -69,7 +69,7 @@ class Folder:
         self._keep(kept, places, states, sights, unreadable)
         rate.add(len(sights))
     rate.close()
-    self._rate, self._unreadable, self._new = rate.per_sec, unreadable, len(kept.todo)
+    self._rate, self._unreadable = rate, unreadable
     return kept
 
   def finish(self, kept: Predictions) -> None:
@@ -84,12 +84,13 @@ class Folder:
       for row in kept.rows():
         if self.answers.summary(row):
           say(self.answers.summary(row))
+    speed = {} if self._rate.per_sec is None else {
+        'pictures_per_sec': round(self._rate.per_sec, 2)}
     kept.finish({'pictures': number, 'unreadable': len(self._unreadable),
-                 'step': self.predictor.trained.step, 'pictures_per_sec': round(self._rate, 2)})
+                 'step': self.predictor.trained.step, **speed})
     also = ' and predictions.csv' if hasattr(self.answers, 'cells') else ''
-    speed = f', {self._rate:.1f} pictures/s' if self._new else ''
     say(f'{counted(number, "picture")} {"is" if number == 1 else "are"} {self.answers.done} in '
-        f'{self.folder}/predictions.jsonl{also}{speed}')
+        f'{self.folder}/predictions.jsonl{also}{self._rate.describe()}')
     note_unreadable(self.folder / 'unreadable.jsonl', self._unreadable)
     if not number:
       raise UserError(f'none of the {len(self.source):,} pictures can be read; '

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from errors import Diverged, UserError
-from train_lib import build_data, device_data, parallel
+from train_lib import build_sources, device_data, parallel
 from train_lib.evaluation import Evaluator
 from train_lib.state import TrainState
 from train_lib.studies import curvature
@@ -73,7 +73,7 @@ def _same(one, other, sections):
 def _load_splits(training, poll):
   config, mesh = training.config, training.mesh
   sources = {'train': training.train_source,
-             **{name: build_data.build_source(config, name, poll) for name in ('valid', 'test')}}
+             **{name: build_sources.build_source(config, name, poll) for name in ('valid', 'test')}}
   keys = {name: ('image', *source.truth_keys) for name, source in sources.items()}
   keys['train'] = training.loader.keys
   names = {'train': 'training split', 'valid': 'validation split', 'test': 'test split'}

@@ -70,12 +70,23 @@ def _loss_axis(line, summaries):
   losses = np.concatenate([np.ravel(cell['curve']['loss']) for summary in summaries
                            for cell in summary.cells if cell['curve'].get('loss')] or [[1.0]])
   losses = losses.astype(float)
-  low, middle, high = np.nanmin(losses), np.nanmedian(losses), np.nanmax(losses)
-  top = min(high, middle + 3 * (middle - low))
-  if low < top < high:
+  low, middle = np.nanmin(losses), np.nanmedian(losses)
+  top = middle + 3 * (middle - low)
+  drawn = [_losses_of(summary) for summary in summaries]
+  highest = max((np.nanmax(values) for values in drawn if values.size), default=low)
+  if low < top < highest:
+    lines = any((values.mean(axis=0) > top).any() for values in drawn if values.size)
     for axes in line:
       axes.set_ylim(low - 0.05 * (top - low), top)
-      axes.set_title('values above the top are cut off', color=GREY, fontsize=9, loc='right')
+      axes.set_title(
+          'lines and ranges go on above the top' if lines else
+          'ranges go on above the top; no line does', color=GREY, fontsize=9, loc='right')
+
+
+def _losses_of(summary):
+  """float64 [seeds, evaluations]: what lines and bands are of; [0, 0] without any."""
+  return np.array([cell['curve']['loss'] for cell in summary.cells
+                   if not cell['diverged'] and cell['curve'].get('loss')] or [[]], float)
 
 
 def rate_sensitivity(summaries: Sequence[Summary], cells: dict[str, list[dict]], metric: Metric):

@@ -1,11 +1,11 @@
 """What a tuned study leaves behind: report.md with table and pictures, and CSV of every cell."""
 
 import math
-import shlex
 import statistics
 from collections.abc import Sequence
 
 from train_lib.drawing import plots
+from train_lib.reporting import counted, spelt_command
 from train_lib.storage import records, remote
 from train_lib.studies import study_plots, test_functions
 from train_lib.studies.rate_grid import Metric
@@ -13,6 +13,7 @@ from train_lib.studies.study import mean_text, to_csv, to_markdown
 from train_lib.studies.tuned_study import LEVELS, WITHIN, Summary, difference
 
 PICTURES = 'pictures'
+FEW_SEEDS = 2                     # of which no interval says much
 UNLIKE = ('data.', 'loss.', 'train.')  # axes that change what a step or a figure is
 
 
@@ -111,12 +112,12 @@ def format_report(config, cells, summaries, metric, target, paths, start) -> str
 
 
 def _what_was_done(config, cells, summaries, metric):
-  counts = sorted({len({cell['seed'] for cell in row}) for row in cells.values()})
-  seeds = ' to '.join(map(str, counts))
+  counts = _seeds(cells)
+  seeds = ' to '.join([*map(str, counts[:-1]), counted(counts[-1], 'seed')])
   total = sum(map(len, cells.values()))
   return (
       f'{len(summaries)} rows, at least {len(config.study.rate_factors)} learning rates each, '
-      f'{seeds} seeds: {total} runs of {config.net.name} on {config.data.source} at '
+      f'{seeds}: {total} runs of {config.net.name} on {config.data.source} at '
       f'{config.data.image_size_px} px ({config.task}; loss {config.loss.name}; batch '
       f'{config.train.batch_size}; schedule {config.optimizer.schedule}), where a row does not say '
       'otherwise. Every row was tuned alike: its own learning rate times '
@@ -126,6 +127,11 @@ def _what_was_done(config, cells, summaries, metric):
       + f'. The learning rate was chosen by the mean of {metric.title} (`{metric.name}`) over the '
       'seeds on the validation split at the end of the runs; nothing else was tuned, and the test '
       f'split was not looked at for it. {_together(cells)}')
+
+
+def _seeds(cells):
+  """How many seeds rows have, each number once."""
+  return sorted({len({cell['seed'] for cell in row}) for row in cells.values()})
 
 
 def _together(cells):
@@ -152,7 +158,7 @@ def _columns(config, metric, target):
       f'- **rates within {WITHIN:.0%} of the best row: factor**: of the learning rates whose mean '
       f'on the validation split lies within {WITHIN:.0%} of the best mean of any row, how many '
       'times the lowest is the highest, by straight lines between the rates that were run; how '
-      'many of these lie inside stands behind. "At least" where the grid ends first.',
+      'many of these rates lie inside stands behind. "At least" where the grid ends first.',
       '- **diverged**: runs whose loss or net was not finite, of all runs of the row.',
       '- **steps to target**, **seconds to target**: median over the seeds. The target is '
       f'{goal}; straight lines between evaluations. "Not reached" where half of the seeds or more '
@@ -167,10 +173,17 @@ def _columns(config, metric, target):
 def _notes(config, summaries, cells):
   """What a reader must not overlook."""
   notes = []
+  fewest = _seeds(cells)[0]
+  if fewest <= FEW_SEEDS:
+    notes.append('a row with one seed has no spread: what chance does to its figures is not known; '
+                 'take three seeds or more (`study.num_seeds`).' if fewest == 1 else
+                 'a spread over two seeds says little: half of the 95 % interval is more than six '
+                 'times what lies between the two, and may still be too small where they happen to '
+                 'agree; take three seeds or more (`study.num_seeds`).')
   unlike = [key for key, _ in config.study.axes if key.startswith(UNLIKE)]
   if unlike:
-    notes.append(f'{", ".join(unlike)} differ between the rows: their steps, losses and times to '
-                 'a target are not of one kind.')
+    notes.append(f'the rows differ in {" and ".join(unlike)}: their steps, losses and times to a '
+                 'target are not of one kind.')
   made = {str(cell['made']) for row in cells.values() for cell in row}
   if len(made) > 1:
     notes.append(f'the runs were made by {len(made)} different commits or machines; times do not '
@@ -233,7 +246,7 @@ def _path_cell(found):
 
 
 def _provenance(start):
-  command = shlex.join(['python', *start['command']])
+  command = spelt_command(['python', *start['command']])
   versions = ', '.join(f'{name} {version}' for name, version in start['versions'].items())
   devices = start['devices']
   return (f'    {command}\n\n'
@@ -256,7 +269,8 @@ def _range(summary):
   if found is None:
     return 'none'
   least = 'at least ' if found.open_low or found.open_high else ''
-  return f'{least}{found.factor:.3g} ({found.low:.2g} to {found.high:.2g}; {found.inside} run)'
+  return (f'{least}{found.factor:.3g} ({found.low:.2g} to {found.high:.2g}; '
+          f'{counted(found.inside, "rate")} inside)')
 
 
 def _times(times):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, check, device_data, devices
+from train_lib import build_sources, check, device_data, devices
 from train_lib import workdir as workdir_lib
 from train_lib.preemption import Preempted
 from train_lib.reporting import human_time, say
@@ -37,13 +37,13 @@ def run_tuned(config, workdir: str, preemption) -> None:
     UserError: rows, numbers or data that make no sense, or a folder of something else.
     Preempted: a signal came; finished cells are kept.
   """
+  devices.set_up_jax(config.runtime.cache_dir)
   rows, metric = rate_grid.row_configs(config), rate_grid.metric_of(config)
   test_functions.check_functions(config.study.functions)
   side_by_side.check_choice(config.study.together)
   for row in rows.values():
     check.check_config(row)
     device_data.check_repeatable(row)
-  devices.set_up_jax(config.runtime.cache_dir)
   folder = study.open_folder(workdir, config)
   with Lock(folder):
     start, fingerprints = workdir_lib.describe_start(), _fingerprints(rows, preemption.check)
@@ -99,7 +99,7 @@ def _fingerprints(rows, poll):
   known = {}
   for row in rows.values():
     if str(row.data) not in known:
-      known[str(row.data)] = build_data.build_source(row, 'train', poll).fingerprint
+      known[str(row.data)] = build_sources.build_source(row, 'train', poll).fingerprint
   return {name: known[str(row.data)] for name, row in rows.items()}
 
 

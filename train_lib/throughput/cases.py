@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from errors import UserError, shortened
-from train_lib import build, check
+from train_lib import build, check, parallel
 from train_lib import workdir as workdir_lib
 from train_lib.reporting import counted
 
@@ -147,10 +147,9 @@ def _check_batch(case):
     raise UserError(f'train.accumulate_steps is {case.config.train.accumulate_steps}; expected at '
                     'least 1')
   if case.batch_size % case.least_batch:
-    parts = case.config.train.accumulate_steps
-    each = f'{case.devices} devices' + (f' times {parts} parts' if parts > 1 else '')
-    raise UserError(f'a batch of {case.batch_size} pictures cannot be measured: it must be a '
-                    f'multiple of {each}; change train.batch_size or benchmark.batch_sizes')
+    wanted = parallel.describe_multiple(case.devices, case.config.train.accumulate_steps)
+    raise UserError(f'a batch of {counted(case.batch_size, "picture")} cannot be measured: it must '
+                    f'be {wanted}; change train.batch_size or benchmark.batch_sizes')
 
 
 def _check_case(case):

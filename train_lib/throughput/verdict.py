@@ -6,6 +6,10 @@ STALLED = 0.05                    # of the loop's time, above which the step is 
 KEEPS_UP = 1.1                    # times what the step takes: the input pipeline keeps up
 COMPUTE, SOME = 0.4, 0.2          # of the peak
 DISPATCH = 0.5                    # of a step's time, that the host needs to hand it over
+# Parts of the input pipeline, by their key in a row: what each is called, what makes it cheaper.
+PARTS = {'read': ('reading and decoding', 'smaller files'),
+         'augment': ('data.augment', 'fewer or cheaper operations of data.augment'),
+         'batch': ('batch assembly', 'a smaller data.image_size_px')}
 
 
 def describe(row: dict, platform: str, processors: int) -> str:
@@ -32,9 +36,9 @@ def describe(row: dict, platform: str, processors: int) -> str:
     return _input(row, made, rate, processors)
   if platform == 'cpu':
     alone = '' if made is None else f'make {made:,.0f} pictures/s and '
-    return (f'the processors, which the input pipeline shares with the step and takes {lost} from: '
-            f'alone they {alone}train {rate:,.0f} pictures/s; fewer or cheaper operations of '
-            'data.augment help')
+    most, cheaper = _slowest(row)
+    return (f'the processors, which the input pipeline shares with the step and takes {lost} from'
+            f'{most}: alone they {alone}train {rate:,.0f} pictures/s; to take less: {cheaper}')
   if made is None:
     return (f"the loop: {lost} the devices wait; with 'input' in benchmark.parts it is told "
             'whether the input pipeline is why')
@@ -44,19 +48,25 @@ def describe(row: dict, platform: str, processors: int) -> str:
 
 
 def _input(row, made, rate, processors):
-  parts = {name: row.get(f'input_{name}_samples_per_sec') for name in ('read', 'augment', 'batch')}
-  known = {name: value for name, value in parts.items() if value}
-  slowest = {'read': 'reading and decoding', 'augment': 'data.augment', 'batch': 'batch assembly'}
-  most = f', mostly for {slowest[min(known, key=known.get)]}' if known else ''
+  most, cheaper = _slowest(row)
   workers = row['input_workers']
   if workers < processors:
     advice = f'raise runtime.workers ({workers} now) up to {processors}, one for each processor'
   else:
     advice = (f'with {counted(processors, "processor")} more of runtime.workers ({workers} now) '
-              'are of no use; cheaper operations of data.augment, smaller files or more processors '
-              'are')
+              f'are of no use; {cheaper}, or more processors, are')
   return (f'the input pipeline: it makes {made:,.0f} pictures/s{most}, and the step could take '
           f'{rate:,.0f}; {advice}')
+
+
+def _slowest(row) -> tuple[str, str]:
+  """(', mostly for ' the part that takes the pipeline longest, what makes it cheaper)."""
+  rates = {name: row.get(f'input_{name}_samples_per_sec') for name in PARTS}
+  known = {name: rate for name, rate in rates.items() if rate}
+  if not known:
+    return '', f"{PARTS['read'][1]} or {PARTS['augment'][1]}"
+  name, cheaper = PARTS[min(known, key=known.get)]
+  return f', mostly for {name}', cheaper
 
 
 def _device(row, platform):
