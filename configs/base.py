@@ -228,7 +228,7 @@ def net_section() -> ConfigDict:
       remat=(),                   # stages computed again in the backward pass: ('stage1', 'stage2')
       init_from='',               # weights to start from: a run's folder, .safetensors in timm's
                                   # names, .h5 or .npz in Keras', hf-hub:timm/NAME
-      init_head='auto',           # its head: auto (where it fits), keep (must fit), fresh
+      init_head='auto',           # its head: auto (by name, where it fits), keep (must fit), fresh
       init_partial=False,         # may it lack parts of the net?
       init_checkpoint='latest',   # of a run: latest or best
   ))
@@ -375,7 +375,7 @@ def audit_section() -> ConfigDict:
   """How --job=audit finds labels that look wrong."""
   return ConfigDict(dict(
       folds=0,                    # 0: held-out pictures by the trained net; else nets to train
-      most=1_000,                 # rows of audit.csv
+      most=1_000,                 # rows of audit.csv, the most suspicious
   ))
 
 

@@ -16,11 +16,14 @@ ceiling, on the true boxes. Pictures are drawn larger than the net sees them, as
     python main.py --job=study --config=configs/fashion_ladder.py:crop
       --config.data.persons.cut_by=runs/pose-small
 
-`:crop_folder --config.data.path=FOLDER` asks the same of a person's own pictures, on features of
-the weights that are named.
+`:crop_folder` asks the same of a person's own pictures, on features of the weights that are named:
 
-`:small` trains a small net at 64 px. It starts from nothing, since there are no published weights
-of it, unless a run of the same net is named, which makes its first rows a transfer too:
+    python main.py --job=study --config=configs/fashion_ladder.py:crop_folder
+      --config.data.path=FOLDER --config.data.persons.cut_by=runs/pose-small
+
+`:small` trains a small net at 64 px, and `:smoke` does everything once. They start from nothing,
+since there are no published weights of it, unless a run of the same net is named, which makes the
+first rows a transfer too:
 
     python main.py --config=configs/simpsons.py:small
     python main.py --job=study --config=configs/fashion_ladder.py:small

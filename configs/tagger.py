@@ -2,6 +2,7 @@
 
     python main.py --config=configs/tagger.py           25,000 drawn pictures, 40 epochs: TPU, GPU
     python main.py --config=configs/tagger.py:demo      the same net, minutes on two cores
+    python main.py --config=configs/tagger.py:small     0.2 M parameters at 64 px: two minutes there
     python main.py --config=configs/tagger.py:smoke     a tiny net, about a minute
     python main.py --config=configs/tagger.py:folder --config.data.path=my_pictures
     python main.py --config=configs/tagger.py:danbooru --config.data.path=my_archive
@@ -47,6 +48,23 @@ def demo(config):
   config.eval.batch_size = 50
   config.eval.every_steps = 600
   config.runtime.log_every_steps = 50
+
+
+def small(config):
+  """What two cores learn in some two minutes: a small net, at 64 px from scratch."""
+  config.small_page = ''
+  config.data.image_size_px = 64
+  config.data.num_train = 6_000
+  config.data.num_valid = 1_000
+  config.data.num_test = 2_000
+  config.data.augment = ('mirror',)
+  config.net.name = 'se_resnet_tiny'
+  config.optimizer.learning_rate = 3e-3
+  config.train.batch_size = 32
+  config.train.num_epochs = 12.0
+  config.train.ema_decay = 0.0
+  config.eval.batch_size = 250
+  config.eval.every_steps = 0
 
 
 def smoke(config):
@@ -104,4 +122,5 @@ def board(config):
   config.train.num_epochs = 5.0
 
 
-PRESETS = {'demo': demo, 'smoke': smoke, 'folder': folder, 'danbooru': danbooru, 'board': board}
+PRESETS = {'demo': demo, 'small': small, 'smoke': smoke, 'folder': folder, 'danbooru': danbooru,
+           'board': board}

@@ -1,6 +1,7 @@
 """The ladder of a tagger's choices: each against the same reference, with three seeds.
 
     python main.py --job=study --config=configs/tagger_ladder.py:small    two cores, some 20 minutes
+    python main.py --job=study --config=configs/tagger_ladder.py:smoke    everything once
     python main.py --job=study --config=configs/tagger_ladder.py          TPU, GPU
     python main.py --job=study --config=configs/tagger_ladder.py:folder --config.data.path=FOLDER
 

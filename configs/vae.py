@@ -5,6 +5,7 @@
     python main.py --config=configs/vae.py:medium       128 px
     python main.py --config=configs/vae.py:smoke        everything once, a minute
     python main.py --config=configs/vae.py:scans --config.data.path=scans
+    python main.py --config=configs/vae.py:small_scans --config.data.path=scans
 
 An EfficientNet-B1 encoder behind a first convolution from 1 to 3 channels, a latent vector of 512
 numbers (256 means, 256 log variances), a decoder that mirrors the encoder's resolutions, and the

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from data.batch import Source, contents_of
+from data.classes import name_few
 from data.detections import Detections
 from data.joints import JOINT_NAMES
 from data.people import read_people
@@ -88,10 +89,11 @@ class Persons:
     self.box_source = f"boxes of '{detections.name}'"
     notes = [*detections.notes, *([f'{unknown:,} in other pictures'] if unknown else [])]
     if not len(rows):
+      theirs, ours = (name_few([repr(id) for id in ids], most=3)
+                      for ids in (detections.image_ids, self.picture_ids))
       raise UserError(
           f"none of the {len(pictures):,} boxes of '{detections.name}' is in a picture of this "
-          f'split: they are of image_id {_few(detections.image_ids)}, and its pictures have '
-          f'{_few(self.picture_ids)}')
+          f'split: they are of image_id {theirs}, and its pictures have {ours}')
     return 'detected persons' + (f' (left out: {", ".join(notes)})' if notes else '')
 
   def __len__(self) -> int:
@@ -125,8 +127,3 @@ class Persons:
         'is_main': bool(self._main[index]),
     }
     return example | {key: whole[key] for key in PASSED_ON if key in whole}
-
-
-def _few(ids):
-  """The first ids of a list in words."""
-  return ', '.join(repr(id) for id in ids[:3]) + (' ...' if len(ids) > 3 else '')

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, devices, loop
+from train_lib import build_data, build_sources, devices, loop
 from train_lib import run as run_lib
 from train_lib import workdir as workdir_lib
 from train_lib.audit import Block, find_suspects
@@ -33,7 +33,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   Writes `audit.csv` (one row per suspected label, the most suspect first: a tag that is 'missing'
   is found but not listed, one that is 'false' listed but not found; a class has another one that is
   'suggested'; score: 1 less the ratio of `find_suspects`), `audit.png` (the first of them, few of
-  one tag or class) and `audit.json` (how many were judged and suspected, of which tags or classes).
+  one tag or class) and `audit.json` (how many were judged, how many doubted, and of the
+  `config.audit.most` that are written, how many of which tags or classes).
   Where the data know the truth, the share of labels that really are wrong is said and stands there
   too.
 
@@ -87,7 +88,7 @@ def _check(config, workdir):
 
 def _held_out_parts(config, workdir, preemption) -> list[Part]:
   trained = open_trained(config, workdir, config.checkpoint)
-  sources = {split: build_data.build_source(config, split, preemption.check)
+  sources = {split: build_sources.build_source(config, split, preemption.check)
              for split in ('valid', 'test')}
   for source in sources.values():
     check_tags(trained, source)
@@ -104,7 +105,7 @@ def _fold_parts(config, workdir, folder, config_path, preemption) -> list[Part]:
   remote.make_folder(folder)
   count, parts = config.audit.folds, []
   with Lock(folder):
-    source = build_data.build_source(config, 'train', preemption.check)
+    source = build_sources.build_source(config, 'train', preemption.check)
     say(f'dealing {len(source):,} pictures out to {count} parts by their content')
     for number, (others, judged) in enumerate(
         build_data.build_folds(source, count, preemption.check), 1):

@@ -1,6 +1,6 @@
 """--job=evaluate: the test tables again, from a workdir alone."""
 
-from train_lib import build_data, devices, reports
+from train_lib import build_sources, devices, reports
 from train_lib import workdir as workdir_lib
 from train_lib.evaluation import Evaluator
 from train_lib.multihost import group, processes
@@ -56,7 +56,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
 
 def _open_data(config, trained, poll):
   """(the training split, its tags as listed; the loaders of all splits)."""
-  source = build_data.build_source(config, 'train', poll=poll)
+  source = build_sources.build_source(config, 'train', poll=poll)
   check_tags(trained, source)
-  source = build_data.build_listed_source(config, source, poll)
-  return source, build_data.build_evaluation_loaders(config, source, poll=poll)
+  source = build_sources.build_listed_source(config, source, poll)
+  return source, build_sources.build_evaluation_loaders(config, source, poll=poll)

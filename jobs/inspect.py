@@ -73,7 +73,7 @@ def _inspect_data(config, workdir, output, config_path, poll):
   """The data of a page."""
   sources = splits.open_sources(config, poll)
   folder = _open_folder(config, workdir, output)
-  say(splits.printable(sources['train'].description))
+  say(splits.in_utf8(sources['train'].description))
   sections = dataset.inspect_dataset(config, folder, poll, sources=sources)
   page.write_page(folder, **dataset.head_of(config, config_path, sources), sections=sections)
   say(f'look at {folder}/{page.NAME}: what the data are and what the net sees of them')

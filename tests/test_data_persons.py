@@ -153,7 +153,7 @@ def test_detections_of_no_picture_of_the_split_are_an_error_that_shows_both_side
   path = make_file(tmp_path, [make_record(139)])
   with pytest.raises(UserError) as raised:
     Persons(make_pictures(), detections=read_detections(path))
-  assert "they are of image_id 139, and its pictures have 'a.jpg', 'b.jpg', 'c.jpg' ..." in str(
+  assert "they are of image_id 139, and its pictures have 'a.jpg', 'b.jpg', 'c.jpg' and " in str(
       raised.value)
 
 

@@ -20,7 +20,7 @@ from configs import saved, tagger
 from errors import UserError
 from jobs import audit
 from tests.tables import read_csv
-from train_lib import audit_report, build_data, workdir
+from train_lib import audit_report, build_data, build_sources, workdir
 from train_lib.audit import find_suspects
 
 pytestmark = pytest.mark.usefixtures('small_net')
@@ -65,7 +65,7 @@ def read(path):
 
 def check_rows(rows, config, splits):
   """Every row says of its picture what the data say, and the ranking falls."""
-  sources = {split: build_data.build_source(config, split) for split in splits}
+  sources = {split: build_sources.build_source(config, split) for split in splits}
   examples = {(split, source[index]['id']): source[index] for split, source in sources.items()
               for index in range(len(source))}
   assert {row['split'] for row in rows} == set(splits)
@@ -93,13 +93,17 @@ def test_held_out_pictures_are_judged_by_the_trained_net(trained, capsys):
     assert sheet.size[1] > 8 * 224
   assert 'audit.png shows 40' in told
   assert 'judging 24 pictures' in told and 'first 1,000' in told
-  assert f'{trained}/audit/audit.csv' in told
+  summary = read(trained / 'audit' / 'audit.json')
+  doubted = sum(summary['labels_doubted'].values())
+  assert summary['most'] == len(rows) < doubted < sum(summary['labels_judged'].values())
+  assert (f'{trained}/audit/audit.csv ranks the 1,000 most suspicious (audit.most) of the '
+          f'{doubted:,} of 2,400 labels that the net believes less than is usual') in told
 
 
 def test_the_summary_adds_up_and_holds_the_precision(trained):
   config = saved.get_config(str(trained))
   run('audit', config, trained)
-  sources = {split: build_data.build_source(config, split) for split in ('valid', 'test')}
+  sources = {split: build_sources.build_source(config, split) for split in ('valid', 'test')}
   in_picture = {(split, source[index]['id'], source.tag_names[tag])
                 for split, source in sources.items() for index in range(len(source))
                 for tag in source[index]['drawn_tags']}
@@ -159,7 +163,7 @@ def folds(folder):
 def test_folds_judge_each_training_picture_by_the_net_that_did_not_see_it(folds, folder):
   config = tiny_config(folder)
   check_rows(table(folds / 'audit'), config, ('train',))
-  source = build_data.build_source(config, 'train')
+  source = build_sources.build_source(config, 'train')
   judged = []
   for number, (others, part) in enumerate(build_data.build_folds(source, 2, lambda: None), 1):
     record = read(folds / 'audit' / f'fold-{number}-of-2' / 'run.json')

@@ -12,7 +12,7 @@ import jobs
 from configs import pose, saved, tagger, throughput, vae
 from errors import UserError
 from tests.small_exports import one_block
-from train_lib import build_data, preemption, workdir
+from train_lib import build_sources, preemption, workdir
 from train_lib.storage import records
 from train_lib.throughput import bench, cases, costs, peaks, rows, steps, whole_loop
 from train_lib.training import build_training
@@ -22,7 +22,7 @@ from train_lib.training import build_training
 def quick():
   """A net of a block, few pictures, a matrix product that is said to be quick."""
   with one_block(), pytest.MonkeyPatch.context() as patch:
-    patch.setattr(build_data, 'DRAWN_SAMPLE', 8)
+    patch.setattr(build_sources, 'DRAWN_SAMPLE', 8)
     patch.setattr(peaks, 'measure_product', lambda device, dtype: 1e9)
     patch.setattr(bench.jax, 'clear_caches', lambda: None)  # the tests' programs
     patch.setattr(whole_loop, 'TURNS', 1)
@@ -237,7 +237,7 @@ def test_arithmetic_is_that_of_the_whole_batch_on_all_devices(tmp_path):
 
 
 def _source(config, folder):
-  return build_data.build_sample(config, str(folder / 'drawn'), lambda: None)
+  return build_sources.build_sample(config, str(folder / 'drawn'), lambda: None)
 
 
 @pytest.mark.slow

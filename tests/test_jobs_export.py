@@ -19,7 +19,7 @@ from errors import UserError
 from jobs import audit, evaluate, export, predict, train
 from tests.example_runner import first_example, read_values, run_example
 from tests.tables import read_csv
-from train_lib import build_data, trees
+from train_lib import build_data, build_sources, trees
 from train_lib.export import export_folder, exported
 from train_lib.trained import open_trained
 
@@ -155,7 +155,7 @@ def test_the_models_give_the_probabilities_that_predict_gives(trained, folder):
   from jax import export as jax_export
   config, workdir = trained
   session = onnxruntime.InferenceSession(folder / 'model.onnx')
-  source = build_data.build_source(config, 'test')
+  source = build_sources.build_source(config, 'test')
   batch = build_data.build_evaluation_loader(config, source).make_batch(0)
   found, = session.run(None, {'image': batch['image'][:5].astype(np.float32)})
   opened = open_trained(config, workdir, 'latest')

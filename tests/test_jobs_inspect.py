@@ -16,7 +16,7 @@ from data.encode import encode_image
 from errors import UserError
 from tests.small_workdirs import make_record, write_run
 from tests.tables import read_csv
-from train_lib import build_data, workdir
+from train_lib import build_data, build_sources, workdir
 from train_lib.drawing import augmentation_sheet, grid
 from train_lib.inspection import balance
 
@@ -127,7 +127,7 @@ def test_the_sheet_of_augmentations_shows_each_alone_then_all_then_mixed(inspect
 
 def test_the_sheet_shows_what_the_training_pipeline_gives(folder):
   config = make_config(folder, augment=('mirror', 'rotation'))
-  source = build_data.build_source(config, 'train')
+  source = build_sources.build_source(config, 'train')
   examples = augmentation_sheet._readable(config, source)
   image = augmentation_sheet._images(config, examples, config.data.augment, draw=3)[1]
   rng = np.random.default_rng((config.seed, 3, 1, 0))
@@ -139,7 +139,7 @@ def test_the_sheet_shows_what_the_training_pipeline_gives(folder):
 def test_without_augmentation_the_sheet_says_so(folder):
   config = make_config(folder, augment=())
   config.train.mixup_alpha = config.train.cutmix_alpha = 0.0
-  sheet = augmentation_sheet.augmentation_sheet(config, build_data.build_source(config, 'train'))
+  sheet = augmentation_sheet.augmentation_sheet(config, build_sources.build_source(config, 'train'))
   assert sheet.size[0] == grid.CELL_PX + grid.GAP_PX + 2 * grid.MARGIN_PX
 
 

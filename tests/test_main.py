@@ -1,5 +1,6 @@
 """Which job main.py does: the one named on the command line, else the one that the page is for."""
 
+import logging
 import types
 
 import pytest
@@ -34,6 +35,24 @@ def test_the_page_says_what_it_is_for_and_the_flag_has_the_last_word(
   monkeypatch.setattr(jobs, 'get_job', get_job)
   main.main(['main.py'])
   assert asked == [wanted]
+
+
+def test_jax_is_quiet_before_a_job_looks_for_devices_and_its_errors_are_shown(monkeypatch):
+  levels, jax_log = [], logging.getLogger('jax._src.xla_bridge')
+  for name, value in (('JOB', ''), ('CONFIG', base.get_config()), ('TUNE', False),
+                      ('WORKDIR', 'runs/x'), ('INPUT', ''), ('OUTPUT', '')):
+    monkeypatch.setattr(main, name, types.SimpleNamespace(value=value))
+  monkeypatch.setattr(main.flags, 'FLAGS', {'config': None})
+  monkeypatch.setattr(main.config_flags, 'get_config_filename', lambda flag: 'configs/page.py')
+  monkeypatch.setattr(main, '_join', lambda *_: levels.append(jax_log.getEffectiveLevel()))
+  monkeypatch.setattr(jobs, 'get_job', lambda name: lambda *_, **__: None)
+  before = logging.getLogger('jax').level
+  try:
+    logging.getLogger('jax').setLevel(logging.INFO)   # as absl leaves it
+    main.main(['main.py'])
+  finally:
+    logging.getLogger('jax').setLevel(before)
+  assert levels == [logging.ERROR]
 
 
 @pytest.mark.parametrize('flag, value', [

@@ -13,7 +13,7 @@ from data.decode import decode_image
 from data.operations import Resize
 from tests.small_exports import make_config, make_exported, one_block
 from tests.tagger_clients import KAOMOJI, Comfy, Kohya, Wdv3, WebUI
-from train_lib import build_data
+from train_lib import build_sources
 
 pytest.importorskip('onnxruntime')
 
@@ -36,7 +36,7 @@ def shallow():
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
   """A split of the embedded dataset."""
-  return build_data.build_source(make_config(tmp_path_factory.mktemp('drawn'), SIDE_PX), 'test')
+  return build_sources.build_source(make_config(tmp_path_factory.mktemp('drawn'), SIDE_PX), 'test')
 
 
 @pytest.fixture(scope='module')

@@ -94,6 +94,20 @@ def test_fewer_suspects_are_the_first_of_more():
   assert len(many.suspects) == 300
 
 
+@pytest.mark.parametrize('exclusive', [False, True])
+@pytest.mark.parametrize('block_rows', [7, 400])
+def test_all_that_are_doubted_are_counted_however_few_are_kept(block_rows, exclusive):
+  truths, labels = listed_wrongly()
+  probabilities = noisy(truths)
+  if exclusive:
+    labels = np.eye(TAGS, dtype=bool)[truths.argmax(axis=1)]
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+  every = audit_of(probabilities, labels, most=10 ** 6, exclusive=exclusive)
+  few = audit_of(probabilities, labels, most=3, block_rows=block_rows, exclusive=exclusive)
+  assert all(len(few.by_kind[kind]) == 3 < len(every.by_kind[kind]) for kind in every.by_kind)
+  assert few.doubted == {kind: len(found) for kind, found in every.by_kind.items()}
+
+
 @pytest.mark.parametrize('block_rows', [3, 400])
 def test_equal_ones_are_ranked_by_row_and_tag(block_rows):
   labels = np.zeros((ROWS, TAGS), bool)

@@ -11,7 +11,7 @@ import jobs
 from configs import tagger
 from jobs import audit
 from tests.tables import read_csv
-from train_lib import build_data, parallel
+from train_lib import build_sources, parallel
 from train_lib.tasks.classification import Classification
 from train_lib.trained import Trained
 
@@ -31,7 +31,7 @@ def test_classes_are_judged_with_the_class_to_take_instead(tmp_path, monkeypatch
       'data.image_size_px': 32, 'data.num_train': 2, 'data.num_valid': 13, 'data.num_test': 11,
       'eval.batch_size': 8, 'data.dir': str(tmp_path / 'data'),
       'runtime.cache_dir': str(tmp_path / 'programs')})
-  source = build_data.build_source(config, 'test')
+  source = build_sources.build_source(config, 'test')
   task = Classification(net=Colours(), loss_function=lambda logits, targets: logits.sum(axis=1),
                         mean=(127.5,), deviation=(127.5,), num_classes=len(source.tag_names))
   monkeypatch.setattr(audit, 'open_trained', lambda *_: Trained(
@@ -39,7 +39,7 @@ def test_classes_are_judged_with_the_class_to_take_instead(tmp_path, monkeypatch
   jobs.get_job('audit')(config, str(tmp_path), config_path='tests', input='', output='')
   told, place = capsys.readouterr().out, tmp_path / 'audit'
   examples = {(split, one[index]['id']): one[index] for split, one in (
-      ('valid', build_data.build_source(config, 'valid')), ('test', source))
+      ('valid', build_sources.build_source(config, 'valid')), ('test', source))
       for index in range(len(one))}
   rows, summary = read_csv(place / 'audit.csv'), json.loads(
       (place / 'audit.json').read_text())
@@ -56,6 +56,8 @@ def test_classes_are_judged_with_the_class_to_take_instead(tmp_path, monkeypatch
   assert summary['precision'] == {'all': {'random': pytest.approx(share), **dict.fromkeys(
       ('50', '100', '500', '1000'))}} and share > 0
   assert sum(sum(each.values()) for each in summary['by_class'].values()) == len(rows)
-  assert f'{len(rows)} classes are suspected wrong of 24; ' in told
+  assert summary['labels_doubted'] == {'false': len(rows)} and summary['most'] == 1000
+  assert (f'audit.csv ranks the {len(rows)} of 24 pictures in which the net finds another class '
+          'more probable') in told
   with Image.open(place / 'audit.png') as sheet:
     assert sheet.size[1] > 224

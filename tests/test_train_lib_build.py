@@ -5,8 +5,8 @@ import pytest
 
 from configs import fashion, tagger
 from errors import UserError
-from losses import LOSSES
-from train_lib import build, build_data, check, step
+from losses import LOSSES, TASK_LOSSES
+from train_lib import build, build_data, build_sources, check, step
 from train_lib.tasks import TASKS
 from train_lib.training import build_training
 
@@ -81,16 +81,16 @@ def test_training_batches_carry_ignored_tags_only_where_they_are_asked_for(tmp_p
   config.data.implications = way
   training = build_training(config)
   assert ('ignored_tags' in training.loader.make_batch(0)) == (way == 'ignored')
-  for loader in build_data.build_evaluation_loaders(config, training.train_source).values():
+  for loader in build_sources.build_evaluation_loaders(config, training.train_source).values():
     assert 'ignored_tags' not in loader.make_batch(0)
 
 
 def test_baselines_learn_from_the_tags_as_listed(tmp_path):
   config = small_config(tmp_path)
-  plain = build_data.build_source(config, 'train')
+  plain = build_sources.build_source(config, 'train')
   config.data.implications = 'added'
-  added = build_data.build_source(config, 'train')
-  listed = build_data.build_listed_source(config, added, lambda: None)
+  added = build_sources.build_source(config, 'train')
+  listed = build_sources.build_listed_source(config, added, lambda: None)
   counts = [source.count_tags(lambda: None).sum() for source in (plain, listed, added)]
   assert counts[0] == counts[1] < counts[2]
   assert listed.fingerprint == plain.fingerprint != added.fingerprint
@@ -100,8 +100,11 @@ def test_baselines_learn_from_the_tags_as_listed(tmp_path):
 @pytest.mark.parametrize('section, key, value, words', [
     ('loss', 'missing', 'ignore', 'choices: absent, ignored, present'),
     ('loss', 'name', 'focall', "loss.name 'focall' is unknown"),
-    ('loss', 'name', 'multiclass_hinge', "task 'tagging' cannot use; it takes sigmoid_cross_e"),
-    ('loss', 'name', 'root_squared_error', 'gives one number for a whole example'),
+    ('loss', 'name', 'multiclass_hinge', "'tagging' is trained with; choices: sigmoid_cross_e"),
+    ('loss', 'focal_gamma', -1.0, 'loss.focal_gamma is -1.0; expected at least 0'),
+    ('loss', 'focal_alpha', 1.5, 'loss.focal_alpha is 1.5; expected at most 1'),
+    ('loss', 'clip', float('nan'), 'loss.clip is nan; expected 0 to 1'),
+    ('loss', 'name', 'root_squared_error', 'no loss that task .tagging. is trained with'),
     ('loss', 'label_smoothing', 1.0, 'label_smoothing is 1.0; expected a share'),
     ('loss', 'hinge_margin', -1.0, 'loss.hinge_margin is -1.0; expected at least 0'),
     ('loss', 'over_tags', 'max', 'choices: sum, mean'),
@@ -133,8 +136,8 @@ def test_what_cannot_be_trained_is_told_from_the_config_alone(section, key, valu
 
 
 def test_every_task_names_the_losses_it_can_be_trained_with():
-  assert set(build.TASK_LOSSES) == set(TASKS)
-  assert {name for names in build.TASK_LOSSES.values() for name in names} <= set(LOSSES)
+  assert set(TASK_LOSSES) == set(build.OUTPUTS) == set(TASKS)
+  assert {name for names in TASK_LOSSES.values() for name in names} <= set(LOSSES)
 
 
 def test_a_taggers_squared_error_is_that_of_its_probabilities():
@@ -205,7 +208,7 @@ def test_rare_classes_are_read_more_often_and_a_run_is_no_longer_for_it(tmp_path
   np.testing.assert_array_equal(batch['label'], read[:16])
 
 
-@pytest.mark.parametrize('name', build.TASK_LOSSES['classification'])
+@pytest.mark.parametrize('name', TASK_LOSSES['classification'])
 def test_a_classifiers_losses_are_least_where_the_class_is_sure(name):
   config = fashion.get_config('smoke')
   config.loss.name = name
@@ -220,7 +223,7 @@ def test_a_classifiers_losses_are_least_where_the_class_is_sure(name):
     ('data', 'implications', 'added', 'a class entails no other'),
     ('data', 'oversample', 1.5, 'data.oversample is 1.5; expected 0 to 1'),
     ('data', 'pixels', 'all', "data.pixels is 'all'; choices: net, train"),
-    ('loss', 'name', 'focal', "one number for an output, which task 'classification' cannot use"),
+    ('loss', 'name', 'focal', "no loss that task 'classification' is trained with; choices: so"),
     ('train', 'cutmix_alpha', -1.0, 'train.cutmix_alpha is -1.0; expected 0 to 100'),
     ('train', 'cache_features', True, 'in no step does the head alone learn'),
     (None, 'checkpoint', 'last', "checkpoint is 'last'; choices: latest, best"),
@@ -255,7 +258,7 @@ def test_measured_pixels_take_the_place_of_the_net_s(tmp_path, capsys):
   config.data.pixels = 'train'
   task = build_training(config).task
   assert 'pixels of 16 training pictures: mean ' in capsys.readouterr().out
-  source = build_data.build_source(config, 'train')
+  source = build_sources.build_source(config, 'train')
   images = build_data.build_pixel_loader(config, source).make_batch(0)
   images = images['image'][images['mask'] > 0].astype(np.float64)
   np.testing.assert_allclose(task.mean, images.mean(axis=(0, 1, 2)))

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.small_classes import NAMES, MeanColour, Split, make_task, make_variables
-from train_lib import parallel
+from tests.small_classes import NAMES, Split, make_task, make_variables
 from train_lib.classes import activation_map
 from train_lib.classes.class_collector import Pick
 from train_lib.classes.class_pictures import activation_sheet, class_lines, class_sheet, overlay
@@ -47,38 +46,6 @@ def test_files_are_named_where_asked_for():
   images, picks = np.zeros((1, 8, 8, 3), np.uint8), [pick(0, (0, 1.0))]
   plain, named = (class_sheet(images, picks, NAMES, named=named).size[1] for named in (False, True))
   assert named > plain
-
-
-def test_the_mean_of_a_map_with_the_bias_is_the_logit():
-  task, split = make_task(), Split(5, 0)
-  variables = parallel.put_whole(parallel.make_mesh(), make_variables())
-  classes = [0, 1, 2, 3, 0]
-  maps = activation_map.activation_maps(task, variables, split.images, classes)
-  assert maps.shape == (5, 6, 6)
-  pixels = (split.images.astype(np.float32) - 128) / 64
-  logits, _ = task.net.apply(variables, pixels, train=False)
-  bias = np.asarray(variables['params']['head']['bias'])
-  np.testing.assert_allclose(maps.mean(axis=(1, 2)) + bias[classes],
-                             np.asarray(logits)[np.arange(5), classes], rtol=1e-4, atol=1e-5)
-
-
-def test_a_net_whose_head_stands_on_something_else_has_no_map():
-  class FirstPlace(MeanColour):
-    """The same net, whose features are no mean of its map."""
-    def __call__(self, image, *, train):
-      output, taps = super().__call__(image, train=train)
-      return output, {**taps, 'features': image[:, 0, 0]}
-
-  images = Split(3, 0).images
-  assert activation_map.activation_maps(
-      make_task(FirstPlace()), make_variables(), images, [0, 1, 2]) is None
-  assert activation_map.of_picks(make_task(), make_variables(), [], []) is None
-
-
-def test_a_map_of_one_place_shows_nothing():
-  images = [image[:1, :1] for image in Split(2, 0).images]
-  picks = [pick(0, (0, 1.0)), pick(1, (1, 1.0))]
-  assert activation_map.of_picks(make_task(), make_variables(), picks, images) is None
 
 
 def test_an_overlay_is_grey_but_where_the_map_speaks_for_the_class():

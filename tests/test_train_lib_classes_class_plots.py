@@ -139,16 +139,3 @@ def test_bars_of_calibration_stand_where_there_are_pictures():
   np.testing.assert_allclose([height for _, height in below], bins.count)
   np.testing.assert_allclose([height for _, height in above], bins.accuracy[bins.count > 0])
   assert 'expected calibration error 6.9 %' in figure.get_suptitle()
-
-
-def test_names_are_shortened_only_so_far_that_they_stay_apart():
-  same_ends = [f'the beginning {number} and the ending' + 12 * '.' for number in (1, 2)]
-  written, _ = class_plots.drawable([*same_ends, 'short'])
-  assert len(set(written)) == 3 and written[2] == 'short'
-  far, _ = class_plots.drawable([20 * 'a' + 20 * 'b', 'c'])
-  assert len(far[0]) <= class_plots.NAME_LETTERS[0] and '…' in far[0]
-
-
-def test_a_letter_that_no_font_has_is_written_as_its_number():
-  written, families = class_plots.drawable(['\U000f1234', 'two\nlines', 'волк'])
-  assert written == ['\\U000f1234', 'two\\nlines', 'волк'] and families[0] == 'DejaVu Sans'

@@ -12,7 +12,7 @@ from errors import UserError
 from tests import small_collections
 from tests.small_collections import make_config, run, write_pictures
 from tests.tables import read_csv
-from train_lib import build_data
+from train_lib import build_sources
 from train_lib.clustering import clustering, labelling
 from train_lib.clustering.collection import open_collection
 
@@ -100,7 +100,7 @@ def test_names_make_a_dataset_that_a_classifier_reads(monkeypatch, tmp_path, pic
   assert 'once;' not in said and before != (folder / 'clusters.csv').read_bytes()
   learned = simpsons.get_config('folder')
   learned.data.path, learned.data.test_frac = str(folder / 'labelled'), 0.25
-  source = build_data.build_source(learned, 'train')
+  source = build_sources.build_source(learned, 'train')
   labels = {source[row]['id']: source.tag_names[source[row]['label']] for row in range(len(source))}
   assert set(labels.values()) == {'warm', 'cold, or so'} or set(labels.values()) == {
       'warm', 'Cold, or so'}

@@ -5,7 +5,7 @@ import pytest
 
 from errors import UserError
 from tests.small_replicas import small_config
-from train_lib import build_data, device_data, parallel
+from train_lib import build_data, build_sources, device_data, parallel
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +37,7 @@ def load(config, source):
 
 def test_rows_of_the_arrays_are_the_batches_of_training(folder):
   config = small_config(folder)
-  source = build_data.build_source(config, 'train')
+  source = build_sources.build_source(config, 'train')
   split = load(config, source)
   loader = build_data.build_loader(config, source, train=True, batch_size=4)
   rows = loader.train_rows(3, 4)                                # 4.5 batches are an epoch
@@ -50,7 +50,7 @@ def test_rows_of_the_arrays_are_the_batches_of_training(folder):
 
 def test_rows_that_fill_the_last_batch_are_masked_and_truths_stay_on_the_host(folder):
   config = small_config(folder)
-  split = load(config, build_data.build_source(config, 'valid'))
+  split = load(config, build_sources.build_source(config, 'valid'))
   assert split.num_examples == 6 and list(split.batch['mask']) == [1] * 6 + [0] * 2
   assert split.arrays.keys() == {'image', 'tags', 'mask'}
   assert split.batch['drawn_tags'].shape[0] == len(split.batch['id']) == 8
@@ -59,14 +59,15 @@ def test_rows_that_fill_the_last_batch_are_masked_and_truths_stay_on_the_host(fo
 
 def test_a_broken_picture_is_told(folder):
   config = small_config(folder)
-  split = load(config, Broken(build_data.build_source(config, 'train'), {5, 11}))
+  split = load(config, Broken(build_sources.build_source(config, 'train'), {5, 11}))
   with pytest.raises(UserError, match='2 of the 18 pictures .* the first of them number 5'):
     device_data.check_readable(split, 'training split')
 
 
 def test_a_split_larger_than_a_share_of_memory_is_refused_before_it_is_decoded(folder, monkeypatch):
   config = small_config(folder)
-  source = Broken(build_data.build_source(config, 'train'), {0})   # the size is that of another one
+  source = build_sources.build_source(config, 'train')
+  source = Broken(source, {0})                  # the size is that of another one
   size = 18 * 32 * 32 * 3 * parallel.make_mesh().size           # virtual devices hold one each
   monkeypatch.setattr(device_data, 'memory_left', lambda device: size / device_data.SHARE + 1)
   assert load(config, source).num_examples == 18

@@ -11,7 +11,7 @@ import pytest
 
 from configs import fashion, pose, tagger, vae
 from errors import UserError
-from train_lib import build_data, dry_run, parallel
+from train_lib import build_sources, dry_run, parallel
 from train_lib.drawing import net_table
 from train_lib.throughput import costs
 from train_lib.training import build_training
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
   """Few drawn pictures, and every file that is kept in one folder."""
   with pytest.MonkeyPatch.context() as patch:
     folder = tmp_path_factory.mktemp('dry')
-    patch.setattr(build_data, 'DRAWN_SAMPLE', 8)
+    patch.setattr(build_sources, 'DRAWN_SAMPLE', 8)
     patch.setattr(dry_run, 'TIMED_STEPS', 1)
     patch.setattr(dry_run, 'READ_BATCHES', 3)
     patch.setenv('HOME', str(folder))
@@ -97,7 +97,7 @@ def test_every_task_tells_its_size_and_duration_and_writes_nothing(task, capsys,
 def test_a_few_drawn_pictures_stand_for_all_persons_in_all_pictures(folder):
   config = small_config('pose')
   config.data.num_train = 100
-  source = build_data.build_sample(config, str(folder / 'drawn'), lambda: None)
+  source = build_sources.build_sample(config, str(folder / 'drawn'), lambda: None)
   ids = [source[index]['id'] for index in range(len(source))]
   persons = len(set(ids))
   assert persons >= 8 and ids[persons:2 * persons] == ids[:persons]
@@ -119,7 +119,7 @@ def test_small_pictures_cost_by_their_pixels(folder):
   config = small_config()
   config.train.shrink, config.train.shrink_frac, config.train.num_steps = 2, 0.75, 40
   training = build_training(
-      config, source=build_data.build_sample(config, str(folder / 'drawn'), lambda: None))
+      config, source=build_sources.build_sample(config, str(folder / 'drawn'), lambda: None))
   assert training.cost_left(0, timed=40) == 10 + 30 / 4
   assert training.cost_left(0, timed=1) == training.cost_left(0, timed=40) * 4
   assert training.cost_left(30, timed=40) == 10

@@ -11,7 +11,7 @@ import pytest
 
 from configs import fashion
 from errors import UserError
-from train_lib import build_data, check, feature_loader, features
+from train_lib import build_data, build_sources, check, feature_loader, features
 from train_lib.evaluation import Evaluator
 from train_lib.training import build_training, with_features
 from train_lib.trees import flatten_names
@@ -37,7 +37,7 @@ def small_config(folder):
 
 
 def valid_loader(config):
-  return build_data.build_evaluation_loader(config, build_data.build_source(config, 'valid'))
+  return build_data.build_evaluation_loader(config, build_sources.build_source(config, 'valid'))
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,7 @@ from etils import epath
 from configs import vae
 from tests.scan_files import make_values, write_dicom, write_nifti
 from tests.tables import read_csv
-from train_lib import build_data
+from train_lib import build_sources
 from train_lib.drawing import augmentation_sheet, grid
 from train_lib.inspection import dataset, page, scan_reading
 
@@ -78,7 +78,7 @@ def test_every_file_has_its_line(inspected):
 
 def test_the_sheet_shows_slices_clean_and_damaged(inspected):
   config = make_config(inspected[0])
-  source = build_data.build_source(config, 'train')
+  source = build_sources.build_source(config, 'train')
   sheet = augmentation_sheet.augmentation_sheet(config, source)
   columns = 1 + 1 + 2 + 2 + 1       # as it is, mirror, keep and gaussian, all twice, the target
   assert sheet.size[0] == columns * (grid.CELL_PX + grid.GAP_PX) + 2 * grid.MARGIN_PX

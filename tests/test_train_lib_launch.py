@@ -51,7 +51,7 @@ def test_mistakes_are_told_with_the_choices(arguments, message):
 @pytest.mark.parametrize('flag, sentence', [
     ('--config=configs/tagger.py:smok',
      "configs/tagger.py has no preset ':smok'; "
-     'its presets are :demo, :smoke, :folder, :danbooru, :board'),
+     'its presets are :demo, :small, :smoke, :folder, :danbooru, :board'),
     ('--processes=abc',
      "bad config or flag: flag --processes=abc: invalid literal for int() with base 10: 'abc'"),
 ])

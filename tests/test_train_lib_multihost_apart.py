@@ -10,8 +10,8 @@ import pytest
 from tests.faults.runs import ended
 from tests.test_train_lib_evaluation import TEST, VALID, Split, measure
 from tests.test_train_lib_multihost_processes import start_two
-from train_lib.drawing.picks import MOST, Picks
 from train_lib.tags import tag_counts
+from train_lib.tags.tag_picks import MOST, Picks
 
 SHORT = Split(3, 8, seed=5)               # of which process 1 has no row
 PROCESS = '''

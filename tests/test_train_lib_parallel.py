@@ -1,6 +1,7 @@
 """One device, four under jit, four under pmap: the same training."""
 
 import functools
+import types
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,8 @@ NUM_TAGS, BATCH, SIZE_PX, STEPS = 5, 16, 32, 20
 
 def make_task(axis):
   net = build_net('se_resnet_tiny', NUM_TAGS, dropout_rate=0.0, batch_norm_axis=axis)
-  return Tagging(net=net, loss_function=functools.partial(LOSSES['focal'], alpha=-1.0, gamma=2.0),
+  loss = functools.partial(LOSSES['focal'], focal_alpha=-1.0, focal_gamma=2.0)
+  return Tagging(net=net, loss_function=loss,
                  mean=(127.5,) * 3, deviation=(127.5,) * 3, num_tags=NUM_TAGS, over_tags='sum',
                  scored=np.ones(NUM_TAGS, bool))
 
@@ -176,3 +178,14 @@ def test_a_batch_that_devices_cannot_share_is_refused():
 def test_an_unknown_way_is_refused():
   with pytest.raises(UserError, match="'both'.*jit, pmap"):
     parallel.compile_step(None, parallel.make_mesh(), parallel='both', batch_norm_sync=True)
+
+
+@pytest.mark.parametrize('batch_size, devices, parts, wanted', [
+    (0, 1, 1, 'at least 1'), (3, 2, 1, 'a positive multiple of 2 devices'),
+    (3, 1, 2, 'a positive multiple of 2 parts'),
+    (4, 2, 3, 'a positive multiple of 2 devices times 3 parts')])
+def test_a_batch_that_cannot_be_divided_is_refused_in_words(batch_size, devices, parts, wanted):
+  mesh = types.SimpleNamespace(size=devices)
+  with pytest.raises(UserError, match=f'^x is {batch_size}; it must be {wanted}$'):
+    parallel.check_batch_size('x', batch_size, mesh, parts)
+  parallel.check_batch_size('x', 12, mesh, parts)

@@ -19,7 +19,7 @@ from tests.small_scans import (
   write_png,
 )
 from tests.tables import read_csv
-from train_lib import build_data
+from train_lib import build_data, build_sources
 from train_lib.preemption import Preempted
 from train_lib.scans import scan_judge, synthesis
 from train_lib.scans.latent_draws import KINDS
@@ -32,7 +32,7 @@ NEVER = types.SimpleNamespace(check=lambda: None)
 def opened(monkeypatch):
   """A net, and splits, in place of what a workdir and its config name."""
   monkeypatch.setattr(synthesis, 'open_trained', lambda *_: make_trained())
-  monkeypatch.setattr(build_data, 'build_source', lambda config, split, poll: split)
+  monkeypatch.setattr(build_sources, 'build_source', lambda config, split, poll: split)
   splits = {'train': Split(30, 1), 'test': Split(20, 2)}
   monkeypatch.setattr(build_data, 'build_evaluation_loader',
                       lambda config, split, keys: splits[split])
@@ -179,7 +179,7 @@ def test_fitted_scans_are_nearer_to_real_ones_than_those_of_the_prior(opened, tm
 
 
 def test_without_a_judge_no_data_are_read(opened, tmp_path, monkeypatch):
-  monkeypatch.setattr(build_data, 'build_source', None)
+  monkeypatch.setattr(build_sources, 'build_source', None)
   draw(tmp_path / 'out', judge='none')
   names = {path.name for path in (tmp_path / 'out').iterdir()}
   assert names == {'pictures', 'manifest.csv', 'samples.png'}

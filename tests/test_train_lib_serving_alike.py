@@ -61,12 +61,16 @@ def test_its_features_are_those_of_the_collection(alike_view, collection):
 
 
 def test_the_net_is_compiled_once_for_all_requests(alike_view, monkeypatch):
-  compiled, compile_once = [], parallel.compile_rows_and_sums
-  monkeypatch.setattr(parallel, 'compile_rows_and_sums',
-                      lambda *args: compiled.append(1) or compile_once(*args))
+  traced, compile_once = [], parallel.compile_rows_and_sums
+
+  def counting(function, mesh):
+    return compile_once(lambda *args: traced.append(1) or function(*args), mesh)
+
+  monkeypatch.setattr(parallel, 'compile_rows_and_sums', counting)
+  alike_view._embedder = alike.Embedder(alike_view._collection)
   for _ in range(3):
     alike_view.answer([Upload('a', of_colour('red'))], {})
-  assert compiled == [1]
+  assert traced == [1]
 
 
 def test_a_picture_of_the_collection_leads_to_others_but_itself(alike_view):

@@ -5,17 +5,16 @@ import types
 import jax
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from configs import base
 from tests.served import client_of, decode, picture, png
-from tests.small_classes import COLOURS, NAMES, make_task, make_variables
+from tests.small_classes import COLOURS, NAMES, Crooked, make_task, make_variables
 from train_lib import parallel
-from train_lib.classes import activation_map
+from train_lib.classes.activation_map import ActivationMaps
 from train_lib.predicting import predictor
 from train_lib.predicting.answers import PoseAnswers, TagAnswers
 from train_lib.serving.uploads import Upload
-from train_lib.serving.views.classes import ClassMaps, ClassView
+from train_lib.serving.views.classes import ClassView
 from train_lib.serving.views.poses import PoseView
 from train_lib.serving.views.tags import TagView
 from train_lib.trained import Trained
@@ -111,21 +110,8 @@ def test_a_map_of_no_class_or_no_picture_is_refused(class_view):
   assert 'no JPEG' in client.post('/api/map', content=b'junk').json()['error']
 
 
-def test_maps_are_those_of_the_report():
-  task, variables = make_task(), make_variables()
-  image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
-  for place in range(4):
-    expected = activation_map.activation_maps(task, variables, image[None], [place])[0]
-    np.testing.assert_allclose(ClassMaps(task, variables).of(image, place), expected, atol=1e-5)
-
-
 def test_where_the_head_stands_on_something_else_there_is_no_map(class_view, monkeypatch):
-  class Crooked(nn.Module):
-    @nn.compact
-    def __call__(self, image, *, train):
-      taps = {'features_2d': image, 'features': image.max(axis=(1, 2))}
-      return nn.Dense(4, name='head')(taps['features']), taps
-  class_view._maps = ClassMaps(make_task(Crooked()), make_variables())
+  class_view._maps = ActivationMaps(make_task(Crooked()), make_variables())
   assert class_view.about()['map'] is True
   class_view.warm_up()
   about = class_view.about()

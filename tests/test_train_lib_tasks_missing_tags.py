@@ -91,7 +91,7 @@ def test_pictures_without_tags_and_a_single_tag_are_fine():
 
 @pytest.mark.parametrize('missing', ['ignored', 'present'])
 @pytest.mark.parametrize('name, settings', [
-    ('sigmoid_cross_entropy', {}), ('focal', dict(alpha=-1, gamma=2)),
+    ('sigmoid_cross_entropy', {}), ('focal', dict(focal_alpha=-1, focal_gamma=2)),
     ('asymmetric', dict(gamma_positive=0, gamma_negative=4, clip=0.05))])
 def test_no_gradient_flows_through_what_is_found(name, settings, missing):
   """The gradient is that of the same loss with targets and weights given as numbers."""

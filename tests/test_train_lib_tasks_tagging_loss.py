@@ -10,9 +10,9 @@ import optax
 import pytest
 from flax import linen as nn
 
-from losses import LOSSES
+from configs import base
+from losses import LOSSES, TASK_LOSSES, hyper_parameters
 from train_lib import parallel
-from train_lib.build import TASK_LOSSES
 from train_lib.state import create_state
 from train_lib.step import make_train_step
 from train_lib.tasks import mixing
@@ -36,8 +36,8 @@ class Means(nn.Module):
 
 
 def make_task(name='sigmoid_cross_entropy', **changes):
-  settings = {'focal': dict(alpha=-1, gamma=2),
-              'asymmetric': dict(gamma_positive=0, gamma_negative=4, clip=0.05)}.get(name, {})
+  section = base.get_config().loss
+  settings = {key: section[key] for key in hyper_parameters(LOSSES[name])}
   return dataclasses.replace(
       Tagging(net=Means(), loss_function=functools.partial(LOSSES[name], **settings),
               mean=(127.5,) * 3, deviation=(40.0,) * 3, num_tags=NUM_TAGS, over_tags='sum',

@@ -49,15 +49,62 @@ def run_folder(tmp_path):
   return tmp_path / 'run'
 
 
+def head_of(variables):
+  """(kernel [C, K], bias [K]) of a net's head."""
+  return np.asarray(variables['params']['head']['kernel']), np.asarray(
+      variables['params']['head']['bias'])
+
+
 def test_a_head_whose_outputs_mean_something_else_is_left_and_told(run_folder):
   fresh = random_variables(seed=2)
   loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('abcde'))
-  assert not account.initial
-  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('bcdea'))
+  assert not (account.initial or account.adapted)
+  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('vwxyz'))
   assert set(flatten_names(fresh)) - differing(loaded, fresh) == HEAD
   assert 'head (2): outputs of other meanings' in str(account)
-  with pytest.raises(UserError, match='outputs of other meanings .a, b, c.* against b, c, d'):
-    load_weights(run_folder, fresh, names=NAMES, outputs=tuple('bcdea'), head='keep')
+  with pytest.raises(UserError, match='outputs of other meanings .a, b, c.* against v, w, x'):
+    load_weights(run_folder, fresh, names=NAMES, outputs=tuple('vwxyz'), head='keep')
+
+
+@pytest.mark.parametrize('head', ['auto', 'keep'])
+@pytest.mark.parametrize('outputs', ['bcdea', 'eac'])   # another order, and some of them
+def test_a_head_is_taken_over_by_the_names_of_its_outputs(run_folder, outputs, head):
+  fresh, old = random_variables(num_outputs=len(outputs), seed=2), random_variables(seed=1)
+  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple(outputs), head=head)
+  places = ['abcde'.index(name) for name in outputs]
+  for ours, theirs in zip(head_of(loaded), head_of(old), strict=True):
+    np.testing.assert_array_equal(ours, theirs[..., places])
+  assert not account.initial and set(account.adapted) == HEAD
+  unused = '' if len(outputs) == 5 else '; not taken from the source: 2'
+  assert f'adapted: head (2): {len(outputs)} of {len(outputs)} outputs by name{unused}\n' in (
+      f'{account}\n')
+
+
+def test_outputs_of_new_names_keep_their_own_initial_values_and_bias(run_folder):
+  fresh, old = random_variables(num_outputs=7, seed=2), random_variables(seed=1)
+  loaded, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('exaybcd'))
+  for ours, initial, theirs in zip(head_of(loaded), head_of(fresh), head_of(old), strict=True):
+    np.testing.assert_array_equal(ours[..., [1, 3]], initial[..., [1, 3]])
+    np.testing.assert_array_equal(ours[..., [0, 2, 4, 5, 6]], theirs[..., [4, 0, 1, 2, 3]])
+  assert 'head (2): 5 of 7 outputs by name; 2 new, at initial values: x, y' in str(account)
+  with pytest.raises(UserError, match='other meanings .it lacks x, y.*init_head=keep cannot hold'):
+    load_weights(run_folder, fresh, names=NAMES, outputs=tuple('exaybcd'), head='keep')
+  _, account = load_weights(run_folder, fresh, names=NAMES, outputs=tuple('exaybcd'), head='fresh')
+  assert set(account.initial) == HEAD
+
+
+def test_names_that_do_not_tell_outputs_apart_take_nothing_over(run_folder):
+  _, account = load_weights(run_folder, random_variables(seed=2), names=NAMES,
+                            outputs=tuple('abcdd'))
+  assert set(account.initial) == HEAD and 'outputs of other meanings' in str(account)
+
+
+def test_a_list_of_names_that_is_not_of_the_stored_head_takes_nothing_over(run_folder):
+  records.write_json(run_folder / 'tags.json', {
+      'names': list('abcdef'), 'categories': ['general'] * 6})
+  _, account = load_weights(run_folder, random_variables(seed=2), names=NAMES,
+                            outputs=tuple('fbcde'))
+  assert set(account.initial) == HEAD and 'outputs of other meanings' in str(account)
 
 
 def test_what_a_file_of_ours_says_of_itself_is_compared(tmp_path):
@@ -66,9 +113,10 @@ def test_what_a_file_of_ours_says_of_itself_is_compared(tmp_path):
   def load(**options):
     return load_weights(tmp_path / 'w.safetensors', random_variables(seed=2), names=NAMES,
                         **options)[1]
-  account = load(net=NET, outputs=tuple('edcba'), pixels=((0.0,) * 3, (255.0,) * 3))
+  account = load(net=NET, outputs=tuple('edcxy'), pixels=((0.0,) * 3, (255.0,) * 3))
   assert 'they are of other_net: what the two nets compute may differ' in str(account)
-  assert set(account.initial) == HEAD
+  assert ('3 of 5 outputs by name; 2 new, at initial values: x, y; not taken from the source: 2'
+          in str(account))
   assert 'they are of' not in str(load(net='other_net'))
   with pytest.raises(UserError, match=r'add --config.net.mean="\(0.0, 0.0, 0.0\)"'):
     load(pixels=((127.5,) * 3, (127.5,) * 3))

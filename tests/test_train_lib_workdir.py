@@ -166,6 +166,18 @@ def test_an_empty_folder_or_hidden_files_alone_may_become_a_workdir(tmp_path):
   assert (tmp_path / 'config.json').exists()
 
 
+def test_a_kept_config_gives_way_to_a_later_one_where_asked_and_no_run_was_trained(tmp_path):
+  path = tmp_path / 'groups'
+
+  def keep(seed, **options):
+    workdir.keep_config(path, make_config(seed=seed), **options)
+    return workdir.load_config(path / 'config.json').seed
+
+  assert keep(1) == keep(2) == 1 and keep(3, renew=True) == 3
+  (path / 'tags.json').write_text('{}')
+  assert keep(4, renew=True) == 3
+
+
 def test_a_start_that_was_killed_before_its_config_can_be_repeated(tmp_path, monkeypatch):
   def killed(*_):
     raise KeyboardInterrupt

@@ -42,11 +42,14 @@ class Audit:
     by_kind: the same for each kind alone: 'false' (listed but not found), and 'missing' (found but
       not listed) unless classes exclude each other.
     judged: by kind, how many labels could have been of it.
+    doubted: by kind, how many have a ratio below 1, so that they are ranked; `suspects` holds the
+      first of them. Most of these are right: a ratio below 1 is only less belief than usual.
     wrong: by kind, how many of them are wrong; None where the truth is not known.
   """
   suspects: np.ndarray
   by_kind: dict[str, np.ndarray]
   judged: dict[str, int]
+  doubted: dict[str, int]
   wrong: dict[str, int] | None
 
 
@@ -79,11 +82,12 @@ def find_suspects(blocks: Callable[[], Iterable[Block]], most: int, *,
   it counts what passes the thresholds and removes it; here the ratio to them ranks.
   """
   usual, judged, wrong = _survey(blocks(), exclusive)
-  kept = {kind: np.zeros(0, SUSPECT) for kind in judged}
+  kept, doubted = {kind: np.zeros(0, SUSPECT) for kind in judged}, dict.fromkeys(judged, 0)
   for block in blocks():
-    for kind, found in _found(block, usual, kept, most, exclusive).items():
+    for kind, (found, count) in _found(block, usual, kept, most, exclusive).items():
       kept[kind] = _ranked(np.concatenate([kept[kind], found]), most)
-  return Audit(_ranked(np.concatenate(list(kept.values())), most), kept, judged, wrong)
+      doubted[kind] += count
+  return Audit(_ranked(np.concatenate(list(kept.values())), most), kept, judged, doubted, wrong)
 
 
 def precisions(audit: Audit, sizes: tuple[int, ...]) -> dict[str, dict[str, float | None]]:
@@ -146,26 +150,32 @@ def _belief(block):
   return np.clip(block.probabilities, LEAST, 1 - LEAST)
 
 
-def _found(block, usual, kept, most, exclusive) -> dict[str, np.ndarray]:
-  """By kind, the block's labels that may be among the most suspect ones; of equal ones, all."""
+def _found(block, usual, kept, most, exclusive) -> dict[str, tuple[np.ndarray, int]]:
+  """By kind, the block's labels that may be among the most suspect ones (of equal ones, all), and
+  how many have a ratio below 1."""
   belief = _belief(block)
   rows, tags = np.nonzero(block.labels)
   ratios = belief[rows, tags] / usual[0][tags]
   if exclusive:
     suggested = block.probabilities.argmax(axis=1)[rows]
-    few = _lowest(np.where(suggested == tags, np.inf, ratios), kept['false'], most)
+    ratios[suggested == tags] = np.inf
+    few = _lowest(ratios, kept['false'], most)
     found = _suspects(block, rows[few], tags[few], ratios[few])
     found['suggested'] = suggested[few]
     found['suggested_probability'] = block.probabilities[rows[few], suggested[few]]
-    return {'false': found}
+    return {'false': (found, _below_one(ratios))}
   few = _lowest(ratios, kept['false'], most)
-  found = {'false': _suspects(block, rows[few], tags[few], ratios[few])}
+  false = _suspects(block, rows[few], tags[few], ratios[few]), _below_one(ratios)
   ratios = np.subtract(1, belief, out=belief)
   ratios /= usual[1]
   ratios[rows, tags] = np.inf
   few = _lowest(ratios.ravel(), kept['missing'], most)
-  found['missing'] = _suspects(block, *np.divmod(few, ratios.shape[1]), ratios.ravel()[few])
-  return found
+  missing = _suspects(block, *np.divmod(few, ratios.shape[1]), ratios.ravel()[few])
+  return {'false': false, 'missing': (missing, _below_one(ratios))}
+
+
+def _below_one(ratios):
+  return int(np.count_nonzero(ratios < 1))
 
 
 def _lowest(ratios, kept, most):

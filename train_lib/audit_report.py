@@ -12,9 +12,10 @@ import numpy as np
 
 from train_lib import build_data
 from train_lib.audit import Audit, format_precisions, precisions
-from train_lib.drawing.pictures import draw_sheet, save_sheet, suspect_sheet
+from train_lib.drawing.pictures import draw_sheet, end_of_path, save_sheet
 from train_lib.reporting import say
 from train_lib.storage import records
+from train_lib.tags.tag_pictures import suspect_sheet
 
 SHEET_PICTURES, SHEET_OF_TAG = 40, 5  # in all, and of one tag or class where there are many
 SIZES = (50, 100, 500, 1000)      # of the most suspect, where the truth is known
@@ -62,7 +63,8 @@ def write_audit(config, folder, parts: list[Part], scored: np.ndarray, ids: list
       'folds': config.audit.folds, 'checkpoint': config.checkpoint,
       'parts': [{'split': part.split, 'pictures': len(part.source), 'step': part.trained.step}
                 for part in parts],
-      'labels_judged': audit.judged, **counts,
+      'labels_judged': audit.judged, 'labels_doubted': audit.doubted,
+      'most': config.audit.most, **counts,
       'precision': _precisions(audit, exclusive) if audit.wrong else None})
   most = max(SHEET_OF_TAG, -(-SHEET_PICTURES // len(scored)))
   shown = _shown(config, parts, audit.suspects['row'], rows, 'label' if exclusive else 'tag', most,
@@ -148,7 +150,7 @@ def _class_sheet(rows, images, most):
                                  ('wrong', 'as listed'), ('found', 'as the net suggests')]]
   texts = [[('wrong', f"{row['rank']}. {row['label']}? {100 * row['probability']:.0f} %"),
             ('found', f"{row['suggested']} {100 * row['suggested_probability']:.0f} %"),
-            ('missed', row['id'].rpartition('/')[2])] for row in rows]
+            ('missed', end_of_path(row['id']))] for row in rows]
   return draw_sheet(images, texts, header)
 
 
@@ -157,13 +159,21 @@ def _tell(folder, audit, rows, num_shown, exclusive):
     say('the data know the truth; share of labels that really are wrong, at random and among the '
         'most suspect:')
     say(format_precisions(_precisions(audit, exclusive)))
-  judged, files = sum(audit.judged.values()), f'{folder}/audit.csv'
-  rest = f'audit.png shows {num_shown}, audit.json counts them'
-  if exclusive:
-    say(f'{len(rows):,} classes are suspected wrong of {judged:,}; {files} ranks them and names '
-        f'the class to take instead, {rest}')
-  else:
-    kinds = Counter(row['suspected'] for row in rows)
-    say(f'{len(rows):,} labels are suspected wrong of {judged:,}: {kinds["missing"]:,} tags '
-        f'missing, {kinds["false"]:,} false; {files} ranks them, {rest}')
+  say(_summary(f'{folder}/audit.csv', audit, rows, exclusive)
+      + f'; audit.png shows {num_shown}, audit.json counts them')
   say('look at them from the top, correct your labels where the net is right, and train again')
+
+
+def _summary(table, audit, rows, exclusive):
+  """How many rows the table has, and of how many labels they are the most suspicious."""
+  judged, doubted = sum(audit.judged.values()), sum(audit.doubted.values())
+  those = (f'of {judged:,} pictures in which the net finds another class more probable, and the '
+           'listed one less than is usual for it' if exclusive else
+           f'of {judged:,} labels that the net believes less than is usual for their tag')
+  which = (f'the {len(rows):,} most suspicious (audit.most) of the {doubted:,}'
+           if len(rows) < doubted else f'the {doubted:,}')
+  if exclusive:
+    return f'{table} ranks {which} {those}, with the class to take instead'
+  kinds = Counter(row['suspected'] for row in rows)
+  return (f'{table} ranks {which} {those}: {kinds["missing"]:,} tags that may be missing, '
+          f'{kinds["false"]:,} that may be false')

@@ -1,73 +1,31 @@
-"""From a config's names to data: sources of its splits, what is done to examples, and loaders."""
+"""From a config's names to data: what is done to a source's examples, and loaders of it."""
 
-import copy
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
-import data
 from data import duplicates, operations
 from data.balance import oversample
 from data.batch import Source
 from data.boxed import Boxed
-from data.classes import Classes
 from data.detections import read_detections
 from data.loader import Loader
-from data.persons import Persons
 from data.subset import Subset, part_rows
 from errors import UserError
 from train_lib import parallel
 from train_lib.split_statistics import even_sample
 
 PIXEL_SAMPLE = 10_000             # pictures that mean and deviation are measured on, at most
-DRAWN_SAMPLE = 64                 # pictures that stand for all of a drawn dataset
 # Keys of the `data` section that change nothing of what evaluation reads of given data.
 TRAINING_ALONE = (
     'augment', 'rotation_deg', 'scale_frac', 'translate_frac', 'cutout_frac', 'colour_frac',
     'crop_least_frac', 'crop_aspect', 'randaugment_count', 'randaugment_magnitude', 'oversample',
     'pixels', 'path', 'dir', 'table')
-CUTS = ('none', 'truth', 'pose')  # what data.persons.cut may be
 # Keys of a batch, besides the picture, that a task predicts from.
 INPUT_KEYS = {'tagging': (), 'classification': (), 'pose': ('crop_to_source',),
               'autoencoding': ()}
 CROP_ASPECT = 3 / 4               # width over height of a person's crop
-
-
-def build_source(config, split: str, poll: Callable[[], None] = lambda: None) -> Source:
-  """The split ('train', 'valid' or 'test') of the config's dataset, as the task reads it.
-
-  Of classes, its tags as labels; of poses, a row for each person.
-
-  Args: poll: called often while data are prepared; may raise to stop.
-  """
-  name = config.data.source
-  if name not in data.SOURCES:
-    raise UserError(f"data.source '{name}' is unknown; choices: {', '.join(data.SOURCES)}")
-  source = data.SOURCES[name](config.data, split, poll=poll)
-  if config.task == 'pose':
-    return _persons(config.data, source, split, poll)
-  source = cut_pictures(config, source, poll)
-  return Classes(source, poll) if config.task == 'classification' else source
-
-
-def _persons(config_data, source, split, poll):
-  persons = config_data.persons
-  detections = None
-  if persons.boxes and split == 'test':
-    detections = read_detections(persons.boxes, persons.least_box_score, poll)
-  return Persons(source, poll, detections=detections)
-
-
-def cut_pictures(config, source, poll):
-  """The source with the box of the person in each picture, where the config cuts her out."""
-  persons = config.data.persons
-  if persons.cut == 'none':
-    return source
-  if persons.cut == 'truth':
-    return Boxed(source, None)
-  from train_lib.poses import people_finder  # which opens a run, whose net is built here
-  return Boxed(source, people_finder.found_boxes(config, source, poll))
 
 
 def with_boxes(source: Source, boxes, rows=None) -> Source:
@@ -96,33 +54,6 @@ def read_boxes(path: str, least_score: float, image_ids: list) -> tuple:
   others = len(rows) - len(known)
   notes = [*found.notes, *([f'{others:,} in other pictures'] if others else [])]
   return rows[known], found.box_px[known], found.scores[known], notes
-
-
-def build_sample(config, folder: str, poll: Callable[[], None]) -> Source:
-  """As many examples as the training split of a drawn dataset has, of DRAWN_SAMPLE pictures.
-
-  Args: folder: that these are drawn into; poll: as that of `build_source`.
-  """
-  small, count = copy.deepcopy(config), min(config.data.num_train, DRAWN_SAMPLE)
-  small.data.dir, small.data.num_train = folder, count
-  small.data.num_valid, small.data.num_test = (
-      min(number, 1) for number in (config.data.num_valid, config.data.num_test))
-  sample = build_source(small, 'train', poll)
-  rows = np.arange(len(sample) * config.data.num_train // count) % len(sample)
-  return Subset(sample, rows, 'a sample again and again')
-
-
-def build_listed_source(config, source: Source, poll: Callable[[], None]) -> Source:
-  """The training split, its tags as listed: what the baselines learn from.
-
-  Args: source: the training split with what training makes of missing tags. It is given back where
-    it is the same, and where its tags were chosen and counted with the implied ones, as a board's.
-  """
-  if config.data.implications == 'listed' or config.data.source != 'toon':
-    return source
-  listed = copy.deepcopy(config)
-  listed.data.implications = 'listed'
-  return build_source(listed, 'train', poll)
 
 
 def picture_shape(config) -> tuple[int, int]:
@@ -174,14 +105,6 @@ def build_pixel_loader(config, source: Source) -> Loader:
   sample = Subset(source, even_sample(len(source), PIXEL_SAMPLE), 'a sample')
   return build_loader(config, sample, train=False, keys=('image',), bad_limit_frac=1.0,
                       batch_size=config.eval.batch_size).whole()
-
-
-def build_evaluation_loaders(config, train_source: Source,
-                             poll: Callable[[], None] = lambda: None) -> dict[str, Loader]:
-  """'train', 'valid' and 'test', as `build_evaluation_loader` reads them."""
-  sources = {'train': train_source,
-             **{split: build_source(config, split, poll) for split in ('valid', 'test')}}
-  return {split: build_evaluation_loader(config, source) for split, source in sources.items()}
 
 
 def build_evaluation_loader(config, source: Source, keys: tuple[str, ...] = ()) -> Loader:

@@ -20,7 +20,7 @@ from data.scans.survey import list_scans
 from data.sources import pictures
 from data.sources.pictures import PictureFiles
 from errors import UserError
-from train_lib import build_data
+from train_lib import build_data, build_sources
 
 SPLITS = ('train', 'valid', 'test')
 
@@ -80,12 +80,12 @@ def build_collection(config, input: str, poll: Callable[[], None]) -> Source:
   check_groupable(config.task)
   if input or config.data.source == 'pictures':
     path = input or config.data.path
-    return build_data.cut_pictures(config, pictures.open_pictures(path), poll)
+    return build_sources.cut_pictures(config, pictures.open_pictures(path), poll)
   splits = config.cluster.splits
   wrong = [split for split in splits if split not in SPLITS]
   if wrong or not splits:
     raise UserError(f'cluster.splits is {splits}; expected some of {", ".join(SPLITS)}')
-  return Joined([build_data.build_source(config, split, poll) for split in splits])
+  return Joined([build_sources.build_source(config, split, poll) for split in splits])
 
 
 def build_collection_loader(config, source: Source) -> Loader:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, check, duration, freezing, loop, parallel
+from train_lib import build_data, build_sources, check, duration, freezing, loop, parallel
 from train_lib.drawing import net_table
 from train_lib.reporting import counted, human_bytes, human_time, say
 from train_lib.throughput import costs
@@ -52,11 +52,12 @@ def run(config, poll: Callable[[], None] = lambda: None) -> None:
 def build_source(config, folder: str, poll: Callable[[], None]):
   """The training split; of drawn data a sample. Args: folder: that these are drawn into."""
   if config.data.source in check.DRAWN_LABELS:
-    source = build_data.build_sample(config, folder, poll)
-    say(f'{config.data.source}: {counted(build_data.DRAWN_SAMPLE, "picture")} drawn for this stand '
-        f'for {config.data.num_train:,} of training')
+    source = build_sources.build_sample(config, folder, poll)
+    drawn = counted(build_sources.DRAWN_SAMPLE, 'picture')
+    say(f'{config.data.source}: {drawn} drawn for this stand for {config.data.num_train:,} of '
+        'training')
   else:
-    source = build_data.build_source(config, 'train', poll)
+    source = build_sources.build_source(config, 'train', poll)
     say(source.description)
   return source
 

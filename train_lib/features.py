@@ -127,6 +127,17 @@ def stream_features(task, mesh, variables: dict, loader, taps: tuple[str, ...], 
 
   Args: as those of `load_features`.
   """
+  compute = compile_features(task, mesh, variables, taps)
+  for batch in loader.batches(start, loader.num_batches):
+    poll()
+    yield batch, compute(batch)
+
+
+def compile_features(task, mesh, variables: dict, taps: tuple[str, ...]) -> Callable:
+  """Returns features(batch) -> float32 [B, C], which is compiled at its first call.
+
+  Args: as those of `load_features`.
+  """
   def compute(variables, batch):
     image = normalise(batch['image'], task.mean, task.deviation)
     found = task.net.apply(variables, image, train=False)[1]
@@ -135,10 +146,12 @@ def stream_features(task, mesh, variables: dict, loader, taps: tuple[str, ...], 
     return jnp.concatenate(pooled, axis=-1), batch['mask'].sum()
 
   run = parallel.compile_rows_and_sums(compute, mesh)
-  for batch in loader.batches(start, loader.num_batches):
-    poll()
+
+  def features(batch):
     shown = {key: batch[key] for key in ('image', 'mask')}
-    yield batch, parallel.to_host(run(variables, parallel.put_batch(mesh, shown))[0])
+    return parallel.to_host(run(variables, parallel.put_batch(mesh, shown))[0])
+
+  return features
 
 
 def _fill(arrays, parts, task, mesh, variables, loader, poll, taps, dtype, width) -> dict:

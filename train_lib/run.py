@@ -9,7 +9,16 @@ from typing import Any
 
 import jax
 
-from train_lib import build_data, check, data_record, evaluation, freezing, loop, parallel, reports
+from train_lib import (
+  build_sources,
+  check,
+  data_record,
+  evaluation,
+  freezing,
+  loop,
+  parallel,
+  reports,
+)
 from train_lib import workdir as workdir_lib
 from train_lib.compile_ahead import collector_at_rest, compiling_ahead
 from train_lib.goodput import Goodput
@@ -111,7 +120,7 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
   pixels = processes.agree(lambda: _begun_pixels(folder))
   source = given
   if distributed.size() > 1:
-    source = processes.in_turn(lambda: build_data.build_source(config, 'train', poll))
+    source = processes.in_turn(lambda: build_sources.build_source(config, 'train', poll))
     processes.check_alike('the training data', source.fingerprint)
   with collector_at_rest():
     training = processes.everywhere(
@@ -125,9 +134,9 @@ def _train(config, folder, preemption, watchdog, given) -> Finished:
       keep_every_steps=config.runtime.keep_every_steps, on_failure=config.runtime.on_failed_save)
   evaluator = evaluation.Evaluator(training.task, training.mesh)
   if given is None:
-    source = build_data.build_listed_source(config, source, poll)
+    source = build_sources.build_listed_source(config, source, poll)
   loaders = processes.everywhere(
-      lambda: build_data.build_evaluation_loaders(config, source, poll=poll))
+      lambda: build_sources.build_evaluation_loaders(config, source, poll=poll))
   for line in freezing.describe_plan(training.plan, training.abstract_state.params):
     say(line)
   with Goodput(folder, checkpoints.cost, started) as goodput, checkpoints:

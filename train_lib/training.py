@@ -13,6 +13,7 @@ import numpy as np
 from train_lib import (
   build,
   build_data,
+  build_sources,
   check,
   freezing,
   optimizers,
@@ -128,7 +129,7 @@ def build_training(config, poll: Callable[[], None] = lambda: None, source: Any 
   mesh = parallel.make_mesh(devices)
   parallel.check_batch_size('train.batch_size', config.train.batch_size, mesh,
                             config.train.accumulate_steps)
-  source = source or build_data.build_source(config, 'train', poll)
+  source = source or build_sources.build_source(config, 'train', poll)
   learned, places = build_data.build_learned_source(config, source, poll)
   num_steps = config.train.num_steps or math.ceil(
       config.train.num_epochs * len(source) / config.train.batch_size)

@@ -160,12 +160,14 @@ def open_workdir(path, config, named=None) -> epath.Path:
   return path
 
 
-def keep_config(path, config) -> None:
+def keep_config(path, config, *, renew: bool = False) -> None:
   """Writes config.json into a workdir without one, so that later jobs need the workdir alone.
 
-  Args, Raises: as those of `open_workdir`.
+  Args: renew: also where there is one, unless it is that of a trained run; the others, and
+    Raises: as those of `open_workdir`.
   """
-  if not (absolute(path) / 'config.json').exists():
+  folder = absolute(path)
+  if not (folder / 'config.json').exists() or renew and not (folder / 'tags.json').exists():
     save_config(open_workdir(path, config) / 'config.json', config)
 
 

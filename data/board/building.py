@@ -10,7 +10,7 @@ import numpy as np
 
 from data import prepared
 from data.board import FORMATS, describe, index, lists, ratings, splits
-from data.board.files import PictureFiles
+from data.board.files import ArchiveFiles
 from data.board.find import find_metadata
 from data.board.problems import Problems
 from data.board.reading import open_rows, read_archive
@@ -53,7 +53,7 @@ class Builder:
     list_paths = lists.find_lists(self.settings, folder)
     self._list_states = self._states(list_paths.values())
     self._lists = lists.read_lists(list_paths)
-    self.pictures = PictureFiles(folder, poll)
+    self.pictures = ArchiveFiles(folder, poll)
     if not len(self.pictures):
       raise UserError(f"the folder '{folder}' holds no picture ({', '.join(EXTENSIONS)}).")
     self.found = find_metadata(self.settings, self.pictures)

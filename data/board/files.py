@@ -62,7 +62,7 @@ def _last_md5(stem):
   return next((md5 for part in reversed(_CUT.split(stem)) if (md5 := _md5_of(part))), b'')
 
 
-class PictureFiles:
+class ArchiveFiles:
   """The pictures below a folder, sorted by folder and name; what lies beside them; and keys.
 
   Attributes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.board import FORMATS, captions, danbooru2021, posts, sqlite
-from data.board.files import PictureFiles
+from data.board.files import ArchiveFiles
 from data.board.rows import Broken, read_rows
 from data.board.sidecars import read_text
 from errors import UserError
@@ -27,7 +27,7 @@ class Found(NamedTuple):
   words: str  # for people: the format and its files
 
 
-def find_metadata(settings, pictures: PictureFiles) -> Found:
+def find_metadata(settings, pictures: ArchiveFiles) -> Found:
   """Finds the metadata of an archive.
 
   Args:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.board import FORMATS, ratings
-from data.board.files import MD5_DTYPE, PictureFiles
+from data.board.files import MD5_DTYPE, ArchiveFiles
 from data.board.find import Found
 from data.board.problems import MOST_LISTED, Problems
 from data.board.records import Record, is_name, shorten
@@ -53,7 +53,7 @@ class Archive(NamedTuple):
   left_out: dict
 
 
-def read_archive(found: Found, pictures: PictureFiles, codes_path: str, problems: Problems,
+def read_archive(found: Found, pictures: ArchiveFiles, codes_path: str, problems: Problems,
                  poll: Callable[[], None], show: Callable[[int], None]) -> Archive:
   """Reads all records.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from data import prepared
-from data.board.files import MD5_DTYPE, PictureFiles
+from data.board.files import MD5_DTYPE, ArchiveFiles
 from data.board.problems import Problems
 from data.board.reading import Archive
 from data.content_splits import check_shares
@@ -21,7 +21,7 @@ def check_splits(config_data) -> None:
                     'id.')
 
 
-def first_of_each(archive: Archive, pictures: PictureFiles, problems: Problems) -> np.ndarray:
+def first_of_each(archive: Archive, pictures: ArchiveFiles, problems: Problems) -> np.ndarray:
   """Rows of the archive, each post's number and each picture once: the first record counts."""
   first = np.zeros(len(archive.ids), bool)
   told = np.flatnonzero(archive.ids >= 0)
@@ -36,7 +36,7 @@ def first_of_each(archive: Archive, pictures: PictureFiles, problems: Problems) 
   return rows
 
 
-def md5s_of(archive: Archive, rows: np.ndarray, pictures: PictureFiles, problems: Problems,
+def md5s_of(archive: Archive, rows: np.ndarray, pictures: ArchiveFiles, problems: Problems,
             poll: Callable[[], None]) -> tuple[np.ndarray, np.ndarray, bool]:
   """The md5 of each picture: as the metadata tell, else as its file's name does, else digested.
 

@@ -15,8 +15,8 @@ import numpy as np
 from train_lib.classes.class_collector import Pick
 from train_lib.tasks.pixels import normalise
 
-ROWS = 20                         # pictures of a program, the last ones of it may be empty
-TOLERANCE = 2e-3                  # of the mean of the map, by its largest value: bfloat16
+ROWS = 20                         # pictures of a report
+NEAR = 0.02                       # of the largest logit: so near is the same, in bfloat16 too
 
 
 class Activations(NamedTuple):
@@ -39,41 +39,40 @@ def of_picks(task, variables: dict, picks: Sequence[Pick],
   picks, images = list(picks[:ROWS]), list(images[:ROWS])
   if not picks:
     return None
-  maps = activation_maps(task, variables, np.stack(images), [pick.top[0][0] for pick in picks])
-  return None if maps is None or maps[0].size == 1 else Activations(picks, images, maps)
+  maps = ActivationMaps(task, variables).of(np.stack(images), [pick.top[0][0] for pick in picks])
+  return None if maps is None else Activations(picks, images, maps)
 
 
-def activation_maps(task, variables: dict, images: np.ndarray, classes: Sequence[int]
-                    ) -> np.ndarray | None:
-  """The share that each place of a picture has in the logit of a class.
+class ActivationMaps:
+  """The maps of pictures, by a program that is compiled once for each number of them.
 
-  Args:
-    task: with `net`, `mean` and `deviation`; variables: of the net.
-    images: uint8 [n, H, W, 3], ROWS at most; classes: int [n].
-
-  Returns:
-    float32 [n, h, w], whose mean over a picture is the logit without the head's bias; None where
-    the net has no such map, which is found out from its values.
+  Args: task: a classifier, with `net`, `mean` and `deviation`; variables: of the net.
   """
-  rows = np.zeros((ROWS, *images.shape[1:]), np.uint8)
-  rows[:len(images)] = images
-  taps = jax.device_get(_taps(task, variables, rows))
-  kernel = np.asarray(variables['params']['head']['kernel'], np.float32)       # [C, K]
-  if taps is None or taps['features'].shape[-1:] != kernel.shape[:1]:
-    return None
-  map_2d = taps['features_2d'].astype(np.float32)[:len(images)]                # [n, h, w, C]
-  mean, features = map_2d.mean(axis=(1, 2)), taps['features'][:len(images)]
-  if mean.shape != features.shape or (
-      np.abs(mean - features).max() > TOLERANCE * np.abs(map_2d).max()):
-    return None
-  return np.einsum('nhwc,cn->nhw', map_2d, kernel[:, list(classes)])
 
+  def __init__(self, task, variables: dict):
+    self._variables = variables
+    self._run = jax.jit(lambda variables, images: task.net.apply(
+        variables, normalise(images, task.mean, task.deviation), train=False))
 
-def _taps(task, variables, images):
-  @jax.jit
-  def run(variables, images):
-    _, taps = task.net.apply(
-        variables, normalise(images, task.mean, task.deviation), train=False)
-    wanted = ('features_2d', 'features')
-    return {name: taps[name] for name in wanted} if taps.keys() >= set(wanted) else None
-  return run(variables, images)
+  def of(self, images: np.ndarray, classes: Sequence[int]) -> np.ndarray | None:
+    """The share that each place of a picture has in the logit of a class.
+
+    Args: images: uint8 [n, H, W, 3], as the net sees them; classes: int [n].
+
+    Returns:
+      float32 [n, h, w], whose mean over a picture is the logit without the head's bias; None where
+      the net has no such map, which is found out from its values, or one of a single place.
+    """
+    logits, taps = jax.device_get(self._run(self._variables, images))
+    head = self._variables['params'].get('head', {})
+    if 'features_2d' not in taps or 'kernel' not in head:
+      return None
+    kernel = np.asarray(head['kernel'], np.float32)                            # [C, K]
+    map_2d = np.asarray(taps['features_2d'], np.float32)                       # [n, h, w, C]
+    if map_2d.shape[-1] != len(kernel) or map_2d[0, ..., 0].size == 1:
+      return None
+    shares = np.einsum('nhwc,cn->nhw', map_2d, kernel[:, list(classes)])
+    told = map_2d.mean(axis=(1, 2)) @ kernel + np.asarray(head.get('bias', 0), np.float32)
+    if np.abs(told - logits).max() > NEAR * max(np.abs(logits).max(), np.abs(shares).max()):
+      return None
+    return shares

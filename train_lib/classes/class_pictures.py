@@ -7,7 +7,7 @@ from PIL import Image
 
 from train_lib.classes.activation_map import Activations
 from train_lib.classes.class_collector import Pick
-from train_lib.drawing.pictures import draw_sheet
+from train_lib.drawing.pictures import draw_sheet, end_of_path
 
 TOP_LINES = 3                     # most probable classes that are named under a picture
 LEAST = 0.005                     # probability of a class that is worth a line
@@ -25,7 +25,7 @@ def class_sheet(images: Sequence[np.ndarray], picks: Sequence[Pick], class_names
   """
   texts = [class_lines(pick, class_names) for pick in picks]
   if named:
-    texts = [[*lines, ('missed', pick.id.rpartition('/')[2])]
+    texts = [[*lines, ('missed', end_of_path(pick.id))]
              for lines, pick in zip(texts, picks, strict=True)]
   return draw_sheet(images, texts, _header(title, picks))
 

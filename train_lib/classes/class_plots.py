@@ -6,16 +6,13 @@ import numpy as np
 
 from train_lib.classes.class_metrics import ClassTable, Confusions, Reliability
 from train_lib.drawing import plots
+from train_lib.drawing.names import drawable
 from train_lib.drawing.panels import COLOURS, GREY, key, new_figure, title
 
 ALL_NAMED = 40                    # classes that find room with their names; of more, some are shown
 COUNTS_WRITTEN = 20               # classes whose confusion matrix has room for numbers
 MANY_SHOWN = 30                   # classes of the matrix where there are more than ALL_NAMED
-NAME_LETTERS = (28, 44, 60)       # of a class name: as few as tell all names apart
 OTHERS = 'any other class'
-# Families for letters that matplotlib's own font lacks.
-FAMILIES = ('Noto Sans CJK JP', 'Noto Sans CJK SC', 'Droid Sans Fallback', 'MS Gothic',
-            'Malgun Gothic', 'Microsoft YaHei', 'Hiragino Sans', 'Arial Unicode MS')
 
 
 def balance(counts: np.ndarray, class_names: Sequence[str]):
@@ -210,38 +207,3 @@ def reliability(bins: Reliability, error: float):
   title(figure, f'Calibration: expected calibration error {100 * error:.1f} %\n'
         'below the dashed line: too sure; above: not sure enough')
   return figure
-
-
-def drawable(names: Sequence[str]) -> tuple[list[str], list[str]]:
-  """Names as a plot can write them, and the families of fonts that they need.
-
-  A letter that no font here has is written as its number, and the middle of a long name is left
-  out.
-  """
-  from matplotlib import font_manager
-  families = ['DejaVu Sans']                                     # matplotlib brings it along
-  known = _letters_of(font_manager.findfont(families[0]))
-  letters = {ord(letter) for name in names for letter in name}
-  others = {entry.name: entry.fname for entry in font_manager.fontManager.ttflist}
-  for family in FAMILIES:
-    if family in others and not letters <= known:
-      families.append(family)
-      known |= _letters_of(others[family])
-  written = [''.join(letter if ord(letter) in known and letter.isprintable() else
-                     letter.encode('unicode_escape').decode() for letter in name)
-             for name in names]
-  for most in NAME_LETTERS:
-    short = [_shortened(name, most) for name in written]
-    if len(set(short)) == len(set(written)):
-      break
-  return short, families
-
-
-def _letters_of(path):
-  from matplotlib import font_manager
-  return set(font_manager.get_font(path).get_charmap())
-
-
-def _shortened(name, most):
-  half = (most - 1) // 2
-  return name if len(name) <= most else f'{name[:half]}…{name[-half:]}'

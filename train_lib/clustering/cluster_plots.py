@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from train_lib.classes.class_plots import drawable
 from train_lib.clustering.choosing import Trial
 from train_lib.clustering.quality import Silhouettes
+from train_lib.drawing.names import drawable
 from train_lib.drawing.panels import COLOURS, GREY, new_figure, title
 
 MOST_BARS = 100                   # clusters that find room; of more, the largest and the smallest

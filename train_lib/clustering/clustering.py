@@ -60,7 +60,7 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
       records.check_outside(folder, path)
   named = _read_names(folder)
   trunk = open_trunk(config, workdir)
-  _note_command(config, workdir, first=True)
+  workdir_lib.keep_config(workdir, config)
   source = build_inputs.build_collection(trunk.config, input, poll)
   say(f'{source.description}; {trunk.words}')
   loader = build_inputs.build_collection_loader(trunk.config, source)
@@ -81,7 +81,7 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
     else:
       collection = _make(folder, trunk, workdir, input, source, arrays, loader, key, poll)
     names = _settle_names(folder / 'names.csv', named, collection.clusters)
-    _note_command(config, workdir, first=False)
+    workdir_lib.keep_config(workdir, config, renew=True)
     cluster_report.write_report(collection, names, trunk.mesh, poll)
     _tell(collection, names, output or workdir, poll)
 
@@ -110,17 +110,6 @@ def _settle_names(path, named, clusters) -> dict[int, str]:
   if not path.exists():
     labelling.write_names(path, counts)
   return labelling.check_names(path, named, counts)
-
-
-def _note_command(config, workdir, *, first: bool) -> None:
-  """Writes the config of a folder that is no trained run's, so that later jobs need it alone.
-
-  Args: first: only where there is none, before it is known whether the command comes to its end.
-  """
-  folder = records.absolute(workdir)
-  if (folder / 'tags.json').exists() or first and (folder / 'config.json').exists():
-    return
-  workdir_lib.save_config(workdir_lib.open_workdir(workdir, config) / 'config.json', config)
 
 
 def _named(config):

@@ -43,7 +43,7 @@ def learning_curves(rows: list[dict], metrics: dict[str, str], step: int,
   steps, losses = _series(rows, 'train/loss')
   left.plot(steps, losses, '.', color=COLOURS[0], alpha=0.25, markersize=4)
   left.plot(steps, _smoothed(losses), color=COLOURS[0],
-            label='training batches, as augmented')
+            label='training, as augmented')
   _, valid_losses = _draw(left, rows, 'valid/loss', 'validation', 1)
   every = np.concatenate([losses, valid_losses])
   if len(every) and every.min() > 0 and every.max() > STEEP * every.min():

@@ -8,7 +8,7 @@ DOTS_PER_INCH = 110
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#111111', '#e69f00', '#56b4e9')
 LINES = ('-', '--', '-.', (0, (1, 1.2)))
 MARKS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')
-GREY = '#707070'
+GREY, BLACK = '#707070', '#111111'
 
 
 def styled(rows: Sequence):

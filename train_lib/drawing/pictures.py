@@ -1,4 +1,4 @@
-"""Pictures of predictions, drawn from what a task's `predict` gave."""
+"""Sheets of pictures with lines of text below each, and letters of any script on them."""
 
 import contextlib
 import os
@@ -11,16 +11,12 @@ from train_lib.storage import records
 
 CELL_PX = 224                     # side of a picture on the sheet
 COLUMNS = 5
-TEXT_LINES = 14                   # of tags under each picture
-MISSED_LINES = 4                  # of them for what was missed, where not all tags find room
 FONT_PX = 14
+PATH_LETTERS = 22                 # of them about as many fit under a small picture
 LINE_PX = 17
 MARGIN_PX = 12
 INK = {'found': (24, 120, 48), 'left out': (32, 88, 200), 'wrong': (196, 40, 32),
        'missed': (110, 110, 118), 'plain': (0, 0, 0)}
-MARKS = {'found': '+ ', 'left out': '~ ', 'wrong': '! ', 'missed': '- '}
-KEYS = {'found': 'found', 'left out': 'found, though its list leaves it out', 'wrong': 'wrong',
-        'missed': 'missed'}
 # Fonts that a system may have, for more than Latin, Greek and Cyrillic letters.
 SYSTEM_FONTS = ('NotoSansCJK-Regular.ttc', 'DroidSansFallbackFull.ttf', 'msgothic.ttc',
                 'malgun.ttf', 'msyh.ttc', 'Hiragino Sans GB.ttc', 'Arial Unicode.ttf')
@@ -78,88 +74,19 @@ def save_sheet(sheet: Image.Image | None, path) -> None:
     sheet.save(file, format='PNG')
 
 
-def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
-              drawn: np.ndarray | None, tag_names: Sequence[str], threshold: float, *,
-              title: str = '', captions: Sequence[str] = (), first: Sequence[int] = ()
-              ) -> Image.Image:
-  """A sheet of pictures with their tags and probabilities (%): found, wrong, missed.
-
-  Of more than TEXT_LINES tags of a picture the last line counts those that are not shown.
-
-  Args:
-    images: uint8 [N, H, W, 3].
-    probabilities, labels: [N, T], the prediction and the truth.
-    drawn: bool [N, T], the truth before some tags were left out of the lists; None: not known.
-    threshold: a tag is given above it.
-    title: a line at the top; '': none.
-    captions: [N], a line above each picture's tags; (): none.
-    first: [N], the tag to name before the others; (): the most probable.
-  """
-  truths = labels if drawn is None else drawn
-  texts = [_cut(tag_lines(*row, tag_names, threshold, tag)) for *row, tag in zip(
-      probabilities, labels, truths, first or [-1] * len(images), strict=True)]
-  if captions:
-    texts = [[('plain', caption), *lines] for caption, lines in zip(captions, texts, strict=True)]
-  key = [('plain', 'tags and their probability, %:')] + [
-      (kind, MARKS[kind] + meaning) for kind, meaning in KEYS.items()
-      if kind != 'left out' or drawn is not None]
-  header = [[('plain', title)], key] if title else [key]
-  return draw_sheet(images, texts, header)
-
-
-def suspect_sheet(images: Sequence[np.ndarray], ranks: Sequence[int], tags: Sequence[str],
-                  listed: Sequence[bool], probabilities: Sequence[float], ids: Sequence[str],
-                  title: str) -> Image.Image:
-  """A sheet of labels that may be wrong, in order: rank and tag, what may be wrong, the picture.
-
-  Args: images: uint8 [H, W, 3] each; ranks: from 1; tags: their names; listed: whether the
-  picture's list has the tag; probabilities: of the tag, 0 to 1; ids: of the pictures; title: what
-  they are, a line at the top.
-  """
-  header = [[('plain', title)], [('plain', 'rank and tag; %: how probable the tag is'),
-                                 ('left out', 'missing? found, but not listed'),
-                                 ('wrong', 'false? listed, but not found')]]
-  texts = []
-  for rank, tag, has, value, name in zip(ranks, tags, listed, probabilities, ids, strict=True):
-    kind, question = ('wrong', 'false?') if has else ('left out', 'missing?')
-    texts.append([('plain', f'{rank}. {tag}'), (kind, f'{question} {100 * value:.0f} %'),
-                  ('missed', name.rpartition('/')[2])])
-  return draw_sheet(images, texts, header)
-
-
-def tag_lines(probabilities, labels, drawn, tag_names, threshold,
-              first: int = -1) -> list[tuple[str, str]]:
-  """(kind, text) of the tags given or listed, most probable first.
-
-  Args: first: a tag to name before the others, -1: none; the others: [T].
-  """
-  lines = []
-  shown = np.flatnonzero((probabilities > threshold) | labels)
-  for tag in shown[np.lexsort((-probabilities[shown], shown != first))]:
-    given = probabilities[tag] > threshold
-    kind = ('missed' if not given else 'found' if labels[tag] else
-            'left out' if drawn[tag] else 'wrong')
-    lines.append((kind, f'{MARKS[kind]}{tag_names[tag]} {100 * probabilities[tag]:.0f}'))
-  return lines
-
-
-def _cut(lines):
-  """At most TEXT_LINES: what is given, then what is missed, then how many more there are."""
-  if len(lines) <= TEXT_LINES:
-    return lines
-  missed = [line for line in lines if line[0] == 'missed']
-  room = TEXT_LINES - 1
-  given = [line for line in lines if line[0] != 'missed'][:room - min(len(missed), MISSED_LINES)]
-  left, left_missed = len(lines) - room, len(missed[room - len(given):])
-  of_missed = f', {left_missed} of them missed' if left_missed else ''
-  return [*given, *missed[:room - len(given)], ('missed', f'and {left} more{of_missed}')]
-
-
 def shortened(draw, text: str, font, width_px: float = CELL_PX) -> str:
   """The text, its end cut off where it would be longer than so many px."""
   while draw.textlength(text, font=font) > width_px:
     text = text[:-2].rstrip('…') + '…'
   return text
+
+
+def end_of_path(path: str) -> str:
+  """The last parts of a path that fit under a picture, its file's name at least."""
+  kept = path
+  while len(kept) > PATH_LETTERS and '/' in kept:
+    kept = kept.partition('/')[2]
+  return kept
 
 
 def find_font(texts):

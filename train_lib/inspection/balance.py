@@ -14,9 +14,10 @@ from train_lib.inspection.markup import (
   paragraph,
   side_by_side,
 )
-from train_lib.inspection.splits import SPLITS, WORDS, Splits, printable
+from train_lib.inspection.splits import SPLITS, WORDS, Splits, in_utf8
 from train_lib.reporting import say
 from train_lib.storage import records
+from train_lib.tags import tag_plots
 
 TABLE, PLOT = 'balance.csv', 'frequencies.png'
 MOST_LINES = 20                   # at once; of more, the most and the least frequent
@@ -37,7 +38,7 @@ def find_balance(splits: Splits) -> list[tuple]:
   records.write_csv(splits.folder / TABLE, ('name', 'category', *SPLITS), rows)
   plots.save(class_plots.balance(counts, train.tag_names)
              if splits.config.task == 'classification'
-             else plots.tag_frequencies(counts[:, 0], train.tag_categories, len(train)),
+             else tag_plots.tag_frequencies(counts[:, 0], train.tag_categories, len(train)),
              splits.folder / PLOT)
   say(as_text(rows, [len(splits.sources[split]) for split in SPLITS], splits.noun))
   return rows
@@ -46,9 +47,9 @@ def find_balance(splits: Splits) -> list[tuple]:
 def as_text(rows: list[tuple], sizes: list[int], noun: str) -> str:
   """The counts as lines of text: of many, the most and the least frequent ones."""
   head, gap, tail = _ends(rows)
-  lines = [('', *SPLITS), (f'all {noun}', *sizes), *((printable(row[0]), *row[2:]) for row in head)]
+  lines = [('', *SPLITS), (f'all {noun}', *sizes), *((in_utf8(row[0]), *row[2:]) for row in head)]
   lines += [(f'... {gap:,} others', '', '', '')] if gap else []
-  lines += [(printable(row[0]), *row[2:]) for row in tail]
+  lines += [(in_utf8(row[0]), *row[2:]) for row in tail]
   width = min(40, max(len(line[0]) for line in lines))
   return '\n'.join(f'  {line[0][:width]:<{width}}' + ''.join(
       f'{value:>10,}' if isinstance(value, int) else f'{value:>10}' for value in line[1:])

@@ -4,7 +4,7 @@ import numpy as np
 
 from train_lib import build_data
 from train_lib.drawing.grid import draw_grid
-from train_lib.drawing.pictures import save_sheet
+from train_lib.drawing.pictures import end_of_path, save_sheet
 from train_lib.inspection.markup import Picture, Section, bullets, joined, link, paragraph, tag
 from train_lib.inspection.splits import WORDS, Splits
 from train_lib.reporting import counted, say
@@ -89,7 +89,7 @@ def _sheet(splits, shown, num_found):
       images.append(image)
       texts.append([(kind, f"{row[side + 'split']}, {how}"),
                     ('wrong' if different else 'found', row[side + 'tags'] or '(no tag)'),
-                    ('missed', row[side + 'id'].rpartition('/')[2])])
+                    ('missed', end_of_path(row[side + 'id']))])
   if not images:
     return None
   width = 2 * PAIRS_PER_ROW

@@ -2,7 +2,6 @@
 
 import datetime
 import runpy
-import shlex
 
 from train_lib import workdir as workdir_lib
 from train_lib.drawing import tables
@@ -10,7 +9,7 @@ from train_lib.inspection import markup
 from train_lib.inspection.markup import Details, Section, facts, paragraph
 from train_lib.inspection.numbers import percent, shown
 from train_lib.launch import ROOT
-from train_lib.reporting import counted, human_bytes, human_time
+from train_lib.reporting import counted, human_bytes, human_time, spelt_command
 from train_lib.storage import lock
 
 TASKS = {'tagging': 'tagger', 'classification': 'classifier', 'pose': 'pose net',
@@ -150,7 +149,7 @@ def _machine(start) -> list:
 def _starts(starts):
   return markup.table(
       ('time', 'command', 'commit', 'host', 'devices'),
-      ((_when(start.get('time')), shlex.join(map(str, start.get('command', ()))),
+      ((_when(start.get('time')), spelt_command(start.get('command', ())),
         str(start.get('commit', ''))[:12], start.get('host', ''),
         '{count} x {kind}'.format_map({'count': '?', 'kind': '?', **start.get('devices', {})}))
        for start in starts), words=5)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from train_lib import build_data
+from train_lib import build_data, build_sources
 from train_lib.inspection.scan_reading import read_scans
 
 WORDS = {'train': 'training', 'valid': 'validation', 'test': 'test'}
@@ -46,15 +46,15 @@ class Splits:
     """The tags of a row by commas."""
     split, index = self.place(row)
     source = self.sources[split]
-    return printable(', '.join(sorted(source.tag_names[tag] for tag in source.tags_of(index))))
+    return in_utf8(', '.join(sorted(source.tag_names[tag] for tag in source.tags_of(index))))
 
   def id_of(self, row: int) -> str:
     """The id of a row, in which bytes that are not UTF-8 are written as escapes."""
     split, index = self.place(row)
-    return printable(self.pictures[split].ids[index])
+    return in_utf8(self.pictures[split].ids[index])
 
 
-def printable(text) -> str:
+def in_utf8(text) -> str:
   """Text in which bytes that are not UTF-8 are written as escapes: names of files may have any."""
   return str(text).encode(errors='backslashreplace').decode()
 
@@ -83,4 +83,4 @@ def read_splits(config, folder, poll: Callable[[], None],
 def open_sources(config, poll: Callable[[], None]) -> dict:
   """Split -> its source. Raises: UserError: data or settings that make no sense."""
   build_data.build_pipeline(config, train=True)               # a mistake is told before reading
-  return {split: build_data.build_source(config, split, poll) for split in SPLITS}
+  return {split: build_sources.build_source(config, split, poll) for split in SPLITS}

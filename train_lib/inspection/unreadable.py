@@ -5,7 +5,7 @@ import json
 from errors import UserError
 from train_lib.inspection.csv_tables import listed
 from train_lib.inspection.markup import Section, link, paragraph
-from train_lib.inspection.splits import Splits, printable
+from train_lib.inspection.splits import Splits, in_utf8
 from train_lib.reporting import say
 from train_lib.storage.records import write_text
 
@@ -23,7 +23,7 @@ def find_unreadable(splits: Splits) -> dict[str, int]:
   path, noun = splits.folder / NAME, splits.noun
   if rows:
     write_text(path, ''.join(json.dumps(row) + '\n' for row in rows))
-    first = printable(rows[0]['id'])
+    first = in_utf8(rows[0]['id'])
     say(f"{len(rows):,} {noun} cannot be read, such as '{first}' ({rows[0]['reason']}); "
         f'training skips them, {path} lists them')
   else:

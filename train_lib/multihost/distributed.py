@@ -168,10 +168,7 @@ class _Deadline:
 
 
 def _initialize(**options):
-  import logging
-
   import jax
-  logging.getLogger('jax').setLevel(logging.ERROR)
   try:
     jax.distributed.initialize(**options)
   except (RuntimeError, ValueError) as error:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from train_lib.drawing.pictures import CELL_PX, draw_sheet
+from train_lib.drawing.pictures import CELL_PX, draw_sheet, end_of_path
 from train_lib.poses.coco_keypoints import LEAST_SCORE
 
 # Pairs of joints that a limb joins, by their places among COCO's 17; what lies behind comes first.
@@ -130,7 +130,7 @@ def crop_sheet(images: Iterable[np.ndarray], keypoints: np.ndarray, boxes: np.nd
         boxes=np.concatenate([corner, size])[None] if cut else None)))
     said = int((joints[:, 2] >= least_score).sum())
     texts.append([('found', f'{said} joints') if cut else ('wrong', f'whole: {said} joints'),
-                  ('missed', str(name).rpartition('/')[2])])
+                  ('missed', end_of_path(str(name)))])
   return draw_sheet(cells, texts, [[
       ('plain', f'the box that is cut out, and the joints above a score of {least_score:g}: the '
        'left of a person blue, the right orange')]])

@@ -11,7 +11,7 @@ import numpy as np
 
 from errors import UserError
 from train_lib import batch_sizes, build_inputs
-from train_lib.drawing.pictures import save_sheet
+from train_lib.drawing.pictures import end_of_path, save_sheet
 from train_lib.predicting.answers import check_no_thresholds
 from train_lib.reporting import say
 from train_lib.scans.scan_coder import Coder
@@ -219,7 +219,7 @@ def _save_sheet(config, coder, scans, path, poll) -> None:
     scan = build_inputs.open_scan(config, source)
     middle = scan.num_slices // 2
     place = f'#{middle}' if middle else ''
-    shown.append((name.rpartition('/')[2] + place, scan.slice(middle)))
+    shown.append((end_of_path(name) + place, scan.slice(middle)))
   restored = restore_slices(coder, [picture for _, picture in shown]) if shown else []
   rows = [(caption, picture, new)
           for (caption, picture), new in zip(shown, restored, strict=True)]

@@ -150,7 +150,7 @@ def _draw(task, variables, examples, best: str, notes):
   titles = ['as it is', 'as the net saw it', 'restored by the net']
   if best:
     restored.append(RESTORERS[best](image, known))
-    titles.append(f'by the {best}')
+    titles.append(best)
   rows = [(str(example['id']), [example['target'][..., 0], example['image'][..., 0],
                                 *(pictures[number][..., 0] for pictures in restored)])
           for number, example in enumerate(examples)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from errors import UserError
-from train_lib import build_data, build_inputs
+from train_lib import build_data, build_inputs, build_sources
 from train_lib.drawing import plots
 from train_lib.drawing.pictures import save_sheet
 from train_lib.reporting import say
@@ -120,8 +120,8 @@ class Drawn(NamedTuple):
 
 def _described(settings) -> str:
   widened = f'deviation {settings.deviation:g}, seed {settings.seed}'
-  return {'prior': f'the normal prior, {widened}',
-          'fitted': f'the normal distribution of the training scans, {widened}',
+  return {'prior': f'from the normal prior, {widened}',
+          'fitted': f'from the normal distribution of the training scans, {widened}',
           'around': f'{settings.count} around each scan, {widened}',
           'between': f'{settings.steps} on the line from each scan to the next'}[settings.kind]
 
@@ -131,7 +131,7 @@ def _loaders(config, judged: bool, poll) -> dict:
   if not judged:
     return {}
   return {split: build_data.build_evaluation_loader(
-      config, build_data.build_source(config, split, poll), keys=('image', 'target'))
+      config, build_sources.build_source(config, split, poll), keys=('image', 'target'))
       for split in ('train', 'test')}
 
 
@@ -183,7 +183,7 @@ def _latents(config, coder, posteriors, poll) -> Latents:
 
 def _fit(coder, config, poll):
   """The distribution of posterior means of the training split, seen as evaluation sees it."""
-  source = build_data.build_source(config, 'train', poll)
+  source = build_sources.build_source(config, 'train', poll)
   loader, means = build_data.build_pixel_loader(config, source), []
   say(f'encoding {loader.num_examples:,} scans of the training split')
   for batch in loader.batches(0, loader.num_batches):
@@ -239,12 +239,12 @@ def _save_sheets(folder, settings, starts, lines, shown, number) -> None:
   names, first = starts.posteriors.names, [shown[index] for index in range(min(number, SHOWN))]
   how = _described(settings)
   sheet = scan_pictures.sample_sheet(
-      first, [f'{len(first):,} of {number:,} drawn scans: {how}'])
+      first, [f'{len(first):,} of {number:,} drawn scans; {how}'])
   if settings.kind == 'around':
     sheet = scan_pictures.anchored_sheet(
         [(names[place], starts.shown[place], [shown[index] for index in line])
          for place, line in enumerate(lines)],
-        [f'green frames: scans as they are; beside each, drawn scans: {how}'])
+        [f'green frames: scans as they are; beside each, drawn scans; {how}'])
   strips = None
   if settings.kind == 'between':
     strips = scan_pictures.interpolation_strips(

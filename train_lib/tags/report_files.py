@@ -5,11 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from train_lib.drawing import plots
-from train_lib.drawing.pictures import readable, save_sheet, tag_sheet
+from train_lib.drawing.pictures import readable, save_sheet
 from train_lib.reporting import say
 from train_lib.storage import remote
-from train_lib.tags import metrics, tag_table
+from train_lib.tags import metrics, tag_plots, tag_table
 from train_lib.tags.report import CATEGORY_COLUMNS, Report, category_rows, format_table
+from train_lib.tags.tag_pictures import tag_sheet
 
 # Kind of pick -> name of its sheet, and title.
 SHEETS = {
@@ -62,16 +63,17 @@ def _write_plots(folder, report, source, train_counts, scored):
   counts = report.outcome.collected.counts['labels']
   categories = np.array(source.tag_categories)
   f1 = metrics.tag_figures(counts, report.thresholds['micro'])[2]
-  plots.save(plots.f1_by_frequency(
+  plots.save(tag_plots.f1_by_frequency(
       train_counts[scored], np.where(counts.true > 0, f1, np.nan)[scored], categories[scored],
-      report.thresholds['micro']), folder / 'f1_by_frequency.png')
-  plots.save(plots.tag_frequencies(train_counts, categories, len(source)),
+      [source.tag_names[tag] for tag in np.flatnonzero(scored)], report.thresholds['micro']),
+      folder / 'f1_by_frequency.png')
+  plots.save(tag_plots.tag_frequencies(train_counts, categories, len(source)),
              folder / 'tag_frequencies.png')
   groups = {'all but ratings': scored,
             **{str(name): categories == name for name in dict.fromkeys(categories)}}
   curves = {name: metrics.curve(counts, which) for name, which in groups.items()}
   tuned = metrics.THRESHOLDS.index(report.thresholds['micro'])
-  plots.save(plots.precision_recall(curves, {
+  plots.save(tag_plots.precision_recall(curves, {
       name: (precision[tuned], recall[tuned]) for name, (precision, recall) in curves.items()}),
       folder / 'precision_recall.png')
 

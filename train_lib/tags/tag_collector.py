@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train_lib.drawing.picks import Pick, Picks
 from train_lib.evaluation import check_numbers
 from train_lib.tags import metrics
 from train_lib.tags.tag_counts import TagCounts, TagScores, keeps_rows
+from train_lib.tags.tag_picks import Pick, Picks
 
 DRAWN_FIGURES = ('map', 'map_error', 'micro_f1_tuned', 'macro_f1_tuned')
 

@@ -37,10 +37,10 @@ class Account:
              f'{sum(self.sizes.values()):,} values']
     if self.other_net:
       lines.append(f'  they are of {plain(self.other_net)}: what the two nets compute may differ')
-    lines += [f'  adapted: {name}: {how}' for name, how in self.adapted.items()]
-    for reason in dict.fromkeys(self.initial.values()):
-      names = [name for name, why in self.initial.items() if why == reason]
-      lines.append(f'  left at initial values: {grouped(names)}: {reason}')
+    for what, reasons in (('adapted', self.adapted), ('left at initial values', self.initial)):
+      for reason in dict.fromkeys(reasons.values()):
+        names = [name for name, why in reasons.items() if why == reason]
+        lines.append(f'  {what}: {grouped(names)}: {reason}')
     if self.unused:
       lines.append(f'  not used from the file: {grouped(self.unused)}')
     return '\n'.join(lines)

@@ -8,6 +8,7 @@ import numpy as np
 
 from errors import UserError
 from train_lib.weights import weight_files
+from train_lib.weights.output_matching import match_outputs
 from train_lib.weights.weight_account import few, grouped, plain
 from train_lib.weights.weight_sources import RUN
 
@@ -54,7 +55,7 @@ def view_of(source, library: str, names: dict) -> View:
   """
   if library == RUN:
     return View(lambda name: name, lambda name, value: value, lambda name, value: value,
-                names['timm'].resize if 'timm' in names else {})
+                names['timm'].resize if names else {})
   if library not in names:
     raise UserError(f'{source} should hold names of {library}, which has no net like this one '
                     '(Keras has inception_v3_keras and tf_efficientnet_b0 to b7); name a file in '
@@ -96,16 +97,19 @@ def match_all(source, stored, wanted: dict, view: View, *, head: str, partial: b
     else:
       initial[name] = ABSENT
   others = bool(outputs and stored.outputs and tuple(outputs) != stored.outputs)
+  named = match_outputs(tuple(outputs), stored.outputs) if others and head != 'fresh' else None
+  by_name = {}
   for module in HEADS:
-    inside = [name for name in wanted if name.startswith(f'params/{module}/')]
-    reason = _why_fresh(head, [found.get(name) for name in inside], others)
+    inside = {name: leaf for name, leaf in wanted.items() if name.startswith(f'params/{module}/')}
+    taken = _match_by_name(stored, view, inside, found, named) if named else {}
+    reason = '' if taken else _why_fresh(head, [found.get(name) for name in inside], others)
     for name in inside if reason else ():
       found.pop(name, None)
       initial[name] = reason
+    by_name |= taken
   if head == 'keep' and others:
-    raise UserError(f'{source} has outputs of other meanings ({few(stored.outputs)} against '
-                    f'{few(tuple(outputs))}), so that net.init_head=keep cannot hold; auto leaves '
-                    'the head at its initial values.')
+    _check_kept(source, stored.outputs, tuple(outputs), named if by_name else None)
+  found |= by_name
   _check(source, stored, wanted, view, found, initial, partial, head)
   return found, initial
 
@@ -127,6 +131,29 @@ def _match(view, name, shape, key, stored):
                      adapt=lambda value: adapt_channels(value, shape[2]))
   return Match(key, misfit=f'{plain(key)} {list(stored)} is for {name} {list(wanted)}',
                same_axes=len(stored) == len(wanted))
+
+
+def _match_by_name(stored, view, inside, found, named):
+  """{name: Match} of a dense head whose outputs are taken over by name; {} where it cannot be.
+
+  The head of a pose net is a convolution, whose joints have one order everywhere: it is not cut.
+
+  Args: inside: {name: array or shape} of one head; found: {name: Match}; named: an OutputMatch.
+  """
+  matches = {}
+  for name, leaf in inside.items():
+    match = found.get(name)
+    if match is None or len(leaf.shape) > 2:
+      return {}
+    old = stored.arrays[match.key].shape
+    if len(old) != len(leaf.shape):
+      return {}
+    old = view.from_array(name, np.broadcast_to(np.float32(0), old)).shape
+    if old != (*leaf.shape[:-1], named.stored) or leaf.shape[-1] != len(named.names):
+      return {}
+    matches[name] = Match(match.key, how=named.describe(),
+                          adapt=lambda value, leaf=leaf: named.adapt(value, leaf))
+  return matches
 
 
 def adapt_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -161,6 +188,16 @@ def _why_fresh(head, matches, others):
     why = 'another number of outputs' if misfits[0].same_axes else OTHER_HEAD
     return f'{why} ({misfits[0].misfit})'
   return 'outputs of other meanings' if others else ''
+
+
+def _check_kept(source, stored, outputs, named):
+  """Raises UserError where an output of ours has no namesake. Args: named: None: none has one."""
+  if named and not named.new:
+    return
+  why = f'it lacks {few(named.new)}' if named else f'{few(stored)} against {few(outputs)}'
+  raise UserError(f'{source} has outputs of other meanings ({why}), so that net.init_head=keep '
+                  'cannot hold; auto takes over the outputs of the same names, and leaves others '
+                  'at their initial values.')
 
 
 def _check(source, stored, wanted, view, found, initial, partial, head):

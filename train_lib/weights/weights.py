@@ -33,7 +33,8 @@ def load_weights(source, variables: dict, *, names: dict, head: str = 'auto',
     variables: {'params', 'batch_stats'} of a fresh net, arrays.
     names: of `nets.weight_names.get_weight_names`.
     head: 'keep' wants the source's head, which must fit; 'fresh' leaves the net's own; 'auto' keeps
-      it where the outputs are the same.
+      it where the outputs are the same, and takes over those of the same names where the names of
+      both are known.
     partial: True lets the source lack parts of the net, which keep their initial values.
     checkpoint: of a run, 'latest' or 'best'.
     net: what this net is called; a source that names another one is told of.

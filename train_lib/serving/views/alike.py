@@ -11,7 +11,7 @@ from train_lib.clustering.collection import OF_SCANS
 from train_lib.clustering.gallery import shrunk
 from train_lib.clustering.search import Index
 from train_lib.clustering.trunk import open_trunk
-from train_lib.features import stream_features
+from train_lib.features import compile_features
 from train_lib.reporting import counted
 from train_lib.serving.calls import Call, whole_number
 from train_lib.serving.guard import Refused
@@ -141,9 +141,9 @@ class Embedder:
 
   def __init__(self, collection):
     self._trunk = open_trunk(collection.config, collection.workdir)
-    self._project, self._taps = collection.projection, tuple(collection.config.cluster.taps)
-    self._stream = _Stream()
-    self._features = None
+    self._project = collection.projection
+    self._compute = compile_features(self._trunk.net, self._trunk.mesh, self._trunk.variables,
+                                     tuple(collection.config.cluster.taps))
 
   def __call__(self, contents: list) -> list[tuple[np.ndarray | None, str]]:
     """(float32 [D], ''), or (None, why it cannot be read), of each. Args: as `data.given.Given`."""
@@ -160,27 +160,3 @@ class Embedder:
         found.append((computed[row], '') if readable else (
             None, loader.bad_images.reasons().get(str(k * rows + row), 'cannot be read')))
     return found
-
-  def _compute(self, batch):
-    """float32 [B, C] of a batch, through a stream that is never ended."""
-    if self._features is None:
-      self._features = stream_features(self._trunk.net, self._trunk.mesh, self._trunk.variables,
-                                       self._stream, self._taps)
-    self._stream.batch = batch
-    try:
-      return next(self._features)[1]
-    except Exception:
-      self._features = None       # a generator that has raised is over
-      raise
-
-
-class _Stream:
-  """In place of a loader: always has another batch, the one that was put into it."""
-
-  num_batches = 0
-  batch = None
-
-  def batches(self, start, stop):
-    del start, stop
-    while True:
-      yield self.batch

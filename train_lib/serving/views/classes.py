@@ -2,21 +2,19 @@
 
 import copy
 
-import jax
 import numpy as np
 
 from train_lib import build_inputs
 from train_lib.classes import class_pictures
+from train_lib.classes.activation_map import ActivationMaps
 from train_lib.reporting import counted
 from train_lib.serving import drawn
 from train_lib.serving.calls import Call
 from train_lib.serving.guard import Refused
 from train_lib.serving.uploads import Upload, answer_each
-from train_lib.tasks.pixels import normalise
 
 MOST = 20                         # classes that a page shows
 SHOWN_PX = 512                    # side of the picture under a map, at least
-NEAR = 0.02                       # of the largest logit: so near is the same, in bfloat16 too
 NO_MAP = ('this net has no map of where it looked: its head does not stand on the mean of a map '
           'of the picture')
 
@@ -29,7 +27,7 @@ class ClassView:
   def __init__(self, config, predictor):
     self._config, self._predictor = config, predictor
     self._names, self.step = predictor.trained.tag_names, predictor.trained.step
-    self._maps = ClassMaps(predictor.trained.task, predictor.trained.variables)
+    self._maps = ActivationMaps(predictor.trained.task, predictor.trained.variables)
     self._has_map = True
 
   def words(self) -> str:
@@ -70,10 +68,10 @@ class ClassView:
     if 'error' in values:
       raise Refused(422, values['error'])
     place = self._names.index(name) if name else int(values['probabilities'].argmax())
-    activation = self._maps.of(values['image'], place)
-    if activation is None:
+    maps = self._maps.of(values['image'][None], [place])
+    if maps is None:
       raise Refused(422, NO_MAP)
-    return drawn.png(class_pictures.overlay(self._look_closer(uploads[0].content), activation))
+    return drawn.png(class_pictures.overlay(self._look_closer(uploads[0].content), maps[0]))
 
   def _look_closer(self, content):
     """uint8 [H, W, 3]: the picture as the net saw it, but sharper, for people."""
@@ -86,36 +84,4 @@ class ClassView:
     """Answers once, and finds out whether there is a map."""
     blank = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     values = self._predictor.values([blank])[0]
-    self._has_map = self._maps.of(values['image'], 0) is not None
-
-
-class ClassMaps:
-  """`activation_map.activation_maps` of one picture at a time, compiled once.
-
-  Args: task: a classifier; variables: of its net.
-  """
-
-  def __init__(self, task, variables: dict):
-    self._variables = variables
-    self._run = jax.jit(lambda variables, images: task.net.apply(
-        variables, normalise(images, task.mean, task.deviation), train=False))
-
-  def of(self, image: np.ndarray, place: int) -> np.ndarray | None:
-    """float32 [h, w], the share that each place of the picture has in the logit of a class.
-
-    None where the mean of the shares, with the head's bias, is not what the net says of the class.
-
-    Args: image: uint8 [H, W, 3], as the net sees it; place: of the class.
-    """
-    logits, taps = jax.device_get(self._run(self._variables, image[None]))
-    head = self._variables['params'].get('head', {})
-    if 'features_2d' not in taps or 'kernel' not in head:
-      return None
-    kernel, map_2d = np.asarray(head['kernel'], np.float32), np.asarray(taps['features_2d'][0])
-    if map_2d.shape[-1] != len(kernel) or map_2d[..., 0].size == 1:
-      return None
-    shares = map_2d.astype(np.float32) @ kernel                                      # [h, w, K]
-    told = shares.mean(axis=(0, 1)) + np.asarray(head['bias'] if 'bias' in head else 0, np.float32)
-    if np.abs(told - logits[0]).max() > NEAR * max(np.abs(logits[0]).max(), np.abs(shares).max()):
-      return None
-    return shares[..., place]
+    self._has_map = self._maps.of(values['image'][None], [0]) is not None

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from train_lib.drawing import picks
-from train_lib.drawing.picks import KINDS, Picks
+from train_lib.tags import tag_picks
+from train_lib.tags.tag_picks import KINDS, Picks
 
 # tag 0 is a rating and never counts; the threshold is 0.5
 SCORED = np.array([False, True, True, True])
@@ -66,7 +66,7 @@ def test_no_more_are_kept_than_the_foremost(parts, monkeypatch):
   names = [str(row) for row in range(200)]
   some = {kind: [one.id for one in kept] for kind, kept in
           pick(parts, None, probabilities, labels, names).items()}
-  monkeypatch.setattr(picks, 'MOST', 1000)
+  monkeypatch.setattr(tag_picks, 'MOST', 1000)
   every = {kind: [one.id for one in kept] for kind, kept in
            pick(1, None, probabilities, labels, names).items()}
   assert all(len(every[kind]) > 20 for kind in KINDS)
