@@ -58,18 +58,9 @@ def get_config(arg: str = ''):
 
 
 def small(config):
-  """A tiny net at 64 px: what two cores can train some forty times."""
-  config.small_page = ''
-  config.data.image_size_px = 64
-  config.data.num_train = 6_000
-  config.data.num_valid = 1_000
-  config.data.num_test = 2_000
-  config.net.name = 'se_resnet_tiny'
-  config.optimizer.learning_rate = 3e-3
-  config.train.batch_size = 32
+  """The net of configs/tagger.py:small: what two cores can train some forty times."""
+  tagger.small(config)
   config.train.num_epochs = 4.0
-  config.train.ema_decay = 0.0
-  config.eval.batch_size = 250
   config.eval.every_steps = 100_000                             # at the end alone
   config.runtime.log_every_steps = 100_000
   config.runtime.tensorboard = False
