@@ -26,14 +26,15 @@ from train_lib import workdir as workdir_lib
 
 SIDE_PX = 32
 SPLITS = ('train', 'valid', 'test')
-MODELS = {
-    'logistic regression': lambda: make_pipeline(
-        StandardScaler(), PCA(128), LogisticRegression(max_iter=500)),
-    'nearest neighbour': lambda: KNeighborsClassifier(1),
-    'ten neighbours': lambda: KNeighborsClassifier(10),
-    'random forest': lambda: RandomForestClassifier(300, n_jobs=-1, random_state=0),
-    'support vectors, RBF': lambda: make_pipeline(
-        StandardScaler(), PCA(128, whiten=True), SVC(C=10)),
+COMPONENTS = 128                  # of principal components, as far as there are pictures
+MODELS = {                        # number of training pictures -> the model
+    'logistic regression': lambda number: make_pipeline(
+        StandardScaler(), PCA(min(COMPONENTS, number)), LogisticRegression(max_iter=500)),
+    'nearest neighbour': lambda number: KNeighborsClassifier(1),
+    'ten neighbours': lambda number: KNeighborsClassifier(min(10, number)),
+    'random forest': lambda number: RandomForestClassifier(300, n_jobs=-1, random_state=0),
+    'support vectors, RBF': lambda number: make_pipeline(
+        StandardScaler(), PCA(min(COMPONENTS, number), whiten=True), SVC(C=10)),
 }
 
 
@@ -48,7 +49,7 @@ def main() -> None:
   print(f'{folder}: {counts}')
   print(f"{'':<24}{'valid':>8}{'test':>8}{'fit s':>8}")
   for name, make in MODELS.items():
-    row = measure(make(), pictures)
+    row = measure(make(len(pictures['train'][1])), pictures)
     print(f'{name:<24}' + ''.join(f'{value:8.3f}' for value in row), flush=True)
   run = workdir_lib.read_run(folder)
   print(f"{'the net':<24}{run['valid']['accuracy']:8.3f}{run['test']['net']['accuracy']:8.3f}")

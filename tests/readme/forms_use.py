@@ -59,6 +59,8 @@ USE = {
     'python main.py --job=export --workdir=runs/tagger-demo':
         '--config.export.license=apache-2.0 --config.export.as_general="(\'copyright\',)"',
 }
+DRAWN_BOARD = ('python main.py --config=configs/tagger.py:board --config.data.path=FOLDER/archive '
+               '--config.net.name=se_resnet_tiny')
 AFTER = {   # these go on where others have ended
     'python main.py --job=evaluate --workdir=runs/tagger-demo --config.data.data_seed=1': '',
     '--config.audit.folds=4':
@@ -74,9 +76,10 @@ AFTER = {   # these go on where others have ended
         f'--config.data.path=runs/cluster/cluster/labelled {TUNED}',
     'python main.py --job=benchmark --workdir=runs/tagger': SPEED,
     'python -m benchmarks.tagger_programs --workdir=runs/tagger-demo': '--pictures=2 --sizes=32',
-    'python main.py --config=configs/tagger.py:board --config.data.path=FOLDER/archive '
-    '--config.net.name=se_resnet_tiny --config.runtime.dry_run':
-        '--config.data.image_size_px=32 --config.train.batch_size=16 ' + ' '.join(
+    f'{DRAWN_BOARD} --config.runtime.dry_run':  # the pictures that were drawn are empty
+        "find FOLDER/archive/images -name '*.jpg' -exec cp photo.jpg {} ';' && "
+        f'{DRAWN_BOARD} --config.runtime.dry_run --config.data.image_size_px=32 '
+        '--config.train.batch_size=16 --config.data.board.min_general_tags=1 ' + ' '.join(
             f'--config.data.board.least.{kind}=1'
             for kind in ('general', 'character', 'copyright', 'artist', 'meta')),
     'python -m benchmarks.scale_costs --write=docs/scale.md': '',
