@@ -41,6 +41,9 @@ def get_config(arg: str):
     raise UserError(f'{path} holds no config, a JSON object of sections; restore it or train again')
   if EXPORTED in saved:
     saved = _of_exported(path, saved[EXPORTED])
+  if not any(name in saved for name in BELIEVED):
+    raise UserError(f'{path} is no config of this program: it has none of its sections; name the '
+                    'workdir that --job=train wrote')
   config = base.get_config()
   take(config, saved, path)
   return config

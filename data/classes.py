@@ -3,6 +3,7 @@
 import numpy as np
 
 from data.batch import Source, contents_of
+from data.content_splits import counted
 from errors import UserError
 
 FEW_PICTURES = 5                  # a class with fewer training pictures is named
@@ -100,7 +101,8 @@ def describe_balance(names, counts: dict[str, np.ndarray]) -> str:
   """
   train = counts['train']
   least, most = int(np.argmin(train)), int(np.argmax(train))
-  sizes = (f'{train[most]:,} training pictures each' if train[least] == train[most] else
+  each = counted(int(train[most]), 'training picture', 'training pictures')
+  sizes = (f'{each} each' if train[least] == train[most] else
            f"{train[least]:,} ('{names[least]}') to {train[most]:,} ('{names[most]}') training "
            'pictures')
   phrases = [f'{len(names):,} classes of {sizes}']

@@ -69,10 +69,16 @@ def count_words(splits: Mapping) -> str:
   return ', '.join(f'{split} {len(names):,}' for split, names in splits.items())
 
 
+def counted(number: int, one: str, many: str) -> str:
+  """'1 class', '1,200 classes'."""
+  return f'{number:,} {one if number == 1 else many}'
+
+
 def copies_words(splits: Mapping, digests: Mapping) -> list[str]:
   """A phrase for each held-out split that holds exact copies of training pictures."""
   learned = {digests[name] for name in splits['train']}
   counts = {split: sum(digests[name] in learned for name in splits[split])
             for split in ('valid', 'test')}
-  return [f'{count:,} pictures of {split} are exact copies of training pictures'
+  copies = ('is an exact copy of a training picture', 'are exact copies of training pictures')
+  return [f'{counted(count, "picture", "pictures")} of {split} {copies[count > 1]}'
           for split, count in counts.items() if count]

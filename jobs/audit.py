@@ -11,7 +11,7 @@ from train_lib.audit import Block, find_suspects
 from train_lib.audit_report import Part, write_audit
 from train_lib.evaluation import Evaluator
 from train_lib.preemption import Preemption
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.storage import records, remote
 from train_lib.storage.lock import Lock
 from train_lib.trained import check_tags, open_trained
@@ -60,7 +60,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     else:
       parts = _held_out_parts(config, workdir, preemption)
     num_pictures = sum(len(part.source) for part in parts)
-    say(f'judging {num_pictures:,} pictures that the net did not learn from')
+    say(f'reading {counted(num_pictures, "picture")} that the net did not learn from, to judge '
+        'their labels')
     remote.make_folder(folder)
     scored = np.flatnonzero(parts[0].trained.task.scored)
     ids = [''] * num_pictures

@@ -38,6 +38,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   """
   del input
   kind = folders.recognise(workdir)
+  workdir_lib.check_is_ours(workdir)
   with Preemption() as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     if kind in OTHERS:

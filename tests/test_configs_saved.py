@@ -112,3 +112,9 @@ def test_a_config_without_end_is_told(tmp_path, monkeypatch):
   workdir_lib.save_config(tmp_path / 'config.json', base.get_config())
   with pytest.raises(UserError, match='has more than'):
     saved.get_config(str(tmp_path))
+
+
+def test_a_config_of_another_program_is_told(tmp_path):
+  (tmp_path / 'config.json').write_text('{"architecture": "inception_v3", "num_classes": 1000}')
+  with pytest.raises(UserError, match='is no config of this program'):
+    saved.get_config(str(tmp_path))

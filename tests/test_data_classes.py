@@ -107,7 +107,7 @@ def test_ten_thousand_classes_are_counted_and_told_in_a_few_words():
   counts = classes.count_tags()
   assert counts.shape == (count,) and counts.sum() == count
   words = describe_balance(classes.tag_names, {'train': counts, 'test': 0 * counts})
-  assert words.startswith('10,000 classes of 1 training pictures each')
+  assert words.startswith('10,000 classes of 1 training picture each')
   assert 'and 9,992 others' in words and len(words) < 500
 
 

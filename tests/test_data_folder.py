@@ -187,7 +187,7 @@ def test_copies_across_given_splits_are_told(tmp_path):
   make_split_folders(tmp_path, 'train', 'valid', 'test')
   (tmp_path / 'test/cat/copy.png').write_bytes((tmp_path / 'train/cat/1.png').read_bytes())
   description = build_splits(tmp_path)['test'].description
-  assert '1 pictures of test are exact copies of training pictures' in description
+  assert '1 picture of test is an exact copy of a training picture' in description
 
 
 def make_table(folder, rows):
@@ -314,7 +314,7 @@ def test_class_balance_is_told_with_classes_that_have_too_few_pictures(tmp_path)
   assert "42 pictures with 2 classes from class folders; train 32, valid 4, test 6" in description
   assert "2 classes of 2 ('dog') to 30 ('cat') training pictures" in description
   assert "fewer than 5 training pictures have 'dog' (2); no valid picture of 'dog'" in description
-  assert "1 classes left out, which no training picture has: 'gnu'" in description
+  assert "1 class left out, which no training picture has: 'gnu'" in description
 
 
 @pytest.mark.parametrize('top', ['', 'train/'])

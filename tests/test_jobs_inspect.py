@@ -18,7 +18,7 @@ from tests.small_workdirs import make_record, write_run
 from tests.tables import read_csv
 from train_lib import build_data, build_sources, workdir
 from train_lib.drawing import augmentation_sheet, grid
-from train_lib.inspection import balance
+from train_lib.inspection import balance, duplicates
 
 KINDS = {'cat': 10, 'dog': 6, 'emu': 3}
 
@@ -105,6 +105,23 @@ def test_copies_are_listed_across_splits_and_with_other_tags(inspected):
                    'like_one_of_training': {'valid': 1, 'test': 1}}
   assert read_sheet(inspected / 'duplicates.png').shape[1] == (
       4 * (grid.CELL_PX + grid.GAP_PX) + 2 * grid.MARGIN_PX)
+
+
+def test_the_header_of_a_single_pair_is_whole(monkeypatch):
+  monkeypatch.setattr(duplicates, '_read', lambda *_: np.full((40, 40, 3), 90, np.uint8))
+  shorten, cut = grid.shortened, []
+
+  def note(draw, text, *rest):
+    cut.append((text, shorten(draw, text, *rest)))
+    return cut[-1][1]
+  monkeypatch.setattr(grid, 'shortened', note)
+  row = {'across': 'yes', 'alike': 'near', 'bits': 3, 'same tags': 'no', 'split': 'train',
+         'tags': 'cat', 'id': 'a.png', 'other split': 'test', 'other tags': 'dog',
+         'other id': 'b.png'}
+  sheet = duplicates._sheet(None, [(0, 1, row)], 1_234)
+  headers = [(text, drawn) for text, drawn in cut if 'different tags' in text or ' of 1,2' in text]
+  assert len(headers) == 2 and all(text == drawn for text, drawn in headers)
+  assert sheet.size[0] < 4 * grid.CELL_PX
 
 
 def cell(sheet, row, column):
@@ -295,3 +312,11 @@ def test_what_training_really_leaves_has_a_page(tmp_path):
   assert 'Tagger, trained' in text and 'Not shown here' not in text
   assert text.count('<img ') == len(list((tmp_path / 'run/pictures').glob('*.png'))) + 2
   assert '>Categories<' in text and '>Tags<' in text and 'id="data"' in text
+
+
+def test_a_folder_of_another_program_is_refused_before_any_data_are_read(tmp_path, monkeypatch):
+  monkeypatch.setattr(build_sources, 'build_source', None)
+  (tmp_path / 'config.json').write_text('{"architecture": "resnet18"}')
+  with pytest.raises(UserError, match='no config of this program'):
+    run(make_config(tmp_path), tmp_path)
+  assert os.listdir(tmp_path) == ['config.json']

@@ -208,5 +208,22 @@ def test_another_reading_of_pixels_is_another_answer(trained, tmp_path):
 def test_a_folder_of_which_nothing_can_be_read_is_told(trained, tmp_path):
   (tmp_path / 'in').mkdir()
   (tmp_path / 'in' / 'a.png').write_bytes(b'no picture')
-  with pytest.raises(UserError, match='none of the 1 pictures can be read'):
+  with pytest.raises(UserError, match='the only picture cannot be read; .*unreadable.jsonl'):
     run(make_config(), tmp_path / 'in', tmp_path / 'out')
+  (tmp_path / 'in' / 'b.png').write_bytes(b'no picture')
+  with pytest.raises(UserError, match='none of the 2 pictures can be read'):
+    run(make_config(), tmp_path / 'in', tmp_path / 'out')
+
+
+def test_answers_stay_where_nothing_of_another_input_can_be_read(trained, tmp_path):
+  write_pictures(tmp_path / 'in', 2)
+  run(make_config(), tmp_path / 'in', tmp_path / 'out')
+  names = 'predictions.jsonl', 'predictions.csv', 'predict.json'
+  before = [(tmp_path / 'out' / name).read_bytes() for name in names]
+  (tmp_path / 'bad').mkdir()
+  (tmp_path / 'bad' / 'a.png').write_bytes(b'no picture')
+  with pytest.raises(UserError, match='cannot be read'):
+    run(make_config(), tmp_path / 'bad', tmp_path / 'out')
+  assert [(tmp_path / 'out' / name).read_bytes() for name in names] == before
+  assert not list((tmp_path / 'out').glob('.predictions-*'))
+  assert '"a.png"' in (tmp_path / 'out' / 'unreadable.jsonl').read_text()

@@ -1,6 +1,7 @@
 """Curves of a run show every logged value, mark the reported step, and live without some."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from configs import base
@@ -38,6 +39,13 @@ def test_few_losses_are_hardly_smoothed_and_many_lose_their_spikes():
   np.testing.assert_allclose(draw(few).axes[0].lines[1].get_ydata()[1:-1], 10.0 - np.arange(1, 9))
   many = [{'step': k, 'train/loss': 9.0 if k % 10 == 5 else 1.0} for k in range(100)]
   assert set(draw(many).axes[0].lines[1].get_ydata()) == {1.0}
+
+
+@pytest.mark.parametrize('count, marked', [(1, True), (8, True), (9, False)])
+def test_a_training_loss_of_few_values_is_marked_and_not_a_line_alone(count, marked):
+  rows = [{'step': 10 * k, 'train/loss': 2.0} for k in range(1, count + 1)]
+  found, = [found for found in draw(rows).axes[0].lines if found.get_label().startswith('training')]
+  assert (found.get_marker() == 'o') == marked and found.get_markersize() > 3
 
 
 def test_the_reported_step_is_marked_and_its_epoch_told_where_it_is_known():

@@ -115,6 +115,26 @@ def test_every_task_is_tried(task, capsys):
   assert rate == pytest.approx(8 / step_sec, rel=0.01)
 
 
+def test_what_takes_long_is_said_before_it_begins(capsys):
+  said = []
+
+  def lower(*given):
+    said.append(capsys.readouterr().out)
+    return jax.jit(lambda state, batch, key: (state, {})).lower(*given)
+
+  def step(state, batch, key):
+    said.append(capsys.readouterr().out)
+    return state, {}
+  step.lower = lower
+  training = types.SimpleNamespace(
+      config=small_config(), mesh=parallel.make_mesh(), steps={(False, False): step},
+      abstract_state=jax.ShapeDtypeStruct((2,), 'float32'), key=jax.random.key(0))
+  dry_run._try_step(training, {'image': jax.numpy.zeros((8, 2))}, lambda: None)
+  assert said[0].startswith('compiling the training step')
+  assert said[1].startswith('training step: compiled in')
+  assert said[1].splitlines()[-1].startswith('timing the training step')
+
+
 def test_small_pictures_cost_by_their_pixels(folder):
   config = small_config()
   config.train.shrink, config.train.shrink_frac, config.train.num_steps = 2, 0.75, 40

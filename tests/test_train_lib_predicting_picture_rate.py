@@ -26,7 +26,7 @@ def test_the_speed_is_that_of_the_pictures_after_the_first_ones(clock):
   clock[0] += 60.0                                    # what is written after them does not count
   assert rate.per_sec == pytest.approx(50)
   assert rate.describe() == (
-      ', 50.0 pictures/s after the first 100, which took 20.0 s with starting up')
+      ', 50.0 pictures/s after the first 100 looked at, which took 20.0 s with starting up')
 
 
 def test_of_a_single_batch_no_speed_is_told(clock):
@@ -34,6 +34,24 @@ def test_of_a_single_batch_no_speed_is_told(clock):
   assert rate.describe() == '' and rate.per_sec is None
   add(rate, clock, (3, 8.0))
   assert rate.per_sec is None and rate.describe() == ', in 8.0 s with starting up'
+
+
+@pytest.mark.parametrize('first, others', [(32, 1), (32, 31), (1, 7)])
+def test_of_fewer_than_the_first_or_eight_others_no_speed_is_told(clock, first, others):
+  rate = PictureRate(100, 0)
+  add(rate, clock, (first, 8.0), (others, 1.0))
+  assert rate.per_sec is None and rate.describe() == ', in 9.0 s with starting up'
+  add(rate, clock, (1, 1.0))
+  assert (rate.per_sec is None) == (others == 1)
+
+
+def test_no_pictures_are_not_the_first_ones(clock):
+  rate = PictureRate(100, 0)
+  add(rate, clock, (0, 5.0))
+  assert rate.describe() == ''
+  add(rate, clock, (10, 5.0), (10, 1.0))
+  assert rate.per_sec == pytest.approx(10)
+  assert 'after the first 10 looked at, which took 10.0 s' in rate.describe()
 
 
 def test_a_line_tells_the_speed_without_the_compilation(clock, capsys):

@@ -103,11 +103,25 @@ def test_fields_of_other_names_are_told(client):
   assert "not called 'picture'" in error_of(answer, 422)
 
 
-@pytest.mark.parametrize('kind', ['application/json', 'text/html', 'text/plain',
-                                  'application/x-www-form-urlencoded'])
+@pytest.mark.parametrize('kind', ['application/json', 'text/html', 'text/plain'])
 def test_other_kinds_of_content_are_refused(client, kind):
   answer = client.post('/api/predict', content=picture(), headers={'content-type': kind})
   assert 'multipart/form-data' in error_of(answer, 415)
+
+
+def test_a_picture_is_taken_though_curl_calls_it_a_urlencoded_form(client):
+  kind = {'content-type': 'application/x-www-form-urlencoded'}
+  taken = client.post('/api/predict', content=picture(), headers=kind)
+  assert taken.json() == client.post('/api/predict', content=picture()).json()
+  assert taken.status_code == 200 and len(taken.json()['pictures']) == 1
+  for body in (b'a=1&b=2', b'picture=%FF%D8%FF', SVG, HTML, b''):
+    answer = client.post('/api/predict', content=body, headers=kind)
+    assert 'multipart/form-data' in error_of(answer, 415)
+  small = make_client(most_bytes=len(picture()) - 1)
+  assert 'larger than' in error_of(
+      small.post('/api/predict', content=picture(), headers=kind), 413)
+  other = {**kind, 'origin': 'https://evil.example'}
+  assert client.post('/api/predict', content=picture(), headers=other).status_code == 403
 
 
 def test_more_pictures_than_allowed_are_refused(client):

@@ -140,8 +140,9 @@ def test_of_equal_ones_the_rarest_of_the_best_and_the_most_frequent_of_the_worst
 
 
 def test_few_tags_are_named_once_each():
-  assert sorted(names_on(f1_plot([5, 9, 20], [0.1, 0.5, 0.9], ['general'] * 3))) == [
-      'tag_0', 'tag_1', 'tag_2']
+  figure = f1_plot([5, 9, 20], [0.1, 0.5, 0.9], ['general'] * 3)
+  assert sorted(names_on(figure)) == ['tag_0', 'tag_1', 'tag_2']
+  assert figure.axes[0].get_title(loc='left') == 'named: every tag that is shown'
   whole = names_on(f1_plot([5, 0, 20], [0.1, 0.5, 0.9], ['general'] * 3))
   assert sorted(whole) == ['tag_0', 'tag_2']                # not of a dot that is left out
 

@@ -52,6 +52,15 @@ def test_all_panels_of_what_a_picture_costs_have_one_scale():
   assert slow.texts[0].get_text() == ' 2.5 s = 0.4 pictures/s'
 
 
+@pytest.mark.parametrize('stall, rate, noted', [(-0.223, 61.2, True), (0.1, 45.0, False)])
+def test_a_loop_that_is_faster_than_its_step_is_said_to_be_noise(stall, rate, noted):
+  row = {**ROW, **INPUT, 'loop_bare_samples_per_sec': 50.0, 'loop_samples_per_sec': rate,
+         'stall_frac': stall}
+  with_loop, without = plots.cost_of_a_picture([row, {**ROW, **INPUT}]).axes
+  assert ('no stall was measured' in with_loop.get_title('left')) == noted
+  assert 'stall' not in without.get_title('left')
+
+
 @pytest.mark.parametrize('seconds, told', [
     (8.78e-6, '8.78 µs'), (2.13e-4, '213 µs'), (0.0213, '21.3 ms'), (1.5, '1.5 s'),
     (3e-8, '0.03 µs'), (1234.0, '1,234 s')])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from train_lib.throughput.verdict import describe
+from train_lib.throughput.verdict import describe, has_no_stall
 
 ROW = {'train_samples_per_sec': 2100.0, 'train_step_time': 15.0, 'train_dispatch_ms': 1.0,
        'train_peak_frac': 0.62, 'peak_tflops': 312.0, 'peak_source': 'bfloat16, NVIDIA',
@@ -37,7 +37,8 @@ def test_on_a_cpu_the_pipeline_takes_from_the_step():
 @pytest.mark.parametrize('workers, processors, raised', [
     (0, 1, True), (1, 2, True), (2, 2, False), (4, 2, False), (8, 64, True)])
 def test_no_more_workers_than_processors_are_advised(workers, processors, raised):
-  row = {**ROW, 'stall_frac': 0.6, 'input_samples_per_sec': 812.0, 'input_workers': workers}
+  row = {**ROW, 'stall_frac': 0.6, 'input_samples_per_sec': 812.0, 'input_workers': workers,
+         'input_read_samples_per_sec': 200.0}
   told = describe(row, 'gpu', processors)
   assert told.startswith('the input pipeline')
   assert ('raise runtime.workers' in told) == raised
@@ -57,6 +58,46 @@ def test_the_slowest_part_of_the_pipeline_is_named_and_no_other_is_advised(part,
     assert named in told and advised in told
     others = {'smaller files', 'operations of data.augment', 'data.image_size_px'}
     assert [other in told for other in others] == [other in advised for other in others]
+
+
+@pytest.mark.parametrize('stall, loop, none', [
+  (-0.223, 2568.0, True), (-0.001, 2100.0, True), (0.1, 2150.0, True),     # of other turns
+  (0.0, 2100.0, False), (0.01, 2080.0, False), (0.6, 840.0, False)])
+def test_a_loop_that_is_faster_than_its_step_has_no_stall(stall, loop, none):
+  row = {**ROW, 'stall_frac': stall, 'loop_samples_per_sec': loop}
+  assert has_no_stall(row) == none
+  assert not none or describe(row, 'gpu', 8).startswith('compute')
+
+
+SLOW = {**ROW, 'input_read_samples_per_sec': 1489.0, 'input_augment_samples_per_sec': 8542.0,
+        'input_batch_samples_per_sec': 120_114.0, 'input_samples_per_sec': 719.0}
+
+
+@pytest.mark.parametrize('platform, stall, start', [
+  ('cpu', 0.2, 'the processors, which'), ('gpu', 0.6, 'the input pipeline: it makes 719'),
+  ('cpu', 0.6, 'the input pipeline: it makes 719')])
+def test_parts_that_do_not_account_for_the_pipeline_are_not_blamed(platform, stall, start):
+  step = {'loop_bare_samples_per_sec': 650.0 if start.startswith('the proc') else 2100.0}
+  step['loop_samples_per_sec'] = step['loop_bare_samples_per_sec'] * (1 - stall)
+  told = describe({**SLOW, **step, 'stall_frac': stall}, platform, 2)
+  assert told.startswith(start)
+  assert 'by them 2 workers should make 2,509 pictures/s' in told
+  assert told.endswith('try fewer runtime.workers (2 now) or an idle machine')
+  assert 'mostly for' not in told and 'smaller files' not in told
+
+
+@pytest.mark.parametrize('changed', [
+  {'input_samples_per_sec': 1300.0}, {'input_workers': 1}, {'input_augment_samples_per_sec': 0.0}])
+def test_parts_that_account_for_the_pipeline_or_are_not_known_leave_the_slowest_named(changed):
+  assert 'mostly for reading' in describe({**SLOW, 'stall_frac': 0.6, **changed}, 'gpu', 2)
+
+
+def test_workers_count_up_to_the_processors_and_none_is_one():
+  for workers, processors in ((0, 2), (4, 1)):
+    row = {**SLOW, 'stall_frac': 0.6, 'input_samples_per_sec': 500.0, 'input_workers': workers}
+    told = describe(row, 'gpu', processors)
+    assert 'by them 1 worker should make 1,255 pictures/s' in told
+    assert told.endswith('an idle machine') and ('fewer' in told) == (workers > 0)
 
 
 def test_without_the_loop_the_rates_decide():

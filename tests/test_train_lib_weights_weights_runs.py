@@ -15,6 +15,7 @@ from train_lib.state import create_state
 from train_lib.storage import records
 from train_lib.storage.checkpoints import Checkpoints
 from train_lib.trees import flatten_names
+from train_lib.weights.weight_sources import is_run
 from train_lib.weights.weights import check_weights, load_weights, save_weights
 
 
@@ -135,3 +136,34 @@ def test_weights_can_be_checked_before_the_number_of_outputs_is_known(tmp_path, 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
   with pytest.raises(UserError, match='is not the folder of a run'):
     load_weights(tmp_path, random_variables(seed=2), names=NAMES)
+
+
+TIMMS = {'architecture': 'resnet18', 'num_classes': 5}
+
+
+@pytest.mark.parametrize('about', [TIMMS, None])
+def test_a_folder_as_timm_writes_it_gives_what_its_file_gives(tmp_path, about):
+  save_weights(tmp_path / 'model.safetensors', random_variables(seed=1), NAMES['timm'], net=NET,
+               pixels=(), outputs=())
+  if about:
+    records.write_json(tmp_path / 'config.json', about)
+  fresh = random_variables(seed=2)
+  of_file, _ = load_weights(tmp_path / 'model.safetensors', fresh, names=NAMES)
+  of_folder, account = load_weights(tmp_path, fresh, names=NAMES)
+  assert account.library == 'timm' and not is_run(tmp_path)
+  assert differing(of_folder, of_file) == set() and differing(of_folder, fresh)
+
+
+def test_a_folder_of_another_program_without_that_file_is_refused(tmp_path):
+  records.write_json(tmp_path / 'config.json', TIMMS)
+  with pytest.raises(UserError, match='no config of this program.*model.safetensors; this one has'):
+    load_weights(tmp_path, random_variables(seed=2), names=NAMES)
+  records.write_json(tmp_path / 'config.json', {'net': {}})
+  with pytest.raises(UserError, match='lacks task or net.name'):
+    load_weights(tmp_path, random_variables(seed=2), names=NAMES)
+
+
+def test_a_run_with_such_a_file_beside_is_a_run(run_folder):
+  (run_folder / 'model.safetensors').write_bytes(b'')
+  _, account = load_weights(run_folder, random_variables(seed=2), names=NAMES)
+  assert is_run(run_folder) and account.library == 'oko'

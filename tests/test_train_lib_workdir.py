@@ -67,6 +67,25 @@ def test_a_config_that_json_cannot_hold_is_refused(tmp_path):
     workdir.load_config(tmp_path / 'c.json')
 
 
+OTHERS_CONFIG = {'architecture': 'resnet18', 'num_classes': 3, 'pretrained_cfg': {}}
+
+
+def test_a_config_of_another_program_is_refused_wherever_a_workdir_is_named(tmp_path):
+  records.write_json(tmp_path / 'config.json', OTHERS_CONFIG)
+  for use in (workdir.existing_workdir, lambda path: workdir.open_workdir(path, make_config()),
+              lambda path: workdir.keep_config(path, make_config()),
+              lambda path: workdir.config_of_run(path, base.get_config())):
+    with pytest.raises(UserError, match='no config of this program: it lacks task, data, net'):
+      use(tmp_path)
+  assert records.read_json(tmp_path / 'config.json') == OTHERS_CONFIG
+
+
+def test_a_config_that_lacks_newer_keys_and_sections_is_one_of_this_program(tmp_path):
+  records.write_json(tmp_path / 'config.json', {'net': {'name': 'se_resnet18'}})
+  assert workdir.existing_workdir(tmp_path) == tmp_path
+  assert workdir.config_of_run(tmp_path, base.get_config()).net.name == 'se_resnet18'
+
+
 # Opening
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from train_lib import build_data
 from train_lib.audit import Audit, format_precisions, precisions
 from train_lib.drawing.pictures import draw_sheet, end_of_path, save_sheet
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.storage import records
 from train_lib.tags.tag_pictures import suspect_sheet
 
@@ -43,7 +43,7 @@ def write_audit(config, folder, parts: list[Part], scored: np.ndarray, ids: list
     folder: where to.
     parts: what was judged.
     scored: int [T], the tag or class of each of the audit's.
-    ids: of the pictures, by number.
+    ids: of the pictures, by number; '' of those that could not be read.
     audit: of `find_suspects`.
     poll: called for each picture of the sheet; may raise to stop.
   """
@@ -61,8 +61,8 @@ def write_audit(config, folder, parts: list[Part], scored: np.ndarray, ids: list
   counts = _count_classes(rows) if exclusive else _count_tags(rows)
   records.write_json(folder / 'audit.json', {
       'folds': config.audit.folds, 'checkpoint': config.checkpoint,
-      'parts': [{'split': part.split, 'pictures': len(part.source), 'step': part.trained.step}
-                for part in parts],
+      'parts': [{'split': part.split, 'pictures': _num_judged(part, ids),
+                 'step': part.trained.step} for part in parts],
       'labels_judged': audit.judged, 'labels_doubted': audit.doubted,
       'most': config.audit.most, **counts,
       'precision': _precisions(audit, exclusive) if audit.wrong else None})
@@ -106,6 +106,10 @@ def _count_classes(rows):
 def _precisions(audit, exclusive):
   found = precisions(audit, SIZES)
   return {'all': found['all']} if exclusive else found        # of classes there is one kind
+
+
+def _num_judged(part, ids):
+  return sum(map(bool, ids[part.first:part.first + len(part.source)]))
 
 
 def _part_of(parts, number):
@@ -159,8 +163,13 @@ def _tell(folder, audit, rows, num_shown, exclusive):
     say('the data know the truth; share of labels that really are wrong, at random and among the '
         'most suspect:')
     say(format_precisions(_precisions(audit, exclusive)))
+  if not rows:
+    judged = counted(sum(audit.judged.values()), 'picture' if exclusive else 'label')
+    say(f'no label is doubted, {judged} judged; {folder}/audit.csv has no row')
+    return
+  shows = f'audit.png shows {num_shown}' if num_shown else 'none of them can be shown'
   say(_summary(f'{folder}/audit.csv', audit, rows, exclusive)
-      + f'; audit.png shows {num_shown}, audit.json counts them')
+      + f'; {shows}, audit.json counts them')
   say('look at them from the top, correct your labels where the net is right, and train again')
 
 

@@ -120,6 +120,7 @@ def _try_step(training, batch, poll) -> float:
   state = parallel.put_whole(training.mesh, jax.tree.map(
       lambda leaf: np.zeros(leaf.shape, leaf.dtype), training.abstract_state))
   batch, function = parallel.put_batch(training.mesh, batch), training.steps[False, False]
+  say('compiling the training step, which takes minutes for a large net ...')
   started = time.monotonic()
   lowered = function.lower(state, batch, training.key)
   compiled = lowered.compile()
@@ -127,6 +128,7 @@ def _try_step(training, batch, poll) -> float:
       f'{_operations(costs.step_flops(training, lowered, state, batch))}')
   _say_memory(training, compiled)
   poll()
+  say(f'timing the training step, {1 + TIMED_STEPS} times at most ...')
   times = []
   while len(times) <= TIMED_STEPS and sum(times) < TIMED_SEC:
     started = time.monotonic()

@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import functools
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
+from errors import UserError
 from train_lib import (
   build_sources,
   check,
@@ -24,7 +26,7 @@ from train_lib.compile_ahead import collector_at_rest, compiling_ahead
 from train_lib.goodput import Goodput
 from train_lib.multihost import distributed, group, processes
 from train_lib.reporting import say
-from train_lib.storage import records
+from train_lib.storage import records, remote
 from train_lib.storage.checkpoints import Checkpoints
 from train_lib.storage.lock import Lock
 from train_lib.trained import stored_pixels
@@ -86,17 +88,45 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
     group.check_shared(folder)
     watchdog = held.enter_context(Watchdog(folder, config.runtime.stuck_sec))
     processes.on_wait(watchdog.beat)
+    is_new = processes.is_first() and not (folder / 'config.json').exists()
     before = processes.agree(lambda: _begin(config, folder, config_path))
     if before.get('finished'):
       return {**before, 'was_finished': True}
-    finished = _train(config, folder, preemption, watchdog, source)
+    try:
+      finished = _train(config, folder, preemption, watchdog, source)
+    except UserError:
+      if is_new:
+        _take_back(folder)
+      raise
     fields = finish(finished)
     return processes.agree(lambda: _end(folder, fields))
 
 
 def _hold(held, config, workdir, named) -> None:
-  """Opens the workdir and keeps it until `held` is closed."""
-  held.enter_context(Lock(workdir_lib.open_workdir(workdir, config, named)))
+  """Opens the workdir and keeps it until `held` is closed; a new one goes if it is empty then."""
+  is_new = not records.absolute(workdir).exists()
+  try:
+    folder = workdir_lib.open_workdir(workdir, config, named)
+  except UserError:
+    check.check_config(config)                  # a slip in a value is told first
+    parallel.check_batch_size('train.batch_size', config.train.batch_size, parallel.make_mesh(),
+                              config.train.accumulate_steps)
+    raise
+  if is_new and not remote.is_remote(folder):
+    held.callback(_remove_empty, folder)
+  held.enter_context(Lock(folder))
+
+
+def _remove_empty(folder) -> None:
+  with contextlib.suppress(OSError):            # it holds something
+    os.rmdir(os.fspath(folder))
+
+
+def _take_back(folder) -> None:
+  """Removes what a first start has written, unless its data were opened."""
+  if not any((folder / name).exists() for name in ('data.json', 'tags.json', 'checkpoints')):
+    for name in ('run.json', 'config.json'):
+      (folder / name).unlink(missing_ok=True)
 
 
 def _begin(config, folder, config_path) -> dict:

@@ -41,6 +41,7 @@ RUN = {                           # form of run.json
                'value': (float, None)},
     'test': FIGURES, 'valid': {str: (float, None)}, 'thresholds': {str: (float, None)}}
 OURS = ('lock.json', 'run.json', 'logs')  # may stand in a workdir before its config does
+SECTIONS = ('task', 'data', 'net')  # of every config; one of another program has none of them
 OTHERS = ('.', 'benchmark')       # how names of others begin that may: those of --job=benchmark
 
 
@@ -54,12 +55,15 @@ def save_config(path, config) -> None:
 
 def load_config(path) -> ml_collections.ConfigDict:
   """Reads a config written by `save_config`, or that of an exported folder; lists come back as
-  tuples."""
+  tuples. Raises: UserError: it is damaged, or a file of another program."""
   values = read_json(path)
   if not isinstance(values, dict):
     raise UserError(f'{path} holds no config: a JSON object of sections was expected.')
   if exported.SECTION in values:
     values = exported.check_about(path, values)['config']
+  elif not any(name in values for name in SECTIONS):
+    raise UserError(f"{path} is no config of this program: it lacks {', '.join(SECTIONS)}; name "
+                    'the --workdir that --job=train wrote, or a new folder.')
   return exported.to_config(values)
 
 
@@ -145,6 +149,7 @@ def open_workdir(path, config, named=None) -> epath.Path:
   """
   path = absolute(path)
   check_is_run(path)
+  check_is_ours(path)
   if path.exists() and not path.is_dir():
     raise UserError(f'--workdir={path} is a file; name a folder.')
   if (path / 'config.json').exists():
@@ -167,6 +172,7 @@ def keep_config(path, config, *, renew: bool = False) -> None:
     Raises: as those of `open_workdir`.
   """
   folder = absolute(path)
+  check_is_ours(folder)
   if not (folder / 'config.json').exists() or renew and not (folder / 'tags.json').exists():
     save_config(open_workdir(path, config) / 'config.json', config)
 
@@ -197,12 +203,20 @@ def check_is_run(path) -> None:
                     'which this job needs; name the --workdir that --job=train wrote.')
 
 
+def check_is_ours(path) -> None:
+  """Raises UserError for a folder whose config.json another program wrote, or that is damaged."""
+  file = absolute(path) / 'config.json'
+  if file.exists():
+    load_config(file)
+
+
 def existing_workdir(path) -> epath.Path:
-  """Returns the folder of a run, or of an exported net; UserError when there is none."""
+  """Returns the folder of a run, or of an exported net; UserError when it is none."""
   path = absolute(path)
   if not (path / 'config.json').exists():
     raise UserError(f'{path} is not the folder of a run: it has no config.json; name the --workdir '
                     'that --job=train wrote.')
+  check_is_ours(path)
   return path
 
 

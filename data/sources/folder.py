@@ -15,7 +15,7 @@ from data.batch import (
     short_digest,
 )
 from data.classes import describe_balance, name_few
-from data.content_splits import SPLIT_NAMES, assign_splits, copies_words, count_words
+from data.content_splits import SPLIT_NAMES, assign_splits, copies_words, count_words, counted
 from data.sources.pictures import (
     EXTENSIONS,
     content_digest,
@@ -215,8 +215,9 @@ def _check_writing(counts, folder):
 def _describe(found, index_of):
   """A sentence on what was found, how it was split and what was left out."""
   exclusive = max(map(len, found.tags_of.values())) == 1
-  phrases = [f"'{found.folder}': {len(found.tags_of):,} pictures with {len(index_of):,} "
-             f"{'classes' if exclusive else 'tags'} from {found.style}; "
+  kinds = ('class', 'classes') if exclusive else ('tag', 'tags')
+  phrases = [f"'{found.folder}': {counted(len(found.tags_of), 'picture', 'pictures')} with "
+             f'{counted(len(index_of), *kinds)} from {found.style}; '
              f'{count_words(found.splits)} ({found.how})']
   if exclusive:
     phrases.append(describe_balance(list(index_of), {
@@ -225,9 +226,10 @@ def _describe(found, index_of):
         for split, names in found.splits.items()}))
   left_out = sum(name not in found.tags_of for name in found.names)
   if left_out:
-    phrases.append(f'{left_out:,} pictures left out, without tags or outside the splits')
+    phrases.append(f'{counted(left_out, "picture", "pictures")} left out, without tags or outside '
+                   'the splits')
   unknown = sorted({tag for tags in found.tags_of.values() for tag in tags} - set(index_of))
   if unknown:
-    phrases.append(f"{len(unknown):,} {'classes' if exclusive else 'tags'} left out, which no "
-                   f'training picture has: {_quoted(unknown)}')
+    phrases.append(f'{counted(len(unknown), *kinds)} left out, which no training picture has: '
+                   f'{_quoted(unknown)}')
   return '; '.join([*phrases, *found.notes, *copies_words(found.splits, found.digests)])

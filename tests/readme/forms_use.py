@@ -9,6 +9,7 @@ SERVED = '''
 python main.py --job=serve --workdir=runs/tagger-demo --config.serve.port=$PORT & server=$!
 curl --silent --show-error --fail --retry 120 --retry-delay 1 --retry-connrefused \\
   -F picture=@one.jpg -F picture=@other.png http://127.0.0.1:$PORT/api/predict
+curl --silent --show-error --fail --data-binary @one.jpg http://127.0.0.1:$PORT/api/predict
 sed "s/:8000/:$PORT/" snippets/import_httpx.py | python -
 kill $server; wait $server || test $? -eq 143
 '''
@@ -40,6 +41,7 @@ USE = {
         'python - < snippets/from_train_lib_predicting_predictor_import_open_predictor.py',
     'python main.py --job=serve --workdir=runs/tagger-demo': SERVED,
     'curl -F picture=@one.jpg -F picture=@other.png http://127.0.0.1:8000/api/predict': SERVED,
+    'curl --data-binary @one.jpg http://127.0.0.1:8000/api/predict': SERVED,
     'import httpx': SERVED,
     'python main.py --job=crop --workdir=runs/pose-small --input=photos --output=people': '',
     '--config.predict.boxes=boxes.json':

@@ -42,8 +42,8 @@ def learning_curves(rows: list[dict], metrics: dict[str, str], step: int,
   left, right = panels[0]
   steps, losses = _series(rows, 'train/loss')
   left.plot(steps, losses, '.', color=COLOURS[0], alpha=0.25, markersize=4)
-  left.plot(steps, _smoothed(losses), color=COLOURS[0],
-            label='training, as augmented')
+  marked = {'marker': MARKS[0], 'markersize': 6, 'zorder': 3} if len(losses) <= FEW else {}
+  left.plot(steps, _smoothed(losses), color=COLOURS[0], label='training, as augmented', **marked)
   _, valid_losses = _draw(left, rows, 'valid/loss', 'validation', 1)
   every = np.concatenate([losses, valid_losses])
   if len(every) and every.min() > 0 and every.max() > STEEP * every.min():

@@ -13,8 +13,8 @@ EDGE = (205, 205, 210)            # around pictures, whose margins may be white
 
 
 def draw_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]],
-              header: Sequence[str], texts: Sequence[Sequence[Sequence[tuple[str, str]]]] = ()
-              ) -> Image.Image:
+              header: Sequence[str], texts: Sequence[Sequence[Sequence[tuple[str, str]]]] = (),
+              least_columns: int = 0) -> Image.Image:
   """A table of pictures.
 
   Args:
@@ -22,8 +22,9 @@ def draw_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[st
     titles: lines above each column; () none.
     header: lines above all.
     texts: for each picture the lines below it, (kind, text) with a kind of `pictures.INK`; ().
+    least_columns: as wide as these the sheet is at least, so that the header is not cut off.
   """
-  columns = max(len(titles), max(map(len, rows), default=0))
+  columns = max(len(titles), least_columns, max(map(len, rows), default=0))
   below = max((len(lines) for row in texts for lines in row), default=0)
   above = max(map(len, titles), default=0)
   font = find_font([*header, *(line for lines in titles for line in lines),

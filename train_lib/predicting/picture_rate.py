@@ -6,13 +6,14 @@ import time
 from train_lib.reporting import counted, human_time, say
 
 EVERY_SEC = 15.0                  # between two lines
+LEAST_PICTURES = 8                # after the first ones, and no fewer than these: else no speed
 
 
 class PictureRate:
   """Args: total: pictures; done: of these, by earlier starts.
 
   The first pictures waited for a compilation and whatever else comes once: how fast it goes is
-  told from those after them.
+  told from those after them, once there are enough. What could not be read counts as looked at.
   """
 
   def __init__(self, total: int, done: int):
@@ -25,6 +26,8 @@ class PictureRate:
 
   def add(self, number: int) -> None:
     """Notes that so many more pictures are done."""
+    if not number:
+      return
     self._done, self._now = self._done + number, time.monotonic()
     self._first = self._first or (self._done, self._now)
     if self._bar is not None:
@@ -37,22 +40,27 @@ class PictureRate:
 
   @property
   def per_sec(self) -> float | None:
-    """Pictures/s of this start, reading included, without the first ones; None: there are no
-    others."""
-    if self._first is None or self._done == self._first[0]:
+    """Pictures/s of this start, reading included, without the first ones; None: there are too few
+    others, fewer than LEAST_PICTURES or than the first ones."""
+    if self._first is None:
       return None
     done, time_sec = self._first
-    return (self._done - done) / max(self._now - time_sec, 1e-9)
+    others = self._done - done
+    if others < max(LEAST_PICTURES, done - self._before):
+      return None
+    return others / max(self._now - time_sec, 1e-9)
 
   def describe(self) -> str:
-    """', 41.3 pictures/s after the first 64, which took 5.2 s with starting up', or what of it is
-    known; '' without a picture."""
+    """', 41.3 pictures/s after the first 64 looked at, which took 5.2 s with starting up', or what
+    of it is known; '' without a picture."""
     if self._first is None:
       return ''
     done, time_sec = self._first
-    took, rate = f'{time_sec - self._start:.1f} s with starting up', self.per_sec
-    return f', in {took}' if rate is None else (
-        f', {rate:.1f} pictures/s after the first {done - self._before:,}, which took {took}')
+    rate, until = self.per_sec, 's with starting up'
+    if rate is None:
+      return f', in {self._now - self._start:.1f} {until}'
+    return (f', {rate:.1f} pictures/s after the first {done - self._before:,} looked at, which '
+            f'took {time_sec - self._start:.1f} {until}')
 
   def close(self) -> None:
     """Leaves the bar standing as it is."""

@@ -51,6 +51,9 @@ class Folder:
 
     Returns:
       The rows, not yet put in place: `finish` does.
+
+    Raises:
+      UserError: no picture can be read; what an earlier start left stays, but unreadable.jsonl.
     """
     kept = Predictions(self.folder, self._about(boxes), self.source)
     trained, total = self.predictor.trained, len(self.source)
@@ -69,6 +72,12 @@ class Folder:
         self._keep(kept, places, states, sights, unreadable)
         rate.add(len(sights))
     rate.close()
+    if len(unreadable) == total:
+      kept.give_up()
+      note_unreadable(self.folder / 'unreadable.jsonl', unreadable)
+      which = ('the only picture cannot' if total == 1 else
+               f'none of the {total:,} pictures can')
+      raise UserError(f'{which} be read; {self.folder}/unreadable.jsonl says why')
     self._rate, self._unreadable = rate, unreadable
     return kept
 
@@ -92,9 +101,6 @@ class Folder:
     say(f'{counted(number, "picture")} {"is" if number == 1 else "are"} {self.answers.done} in '
         f'{self.folder}/predictions.jsonl{also}{self._rate.describe()}')
     note_unreadable(self.folder / 'unreadable.jsonl', self._unreadable)
-    if not number:
-      raise UserError(f'none of the {len(self.source):,} pictures can be read; '
-                      f'{self.folder}/unreadable.jsonl says why')
 
   def lock(self) -> Lock:
     """Held while the output is written. Raises: UserError: another start writes there."""

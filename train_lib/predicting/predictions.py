@@ -71,6 +71,10 @@ class Predictions:
       for other in pathlib.Path(self._folder).glob('.predictions-*.jsonl'):
         other.unlink(missing_ok=True)           # of starts with other settings, never finished
 
+  def give_up(self) -> None:
+    """Leaves what an earlier start finished as it is, and no rows of this one."""
+    self._path.unlink(missing_ok=True)
+
   def _earlier(self):
     """The rows of an earlier start with the same settings, finished or not; None without one."""
     final, about = self._folder / FINAL, self._folder / ABOUT

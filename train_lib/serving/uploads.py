@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
+from train_lib.predicting.pipe import STARTS
 from train_lib.serving.guard import Refused
 
 FIELD = 'picture'
 RAW = ('', 'application/octet-stream', 'application/dicom')
+UNNAMED = 'application/x-www-form-urlencoded'   # what curl --data-binary calls all that it sends
 MOST_LETTERS = 200                # of a label
 LABEL = 'picture'                 # of a picture that comes without a name
 
@@ -47,6 +49,8 @@ async def read_uploads(request, most: int) -> list[Upload]:
   elif kind in RAW or kind.startswith('image/'):
     body = await request.body()
     uploads = [Upload(LABEL, body)] if body else []
+  elif kind == UNNAMED and STARTS.match(body := await request.body()):
+    uploads = [Upload(LABEL, body)]
   else:
     raise Refused(415, f'content of this kind is not read; send multipart/form-data with fields '
                        f"'{FIELD}' (curl -F {FIELD}=@file.jpg), or the bytes of one picture as "

@@ -59,8 +59,9 @@ def f1_by_frequency(counts: np.ndarray, f1: np.ndarray, categories: Sequence[str
   order = np.lexsort((counts, -f1))
   best, worst = order[:NAMED_TAGS], order[NAMED_TAGS:][-NAMED_TAGS:][::-1]
   if len(order):
-    axes.set_title(f'named: the {len(best)} best and {len(worst)} worst; of equal ones the rarest, '
-                   'the most frequent', loc='left', fontsize=10)
+    named = (f'the {len(best)} best and {len(worst)} worst; of equal ones the rarest, the most '
+             'frequent' if len(worst) else 'every tag that is shown')
+    axes.set_title(f'named: {named}', loc='left', fontsize=10)
   name_dots(axes, np.stack([counts, f1], axis=1), {tag: names[tag] for tag in (*best, *worst)},
             np.stack(_between(*middle), axis=1))
   return figure

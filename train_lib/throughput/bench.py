@@ -132,9 +132,10 @@ class Bench:
     row.update(loop_samples_per_sec=batch_size / statistics.median(times.loop),
                loop_bare_samples_per_sec=batch_size / statistics.median(times.bare),
                stall_frac=times.stall_frac)
+    stall = ('no stall was measured, the two differ by noise' if verdict.has_no_stall(row) else
+             f'it stalls for {times.stall_frac:.1%} of the time')
     say(f'  loop: {row["loop_samples_per_sec"]:,.1f} pictures/s, the bare step in turns with it '
-        f'{row["loop_bare_samples_per_sec"]:,.1f}: it stalls for {times.stall_frac:.1%} of the '
-        'time')
+        f'{row["loop_bare_samples_per_sec"]:,.1f}: {stall}')
 
   def _build(self, case, batch_size: int) -> Training:
     config = case.config.copy_and_resolve_references()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from train_lib.drawing.panels import GREY, legend, new_figure, plain_numbers, styled, title
 from train_lib.reporting import counted
+from train_lib.throughput import verdict
 
 MODES = {'train': 'training', 'infer': 'prediction'}
 # What a picture costs, each alone: key of a row's pictures/s -> name; the first are parts of input.
@@ -89,13 +90,20 @@ def cost_of_a_picture(rows: list[dict]):
     axes.grid(axis='y', visible=False)
     axes.set_title(f"{row['model']}, {row['img_size']} px, {row['dtype']}, batch "
                    f"{row.get('train_batch_size', row['asked_batch_size'])}, devices: "
-                   f"{row['devices']}", fontsize=10, loc='left', parse_math=False)
+                   f"{row['devices']}{_noise(row)}", fontsize=10, loc='left', parse_math=False)
   panels[-1, 0].set_xlim(0, 1.35 * most / size)
   panels[-1, 0].set_xlabel(f'{unit} for a picture')
   title(figure, 'Where the time of a picture goes: each part alone, then the loop, which does them '
-        'side by side\nand is as slow as the slowest of pipeline, transfer and step (on a CPU, '
-        'which they share, slower)')
+        'side by side\nand is at best as fast as the slowest of pipeline, transfer and step (on a '
+        'CPU, which they share, slower)')
   return figure
+
+
+def _noise(row):
+  """What to add where the bar of the loop is shorter than the bar of its step."""
+  if 'stall_frac' not in row or not verdict.has_no_stall(row):
+    return ''
+  return '\nno stall was measured: the loop and the step differ by noise'
 
 
 def _unit(seconds):

@@ -6,6 +6,7 @@ STALLED = 0.05                    # of the loop's time, above which the step is 
 KEEPS_UP = 1.1                    # times what the step takes: the input pipeline keeps up
 COMPUTE, SOME = 0.4, 0.2          # of the peak
 DISPATCH = 0.5                    # of a step's time, that the host needs to hand it over
+UNACCOUNTED = 2.0                 # times what the pipeline makes: more than that its parts could
 # Parts of the input pipeline, by their key in a row: what each is called, what makes it cheaper.
 PARTS = {'read': ('reading and decoding', 'smaller files'),
          'augment': ('data.augment', 'fewer or cheaper operations of data.augment'),
@@ -25,7 +26,7 @@ def describe(row: dict, platform: str, processors: int) -> str:
     if made is not None and made < rate:
       return _input(row, made, rate, processors)
     return _device(row, platform)
-  if stall <= STALLED:
+  if stall <= STALLED or has_no_stall(row):
     return _device(row, platform)
   sent = row.get('input_transfer_samples_per_sec')
   lost = f'{stall:.0%} of the time'
@@ -36,6 +37,10 @@ def describe(row: dict, platform: str, processors: int) -> str:
     return _input(row, made, rate, processors)
   if platform == 'cpu':
     alone = '' if made is None else f'make {made:,.0f} pictures/s and '
+    unaccounted = _unaccounted(row, processors)
+    if unaccounted:
+      return (f'the processors, which the input pipeline shares with the step and takes {lost} '
+              f'from: alone they {alone}train {rate:,.0f} pictures/s; {unaccounted}')
     most, cheaper = _slowest(row)
     return (f'the processors, which the input pipeline shares with the step and takes {lost} from'
             f'{most}: alone they {alone}train {rate:,.0f} pictures/s; to take less: {cheaper}')
@@ -47,7 +52,17 @@ def describe(row: dict, platform: str, processors: int) -> str:
           'runtime.log_every_steps')
 
 
+def has_no_stall(row: dict) -> bool:
+  """Whether the loop of a row was measured faster than the bare step, which is noise."""
+  return row['stall_frac'] < 0 or (
+      row['loop_samples_per_sec'] > row['loop_bare_samples_per_sec'])
+
+
 def _input(row, made, rate, processors):
+  unaccounted = _unaccounted(row, processors)
+  if unaccounted:
+    return (f'the input pipeline: it makes {made:,.0f} pictures/s, and the step could take '
+            f'{rate:,.0f}; {unaccounted}')
   most, cheaper = _slowest(row)
   workers = row['input_workers']
   if workers < processors:
@@ -57,6 +72,23 @@ def _input(row, made, rate, processors):
               f'are of no use; {cheaper}, or more processors, are')
   return (f'the input pipeline: it makes {made:,.0f} pictures/s{most}, and the step could take '
           f'{rate:,.0f}; {advice}')
+
+
+def _unaccounted(row, processors) -> str:
+  """What to say where the workers, by its parts, should make far more than the pipeline does."""
+  made, rates = row.get('input_samples_per_sec'), [
+      row.get(f'input_{name}_samples_per_sec') for name in PARTS]
+  if not made or not all(rates):
+    return ''
+  workers = row['input_workers']
+  busy = max(1, min(workers, processors))
+  could = busy / sum(1 / rate for rate in rates)
+  if could <= UNACCOUNTED * made:
+    return ''
+  fewer = f'fewer runtime.workers ({workers} now) or ' if workers else ''
+  return (f"the pipeline's parts do not account for its speed: by them {counted(busy, 'worker')} "
+          f'should make {could:,.0f} pictures/s; the rest is what the workers cost beside them, or '
+          f'processors that were busy with something else; try {fewer}an idle machine')
 
 
 def _slowest(row) -> tuple[str, str]:

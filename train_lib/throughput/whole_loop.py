@@ -31,7 +31,10 @@ class LoopTimes:
 
   @property
   def stall_frac(self) -> float:
-    """The share of the loop's time by which it is slower than the bare step: the median turn."""
+    """The share of the loop's time by which it is slower than the bare step: the median turn.
+
+    Below 0 where noise made the loop the faster of the two.
+    """
     return statistics.median(
         1 - bare / whole for whole, bare in zip(self.loop, self.bare, strict=True))
 
