@@ -17,6 +17,7 @@ from configs import base
 from errors import UserError, shortened
 
 EXPORTED = 'oko'                  # section of an exported folder's config.json
+SECTIONS = ('task', 'data', 'net')  # of every config; one of another program has none of them
 MOST_BYTES = 1 << 26
 BELIEVED = ('seed', 'job', 'task', 'small_page', 'checkpoint', 'data', 'net', 'loss', 'pose',
             'autoencoder', 'optimizer', 'train', 'eval', 'crop', 'cluster', 'neighbours', 'audit',
@@ -41,9 +42,9 @@ def get_config(arg: str):
     raise UserError(f'{path} holds no config, a JSON object of sections; restore it or train again')
   if EXPORTED in saved:
     saved = _of_exported(path, saved[EXPORTED])
-  if not any(name in saved for name in BELIEVED):
-    raise UserError(f'{path} is no config of this program: it has none of its sections; name the '
-                    'workdir that --job=train wrote')
+  if not any(name in saved for name in SECTIONS):
+    raise UserError(f"{path} is no config of this program: it lacks {', '.join(SECTIONS)}; name "
+                    'the workdir that --job=train wrote')
   config = base.get_config()
   take(config, saved, path)
   return config

@@ -1,5 +1,6 @@
 """What the fuzzer found in words (boards, tables, JSON): tracebacks, hangs, escapes in messages."""
 
+import contextlib
 import csv
 import io
 import json
@@ -55,7 +56,7 @@ def test_a_caption_of_a_megabyte_takes_no_time():
 
 
 def _database(path, *statements):
-  with sqlite3.connect(path) as database:
+  with contextlib.closing(sqlite3.connect(path)) as database, database:
     for statement in statements:
       database.execute(*statement) if isinstance(statement, tuple) else database.execute(statement)
   database.close()
@@ -90,7 +91,7 @@ def test_a_database_whose_pages_are_named_over_and_over_ends(tmp_path):
       for number in range(300)])
   assert len(list(sqlite.read(path))) == 300
   content = bytearray((tmp_path / 'a.db').read_bytes())
-  with sqlite3.connect(path) as database:
+  with contextlib.closing(sqlite3.connect(path)) as database, database:
     root, = database.execute('SELECT rootpage FROM sqlite_master').fetchone()
   start = (root - 1) * 512
   assert content[start] == 5      # an inner page of a table

@@ -226,12 +226,12 @@ def test_a_config_that_is_nested_too_deep_is_refused(tmp_path, depth):
     except UserError as error:
       assert str(error).isprintable()
   (tmp_path / 'config.json').write_text(f'{{"data": {nested}}}')
-  if depth > 500:                 # else keys that the program does not know, which are let pass
+  if depth > 1000 or depth > 500 and sys.version_info < (3, 13):  # else unknown keys, let pass
     refusal(saved.get_config, str(tmp_path))
 
 
 def test_a_number_that_is_infinite_is_no_whole_one(tmp_path):
-  (tmp_path / 'config.json').write_text('{"seed": Infinity}')
+  (tmp_path / 'config.json').write_text('{"task": "tagging", "seed": Infinity}')
   assert 'holds no config that this program knows' in refusal(saved.get_config, str(tmp_path))
 
 

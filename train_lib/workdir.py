@@ -41,7 +41,6 @@ RUN = {                           # form of run.json
                'value': (float, None)},
     'test': FIGURES, 'valid': {str: (float, None)}, 'thresholds': {str: (float, None)}}
 OURS = ('lock.json', 'run.json', 'logs')  # may stand in a workdir before its config does
-SECTIONS = ('task', 'data', 'net')  # of every config; one of another program has none of them
 OTHERS = ('.', 'benchmark')       # how names of others begin that may: those of --job=benchmark
 
 
@@ -61,9 +60,10 @@ def load_config(path) -> ml_collections.ConfigDict:
     raise UserError(f'{path} holds no config: a JSON object of sections was expected.')
   if exported.SECTION in values:
     values = exported.check_about(path, values)['config']
-  elif not any(name in values for name in SECTIONS):
-    raise UserError(f"{path} is no config of this program: it lacks {', '.join(SECTIONS)}; name "
-                    'the --workdir that --job=train wrote, or a new folder.')
+  elif not any(name in values for name in saved.SECTIONS):
+    raise UserError(f'{path} is no config of this program: it lacks '
+                    f"{', '.join(saved.SECTIONS)}; name the --workdir that --job=train wrote, or a "
+                    'new folder.')
   return exported.to_config(values)
 
 
