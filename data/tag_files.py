@@ -15,6 +15,7 @@ import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ PATH_COLUMNS = ('path', 'file', 'image', 'file_name', 'filename', 'image_path', 
 TAG_COLUMNS = ('tags', 'label', 'class')
 SPLIT_COLUMN = 'split'
 _TABLE_ENDINGS = ('.csv', '.tsv', '.jsonl')
+_JOINED = re.compile(r'\w\s*;\s*\w')  # not as in ';d', which is a tag
 _COLUMNS_NEEDED = "a column 'path' (or 'file', 'image') and a column 'tags' (or 'label', 'class')"
 
 
@@ -60,8 +62,7 @@ def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> FoundTag
         f"them (such as '{next(iter(sidecars.values())).name}') and the others have none: write "
         'the missing files, or remove the few to have the class folders read.')
   if sidecars:
-    tags_of = {name: _read_sidecar(path) for name, path in sidecars.items()}
-    return FoundTags(tags_of, 'sidecar files', {}, passed_over)
+    return FoundTags(_read_sidecars(sidecars, folder), 'sidecar files', {}, passed_over)
   classes = {name: [path.split('/')[0]] for name, path in class_paths.items() if '/' in path}
   names = {tags[0] for tags in classes.values()}
   if len(names) < 2:
@@ -103,8 +104,23 @@ def _find_sidecar(folder, name):
   return found[0] if found else None
 
 
-def _read_sidecar(path):
-  return _tidy(read_text(path).replace('\n', ',').split(','))
+def _read_sidecars(sidecars, folder):
+  """{picture: tags} of {picture: path of its tags file}."""
+  tags_of, broken = {}, []
+  for name, path in sidecars.items():
+    try:
+      tags_of[name] = _tidy(path.read_text(encoding='utf-8-sig').replace('\n', ',').split(','))
+    except UnicodeDecodeError:
+      broken.append(repr(path.relative_to(folder).as_posix()))
+  if broken:
+    raise UserError(f"{len(broken)} of {len(sidecars)} tags files in '{folder}' are not UTF-8 text "
+                    f'({name_few(broken)}); save them as UTF-8.')
+  joined = [name for name, tags in tags_of.items() if len(tags) == 1 and _JOINED.search(tags[0])]
+  if 2 * len(joined) > sum(map(bool, tags_of.values())):
+    raise UserError(f"the tags files in '{folder}' seem to separate tags by semicolons "
+                    f"('{sidecars[joined[0]].name}': {shortened(repr(tags_of[joined[0]][0]))}); "
+                    'write commas between them, or one tag a line.')
+  return tags_of
 
 
 def read_text(path: Path) -> str:

@@ -158,6 +158,27 @@ def test_sidecar_files_hold_tags_by_commas_or_lines(folder):
   assert style == 'sidecar files'
 
 
+def test_all_sidecars_that_are_not_utf8_are_named_at_once(folder):
+  for name in ('a.txt', 'sub dir/ü.txt'):
+    (folder / name).write_bytes(b'caf\xe9')
+  assert "2 of 2 tags files in" in error_of(folder)
+  assert "are not UTF-8 text ('a.txt', 'sub dir/ü.txt')" in error_of(folder)
+
+
+@pytest.mark.parametrize('text', ['cat;dog', 'long hair ; hat; dog\n'])
+def test_semicolons_between_the_tags_of_sidecars_are_refused(folder, text):
+  for name in ('a.txt', 'sub dir/ü.txt'):
+    (folder / name).write_text(text)
+  assert 'write commas between them, or one tag a line' in error_of(folder)
+
+
+@pytest.mark.parametrize('text', [';d', 'cat;dog, hat', 'hat\ncat;dog'])
+def test_a_tag_may_have_a_semicolon(folder, text):
+  for name in ('a.txt', 'sub dir/ü.txt'):
+    (folder / name).write_text(text)
+  assert find(folder)[1] == 'sidecar files'
+
+
 def test_an_empty_sidecar_means_no_tags(folder):
   for name in NAMES:
     (folder / f'{name}.txt').write_text('' if name == 'a.png' else 'x')

@@ -106,8 +106,8 @@ def test_the_ends_of_a_strip_are_framed_and_nothing_between():
 
 
 def test_a_sheet_of_few_has_room_for_what_is_said_of_them():
-  few, many = sample_sheet([TARGET] * 2, ['x' * 60]), sample_sheet([TARGET] * 20, ['x' * 60])
-  assert 4 * CELL_PX < few.size[0] < many.size[0] and many.size[1] > 2 * few.size[1]
+  few, many = sample_sheet([TARGET], ['x' * 60]), sample_sheet([TARGET] * 20, ['x' * 60])
+  assert 2 * CELL_PX < few.size[0] < many.size[0] and many.size[1] > 2 * few.size[1]
 
 
 def labels(figure):

@@ -1,5 +1,6 @@
 """Pictures in rows and columns with titles: what augmentation makes of them, pairs of copies."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,29 +10,31 @@ from train_lib.drawing.pictures import INK, LINE_PX, MARGIN_PX, find_font, short
 
 CELL_PX = 160
 GAP_PX = 8
+HEADER_PX = 800                   # a longer line at the top is cut off
 EDGE = (205, 205, 210)            # around pictures, whose margins may be white
 
 
 def draw_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]],
-              header: Sequence[str], texts: Sequence[Sequence[Sequence[tuple[str, str]]]] = (),
-              least_columns: int = 0) -> Image.Image:
+              header: Sequence[str], texts: Sequence[Sequence[Sequence[tuple[str, str]]]] = ()
+              ) -> Image.Image:
   """A table of pictures.
 
   Args:
     rows: of pictures, uint8 [H, W, 3] each, shown within squares of CELL_PX; a row may be short.
     titles: lines above each column; () none.
-    header: lines above all.
+    header: lines above all, which widen the sheet up to HEADER_PX where they have to.
     texts: for each picture the lines below it, (kind, text) with a kind of `pictures.INK`; ().
-    least_columns: as wide as these the sheet is at least, so that the header is not cut off.
   """
-  columns = max(len(titles), least_columns, max(map(len, rows), default=0))
+  columns = max(len(titles), max(map(len, rows), default=0))
   below = max((len(lines) for row in texts for lines in row), default=0)
   above = max(map(len, titles), default=0)
   font = find_font([*header, *(line for lines in titles for line in lines),
                     *(line for row in texts for lines in row for _, line in lines)])
   top = 2 * MARGIN_PX + (len(header) + above) * LINE_PX
   height = CELL_PX + below * LINE_PX + GAP_PX
-  size = columns * (CELL_PX + GAP_PX) + 2 * MARGIN_PX, top + len(rows) * height + MARGIN_PX
+  wide = max((font.getlength(written(line, font)) for line in header), default=0)
+  width = max(columns * (CELL_PX + GAP_PX), min(math.ceil(wide), HEADER_PX))
+  size = width + 2 * MARGIN_PX, top + len(rows) * height + MARGIN_PX
   sheet = Image.new('RGB', size, 'white')
   draw = ImageDraw.Draw(sheet)
 

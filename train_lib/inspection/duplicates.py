@@ -12,7 +12,6 @@ from train_lib.storage import records
 
 TABLE, SHEET = 'duplicates.csv', 'duplicates.png'
 PAIRS_PER_ROW, MOST_SHOWN = 4, 24  # pairs of alike pictures on their sheet
-HEADER_COLUMNS = 3                # pictures that the sheet is wide at least, for its header
 COLUMNS = ('alike', 'bits', 'across', 'split', 'id', 'tags', 'other split', 'other id',
            'other tags', 'same tags')
 
@@ -99,7 +98,7 @@ def _sheet(splits, shown, num_found):
       [images[part] for part in cut], (),
       [f'pairs of alike pictures, each with its neighbour: {len(images) // 2} of {num_found:,}',
        'red above: copies in different splits; red below: different tags'],
-      [texts[part] for part in cut], least_columns=HEADER_COLUMNS)
+      [texts[part] for part in cut])
 
 
 def _read(splits, row):

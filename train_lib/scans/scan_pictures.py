@@ -15,7 +15,7 @@ LEVELS = 65_535                   # of 16-bit grey
 FULL_COLOUR = 0.25                # a difference with the deepest colour, of a range of 0..1
 TOO_BRIGHT, TOO_DARK = np.array((178, 24, 43)), np.array((33, 102, 172))
 TITLE_LETTERS = 22                # of a line above a column
-DRAWN_COLUMNS, FEWEST_COLUMNS = 8, 4      # of a sheet of drawn scans
+DRAWN_COLUMNS = 8                 # of a sheet of drawn scans
 FRAME_PX = 5                      # around the scans at the ends of a strip
 THUMBNAILS, THUMBNAIL_PX = 14, 58
 APART = 0.13                      # of the map's sides: nearer thumbnails would hide each other
@@ -89,7 +89,7 @@ def sample_sheet(pictures: Sequence[np.ndarray], notes: Sequence[str] = ()) -> I
   """Drawn scans side by side. Args: pictures: [h, w] in 0..1; notes: lines at the top."""
   cells = list(map(grey, pictures))
   rows = [cells[first:first + DRAWN_COLUMNS] for first in range(0, len(cells), DRAWN_COLUMNS)]
-  return draw_grid(rows, [()] * FEWEST_COLUMNS, notes)        # room for the notes
+  return draw_grid(rows, (), notes)
 
 
 def anchored_sheet(rows: Sequence[tuple[str, np.ndarray, Sequence[np.ndarray]]],
