@@ -87,10 +87,9 @@ def folder(config):
   """A person's own pictures, a thousand or so; name the folder with --config.data.path."""
   config.small_page = ''
   config.data.source = 'folder'
+  config.data.image_size_px = 128                # few pictures teach no more at 256 px
   config.train.batch_size = 16
   config.train.num_epochs = 30.0
-  config.train.shrink = 2
-  config.train.shrink_frac = 0.8
   config.train.ema_decay = 0.0
   config.eval.batch_size = 32
 
