@@ -23,7 +23,7 @@ MAX_PIXELS = 10 ** 6
 class SizeView:
   """Says how large pictures are. Attributes: asked: labels, in the order of their turn."""
 
-  task, together, step = 'sizes', 4, 7
+  task, together, options, step = 'sizes', 4, ('least', 'most'), 7
 
   def __init__(self, pause_sec=0.0):
     self.asked, self._pause_sec, self.at_once, self.most_at_once = [], pause_sec, 0, 0

@@ -103,6 +103,22 @@ def test_fields_of_other_names_are_told(client):
   assert "not called 'picture'" in error_of(answer, 422)
 
 
+@pytest.mark.parametrize('method, path, known', [
+    ('POST', '/api/predict', "'least', 'most'"), ('POST', '/api/echo', 'none'),
+    ('POST', '/api/double', 'none'), ('GET', '/thumbnails/1', 'none')])
+def test_options_of_other_names_are_told_with_those_that_are_known(client, method, path, known):
+  body = {'json': {'one': 4}} if 'double' in path else {'content': picture()}
+  answer = client.request(method, f'{path}?treshold=0.5', **body)
+  assert error_of(answer, 422) == (
+      f"this address knows no option 'treshold'; it knows {known}")
+  assert client.request(method, path, **body).status_code == 200
+  long = error_of(client.request(method, f'{path}?{"x" * 999}%0a=1', **body), 422)
+  assert 'x' * 40 in long and len(long) < 120
+  if 'least' in known:
+    assert client.request(method, f'{path}?least=1&most=2', **body).status_code == 200
+    assert 'third' in error_of(client.request(method, f'{path}?least=1&third=', **body), 422)
+
+
 @pytest.mark.parametrize('kind', ['application/json', 'text/html', 'text/plain'])
 def test_other_kinds_of_content_are_refused(client, kind):
   answer = client.post('/api/predict', content=picture(), headers={'content-type': kind})
@@ -195,6 +211,14 @@ def test_every_file_of_the_page_is_served_as_what_it_is(client):
     assert answer.headers['content-type'] == serving_app.KINDS[path.suffix]
   assert client.get('/').content == client.get('/index.html').content
   assert '<title>' in client.get('/api').text
+
+
+def test_the_script_of_the_api_page_finds_the_address_in_its_examples(client):
+  page, script = client.get('/api').text, client.get('/api.js').text
+  assert '<script type="module" src="/api.js"></script>' in page
+  written, = re.findall(r"WRITTEN = '(.*)'", script)
+  examples = ' '.join(re.findall(r'(?s)<pre>.*?</pre>', page))
+  assert examples.count('//') == examples.count(f'{written}/') == 3
 
 
 @pytest.mark.parametrize('method, path', [

@@ -70,6 +70,14 @@ def test_thresholds_move_tags_and_caption_in_the_page(browser, tag_view, tmp_pat
     assert texts(browser, general) == ['long hair', '^_^']
 
 
+def test_the_examples_for_programs_name_the_address_that_was_asked(browser, tag_view):  # noqa: F811
+  with running(make_app(tag_view)) as address:
+    browser.open(f'{address}/api')
+    examples = ' '.join(texts(browser, 'pre'))
+  assert examples.count(f'{address}/api/predict') == 3
+  assert '127.0.0.1:8000' not in examples
+
+
 def test_names_of_files_are_text_and_keys_leaf_through_them(browser, tag_view,  # noqa: F811
                                                             tmp_path):
   hostile = '<img src=x onerror=alert(1)>'

@@ -6,7 +6,7 @@ import pathlib
 from typing import NamedTuple
 
 from errors import UserError
-from train_lib.serving.calls import Call, is_whole, picture_kind
+from train_lib.serving.calls import Call, is_whole, known_options, picture_kind
 from train_lib.serving.guard import Guard, Refused, is_loopback, retry_heads
 from train_lib.serving.turns import Turns
 from train_lib.serving.uploads import read_json, read_uploads
@@ -76,8 +76,8 @@ class Desk:
 
   async def predict(self, request):
     """A row for each picture; 422 where none could be read."""
-    uploads = await self._take_uploads(request)
-    rows, options = [], dict(request.query_params)
+    options = known_options(dict(request.query_params), self._view.options)
+    uploads, rows = await self._take_uploads(request), []
     for first in range(0, len(uploads), self._view.together):
       part = uploads[first:first + self._view.together]
       rows += await self._turns.run(request, self._view.answer, part, options)
@@ -90,7 +90,8 @@ class Desk:
     """What answers at the address of a call."""
     async def endpoint(request):
       taken = {'uploads': self._take_uploads, 'json': read_json, 'row': _take_row}[call.takes]
-      arguments = await taken(request), dict(request.query_params)
+      options = known_options(dict(request.query_params), call.options)
+      arguments = await taken(request), options
       if call.by_net:
         answer = await self._turns.run(request, call.function, *arguments)
       else:

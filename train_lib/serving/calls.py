@@ -6,6 +6,7 @@ from typing import NamedTuple
 from train_lib.serving.guard import Refused
 
 MOST_DIGITS = 12                  # of a number
+MOST_LETTERS = 40                 # of a name that is told back
 
 
 class Call(NamedTuple):
@@ -18,12 +19,23 @@ class Call(NamedTuple):
     function: (what it takes, options) -> bytes of a picture, or what becomes JSON; the options are
       those of the address, ?name=value. It may raise `Refused`.
     by_net: whether it needs the net, and so its turn.
+    options: the names that it knows.
   """
 
   method: str
   takes: str
   function: Callable
   by_net: bool = True
+  options: tuple[str, ...] = ()
+
+
+def known_options(given: dict[str, str], names: tuple[str, ...]) -> dict[str, str]:
+  """What is given. Raises: Refused: 422, a name is none of `names`."""
+  for name in given:
+    if name not in names:
+      raise Refused(422, f'this address knows no option {name[:MOST_LETTERS]!r}; it knows '
+                         f'{", ".join(map(repr, names)) or "none"}')
+  return given
 
 
 def whole_number(options: dict[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -19,11 +19,13 @@ class View(Protocol):
   Attributes:
     task: its name in VIEWS.
     together: pictures that are answered in one turn.
+    options: names of the options that `answer` knows.
     step: of the net's checkpoint; None of a collection.
   """
 
   task: str
   together: int
+  options: tuple[str, ...]
   step: int | None
 
   def words(self) -> str:

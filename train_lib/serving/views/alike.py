@@ -29,7 +29,7 @@ class AlikeView:
   Args: config: `neighbours.count` is how many are told; collection: of `open_collection`.
   """
 
-  task, together, step = 'clusters', 1, None
+  task, together, options, step = 'clusters', 1, ('count',), None
 
   def __init__(self, config, collection):
     self._collection, self._count = collection, config.neighbours.count
@@ -96,7 +96,7 @@ class AlikeView:
 
   def calls(self) -> dict[str, Call]:
     """/api/alike/ROW and /thumbnails/ROW."""
-    return {'/api/alike/{row}': Call('GET', 'row', self.call_alike),
+    return {'/api/alike/{row}': Call('GET', 'row', self.call_alike, options=('count',)),
             '/thumbnails/{row}': Call('GET', 'row', self.call_thumbnail, by_net=False)}
 
   def call_alike(self, row: int, options: dict) -> dict:

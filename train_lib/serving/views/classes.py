@@ -22,7 +22,7 @@ NO_MAP = ('this net has no map of where it looked: its head does not stand on th
 class ClassView:
   """A classifier. Args: config: of the run; predictor: with `answers`."""
 
-  task, together = 'classification', 8
+  task, together, options = 'classification', 8, ()
 
   def __init__(self, config, predictor):
     self._config, self._predictor = config, predictor
@@ -53,7 +53,7 @@ class ClassView:
 
   def calls(self) -> dict[str, Call]:
     """/api/map."""
-    return {'/api/map': Call('POST', 'uploads', self.call_map)}
+    return {'/api/map': Call('POST', 'uploads', self.call_map, options=('class',))}
 
   def call_map(self, uploads: list[Upload], options: dict) -> bytes:
     """A PNG of the first picture, as the net saw it, with what spoke for a class in colour.

@@ -11,7 +11,7 @@ from train_lib.serving.uploads import Upload, answer_each
 class PoseView:
   """A pose net. Args: config: `crop.least_score` is where the page starts; predictor."""
 
-  task, together = 'pose', 1      # pictures stay in their own size while they are looked at
+  task, together, options = 'pose', 1, ()   # pictures keep their own size while looked at
 
   def __init__(self, config, predictor):
     self._predictor, self._least_score = predictor, config.crop.least_score

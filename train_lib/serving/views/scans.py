@@ -22,7 +22,7 @@ LARGEST = 1e4                     # latent number that is decoded; the prior's d
 class ScanView:
   """An autoencoder. Args: config: of the run, says how scans are read; predictor."""
 
-  task, together = 'autoencoding', 1
+  task, together, options = 'autoencoding', 1, ('slice', 'damage')
 
   def __init__(self, config, predictor):
     self._config, self._predictor = config, predictor

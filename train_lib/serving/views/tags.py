@@ -15,7 +15,7 @@ RATING = 'rating'
 class TagView:
   """A tagger. Args: config: its section `predict` counts; predictor: with `answers`."""
 
-  task, together = 'tagging', 8
+  task, together, options = 'tagging', 8, ()
 
   def __init__(self, config, predictor):
     self._predictor, self._settings = predictor, config.predict
