@@ -38,7 +38,7 @@ def test_figures_are_scikit_learns():
   assert set(SAID) - set(LABEL) == {5} and set(LABEL) - set(SAID) == {6}
   for average in ('macro', 'weighted'):
     expected = sklearn_metrics.precision_recall_fscore_support(
-        LABEL, SAID, average=average, zero_division=0)
+        LABEL, SAID, labels=np.unique(LABEL), average=average, zero_division=0)
     for name, value in zip(('precision', 'recall', 'f1'), expected[:3], strict=True):
       assert figures[f'{average}_{name}'] == pytest.approx(value, abs=1e-12), name
   assert figures['accuracy'] == sklearn_metrics.accuracy_score(LABEL, SAID)
@@ -52,6 +52,16 @@ def test_figures_are_scikit_learns():
       sklearn_metrics.log_loss(LABEL, PROBABILITIES, labels=every), rel=1e-5)
   assert figures['brier'] == pytest.approx(
       np.square(PROBABILITIES - np.eye(CLASSES)[LABEL]).sum(axis=1).mean(), rel=1e-5)
+
+
+def test_all_who_judge_the_same_pictures_are_averaged_over_the_same_classes():
+  label = np.array([0, 0, 1, 1])
+  once_absent, never = (class_metrics.figures(collect(np.eye(3, dtype=np.float32)[said], label), 3)
+                        for said in ([0, 0, 1, 2], [0, 0, 1, 1]))
+  assert never['macro_recall'] == never['macro_precision'] == 1
+  assert once_absent['macro_recall'] == once_absent['balanced_accuracy'] == 0.75
+  assert once_absent['macro_precision'] == 1
+  assert once_absent['macro_f1'] == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_the_table_is_scikit_learns():
@@ -113,7 +123,8 @@ def test_the_truth_before_flips_is_measured_beside_the_labels():
   figures = class_metrics.figures(collect(PROBABILITIES, LABEL, drawn_label=drawn), CLASSES)
   assert figures['drawn_accuracy'] == pytest.approx(0.9)
   assert figures['drawn_macro_f1'] == pytest.approx(
-      sklearn_metrics.f1_score(drawn, SAID, average='macro', zero_division=0))
+      sklearn_metrics.f1_score(drawn, SAID, labels=np.unique(drawn), average='macro',
+                               zero_division=0))
   assert 'drawn_accuracy' not in class_metrics.figures(COLLECTED, CLASSES)
 
 

@@ -159,6 +159,14 @@ def test_the_table_and_the_worst_confusion_are_said(measured, tmp_path, capsys):
   assert f'{first["class"]} taken for {first["predicted"]} ({first["pictures"]} of ' in said
 
 
+def test_classes_without_a_test_picture_are_told_below_the_table(measured, tmp_path, capsys):
+  some = Split(20, 2, shares=(0.5, 0.5))
+  for report, test in ((measured, Split(50, 2)), (measure(with_baselines=False, test=some), some)):
+    class_report_files.write_report(epath.Path(tmp_path), report, Split(90, 0), test, lambda: None)
+    note = 'macro figures are over the 2 of 4 classes that have test pictures\n'
+    assert (note in capsys.readouterr().out) == (test is some)
+
+
 def test_without_a_mistake_or_a_map_the_older_sheets_go(tmp_path, capsys):
   class Opaque(MeanColour):
     """The same net, which does not show its feature map."""

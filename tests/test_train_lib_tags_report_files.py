@@ -86,13 +86,34 @@ def test_best_and_worst_are_sorted_as_their_titles_say(measured, tmp_path, monke
     assert list(captions) == sorted(captions, reverse=falling)
 
 
+def test_every_sheet_names_the_files_of_its_pictures(measured, tmp_path, monkeypatch):
+  told = []
+  monkeypatch.setattr(report_files, 'tag_sheet', lambda *_, ids, **__: (
+      told.append(ids), Image.new('RGB', (2, 2)))[1])
+  report_files.write_report(epath.Path(tmp_path), measured, Split(90, 0), Split(50, 2),
+                            lambda: None)
+  picks = measured.outcome.collected.picks
+  assert told == [[pick.id for pick in picks[kind]] for kind in report_files.SHEETS]
+
+
 def test_the_tables_are_said(measured, tmp_path, capsys):
   report_files.write_report(epath.Path(tmp_path), measured, Split(90, 0), Split(50, 2),
                             lambda: None)
   said = capsys.readouterr().out
-  assert 'test split, 50 pictures, 9 tags' in said
+  ratings = CATEGORIES.count('rating')
+  assert f'test split, 50 pictures, {TAGS - ratings} tags and {ratings} ratings; ' in said
+  assert [line.split()[1] for line in said.splitlines() if line.startswith('all ')] == [
+      str(TAGS - ratings)]
   assert 'colour histogram' in said and 'character' in said
   assert f'{tmp_path}/evaluation/tags.csv' in said
+
+
+def test_a_threshold_of_zero_is_said_to_take_every_tag(measured, tmp_path, capsys):
+  changed = dataclasses.replace(measured, thresholds={'micro': 0.34, 'macro': 0.0})
+  report_files.write_report(epath.Path(tmp_path), changed, Split(90, 0), Split(50, 2),
+                            lambda: None)
+  assert ('thresholds 0.34 (micro) and 0 (macro: every tag is taken) tuned on '
+          in capsys.readouterr().out)
 
 
 def test_a_sheet_without_a_picture_of_its_kind_is_taken_away(measured, tmp_path):

@@ -103,6 +103,18 @@ def test_a_caption_stands_above_the_tags_and_costs_no_line_of_them():
   np.testing.assert_array_equal(np.asarray(captioned)[287:], np.asarray(plain)[270:])
 
 
+def test_the_file_of_each_picture_stands_below_its_tags(monkeypatch):
+  drawn = []
+  monkeypatch.setattr(tag_pictures, 'draw_sheet', lambda images, texts, header: drawn.extend(texts))
+  arguments = (np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 40), 0.9), np.ones((2, 40), bool),
+               None, ['tag'] * 40, 0.5)
+  tag_sheet(*arguments, ids=['a/1.jpg', 'some/folder/that/is/deep/2.jpg'])
+  assert [lines[-1] for lines in drawn] == [('missed', 'a/1.jpg'),
+                                            ('missed', 'that/is/deep/2.jpg')]
+  tag_sheet(*arguments)
+  assert drawn[0][:-1] == drawn[2]
+
+
 def test_suspects_are_told_apart_by_their_ink():
   images = [np.full((8, 8, 3), 200, np.uint8)] * 2
   pixels = np.asarray(suspect_sheet(images, [1, 7], ['hat', 'coat'], [False, True], [0.97, 0.02],

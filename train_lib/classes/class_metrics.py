@@ -2,9 +2,9 @@
 
 A picture's prediction is its most probable class. Precision of a class is the share of what is said
 to be it that is, recall the share of what is it that is said to be, F1 their harmonic mean; each is
-0 where it would divide by nothing. Macro is the mean over the classes that some picture has or is
-said to have, weighted the mean over pictures, balanced accuracy the mean recall of the classes that
-some picture has. A class that no row knows anything of counts in none of them.
+0 where it would divide by nothing. Macro is the mean over the classes that some picture has, so
+that all who judge the same pictures are averaged over the same classes; weighted is the mean over
+pictures, balanced accuracy macro recall. A class that no picture has counts in none of them.
 
 Calibration: predictions are put into bins of equal width by their confidence, the probability of
 the class that is said. Where that is right as often as it claims, the mean confidence of a bin is
@@ -69,8 +69,8 @@ def figures(collected: Collected, num_classes: int) -> dict[str, float]:
   if num_classes > TOP_K:
     result[f'top_{TOP_K}_accuracy'] = _mean(collected.rank <= TOP_K)
   table = class_table(collected, num_classes)
-  result['balanced_accuracy'] = _mean(table.recall[table.support > 0])
-  known = (table.support > 0) | (table.predicted > 0)
+  known = table.support > 0
+  result['balanced_accuracy'] = _mean(table.recall[known])
   for name in ('precision', 'recall', 'f1'):
     values = getattr(table, name)
     result[f'macro_{name}'] = _mean(values[known])
@@ -80,9 +80,8 @@ def figures(collected: Collected, num_classes: int) -> dict[str, float]:
   result['calibration_error'] = calibration_error(reliability(collected))
   if collected.drawn_label is not None:
     drawn = class_table(collected, num_classes, collected.drawn_label)
-    known = (drawn.support > 0) | (drawn.predicted > 0)
     result['drawn_accuracy'] = _mean(collected.predicted == collected.drawn_label)
-    result['drawn_macro_f1'] = _mean(drawn.f1[known])
+    result['drawn_macro_f1'] = _mean(drawn.f1[drawn.support > 0])
   return result
 
 

@@ -9,7 +9,7 @@ from train_lib.classes.class_pictures import activation_sheet, class_sheet
 from train_lib.classes.class_report import ClassReport, format_table
 from train_lib.drawing import plots
 from train_lib.drawing.pictures import readable, save_sheet
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.storage import records, remote
 
 FIRST_SHOWN, MISTAKES_SHOWN = 20, 30  # pictures of predictions.png and mistakes.png
@@ -38,9 +38,11 @@ def write_report(folder, report: ClassReport, source, loader, poll: Callable[[],
   collected, names = report.outcome.collected, source.tag_names
   confusions = class_metrics.confusions(collected, len(names))
   table = class_metrics.class_table(collected, len(names))
-  say(f'test split, {len(collected.label):,} pictures, {len(names):,} classes; accuracy on the '
-      f'validation split {report.valid["accuracy"]:.4f}')
+  say(f'test split, {counted(len(collected.label), "picture")}, {counted(len(names), "class")}; '
+      f'accuracy on the validation split {report.valid["accuracy"]:.4f}')
   say(format_table(report.rows))
+  if (present := np.count_nonzero(table.support)) < len(names):
+    say(f'macro figures are over the {present:,} of {len(names):,} classes that have test pictures')
   pairs = zip(*(column[:PAIRS_SAID] for column in confusions), strict=True)
   if len(confusions.count):
     say('most often confused: ' + '; '.join(

@@ -74,6 +74,11 @@ def tag_figures(counts: TagCounts, thresholds) -> tuple[np.ndarray, np.ndarray, 
   return _scores(counts.hits[place, tags], counts.predicted[place, tags], counts.true)
 
 
+def threshold_words(kind: str, threshold: float) -> str:
+  """'0.34 (micro)'; of 0, the least that is tried, that it takes every tag."""
+  return f'{threshold:g} ({kind}{"" if threshold else ": every tag is taken"})'
+
+
 def curve(counts: TagCounts, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """(precision, recall) of some tags counted together, [K] each, over the rising `THRESHOLDS`."""
   hits, predicted = (part[:, which].sum(axis=1, dtype=np.int64)

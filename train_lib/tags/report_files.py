@@ -6,7 +6,7 @@ import numpy as np
 
 from train_lib.drawing import plots
 from train_lib.drawing.pictures import readable, save_sheet
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.storage import remote
 from train_lib.tags import metrics, tag_plots, tag_table
 from train_lib.tags.report import CATEGORY_COLUMNS, Report, category_rows, format_table
@@ -36,11 +36,14 @@ def write_report(folder, report: Report, source, loader, poll: Callable[[], None
     poll: called often; may raise to stop.
   """
   collected = report.outcome.collected
-  say(f'test split, {collected.counts["labels"].rows} pictures, {len(source.tag_names)} tags; '
-      f'thresholds {report.thresholds["micro"]:g} (micro) and {report.thresholds["macro"]:g} '
-      '(macro) tuned on the validation split')
-  say(format_table(report.rows))
   scored = np.array([category != 'rating' for category in source.tag_categories])
+  tags, ratings = int(scored.sum()), int((~scored).sum())
+  rated = f' and {counted(ratings, "rating")}' if ratings else ''
+  thresholds = ' and '.join(metrics.threshold_words(kind, report.thresholds[kind])
+                            for kind in ('micro', 'macro'))
+  say(f'test split, {counted(collected.counts["labels"].rows, "picture")}, '
+      f'{counted(tags, "tag")}{rated}; thresholds {thresholds} tuned on the validation split')
+  say(format_table(report.rows))
   categories = category_rows(report, scored, source.tag_categories)
   say('by category:')
   say(format_table(categories, CATEGORY_COLUMNS))
@@ -86,7 +89,7 @@ def _write_sheet(folder, kind, picks, loader, tag_names, threshold):
     drawn = None if picks[0].drawn is None else np.stack([pick.drawn for pick in picks])
     sheet = tag_sheet(np.stack(images), np.stack([pick.probabilities for pick in picks]),
                       np.stack([pick.labels for pick in picks]), drawn, tag_names, threshold,
-                      title=title,
+                      title=title, ids=[pick.id for pick in picks],
                       captions=[f'F1 {pick.f1:.2f}' for pick in picks] if title else (),
                       first=[pick.wrong_tag for pick in picks] if kind == 'confident_wrong' else ())
   save_sheet(sheet, folder / f'{name}.png')

@@ -17,8 +17,8 @@ KEYS = {'found': 'found', 'left out': 'found, though its list leaves it out', 'w
 
 def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
               drawn: np.ndarray | None, tag_names: Sequence[str], threshold: float, *,
-              title: str = '', captions: Sequence[str] = (), first: Sequence[int] = ()
-              ) -> Image.Image:
+              title: str = '', captions: Sequence[str] = (), first: Sequence[int] = (),
+              ids: Sequence[str] = ()) -> Image.Image:
   """A sheet of pictures with their tags and probabilities (%): found, wrong, missed.
 
   Of more than TEXT_LINES tags of a picture the last line counts those that are not shown, by
@@ -32,12 +32,16 @@ def tag_sheet(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray,
     title: a line at the top; '': none.
     captions: [N], a line above each picture's tags; (): none.
     first: [N], the tag to name before the others; (): the most probable.
+    ids: [N], of the pictures, the ends of which stand below the tags; (): none.
   """
   truths = labels if drawn is None else drawn
   texts = [_cut(tag_lines(*row, tag_names, threshold, tag)) for *row, tag in zip(
       probabilities, labels, truths, first or [-1] * len(images), strict=True)]
   if captions:
     texts = [[('plain', caption), *lines] for caption, lines in zip(captions, texts, strict=True)]
+  if ids:
+    texts = [[*lines, ('missed', end_of_path(name))]
+             for lines, name in zip(texts, ids, strict=True)]
   key = [('plain', 'tags and their probability, %:')] + [
       (kind, MARKS[kind] + meaning) for kind, meaning in KEYS.items()
       if kind != 'left out' or drawn is not None]
