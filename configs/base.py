@@ -198,7 +198,7 @@ def cluster_section() -> ConfigDict:
       method='kmeans',            # kmeans, spherical, and for small sets agglomerative, hdbscan
       k=0,                        # clusters; 0: chosen among k_tried
       k_tried=(),                 # numbers; (): a ladder up to k_most
-      k_most=50,
+      k_most=0,                   # 0: 50, or a fifth of the pictures where these are few
       choose_by='silhouette',     # silhouette, elbow, stability
       restarts=4,                 # of which the best is taken
       stream_rows=0,              # rows of a mini-batch, where not all fit; 0: find out
@@ -439,7 +439,9 @@ def runtime_section() -> ConfigDict:
 def check_preset(page: str, arg: str, choices: tuple[str, ...]) -> None:
   """Raises UserError when `arg` is no preset of the page."""
   if arg not in choices:
-    named = ', '.join(f':{choice}' for choice in choices if choice) or 'none'
+    named = ', '.join(f':{choice}' for choice in choices if choice)
+    if not named:
+      raise UserError(f"configs/{page}.py has no presets; leave ':{arg}' out")
     raise UserError(f"configs/{page}.py has no preset ':{arg}'; its presets are {named}")
 
 

@@ -11,7 +11,7 @@ from train_lib.drawing.pictures import save_sheet
 from train_lib.poses.people_finder import PeopleFinder
 from train_lib.poses.pose_pictures import crop_sheet
 from train_lib.preemption import Preemption
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.storage import records
 
 LABEL_ENDINGS = ('.csv', '.jsonl', '.json', '.txt')
@@ -62,6 +62,9 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     counts = collections.Counter(row[1] for row in rows)
     say(f'{", ".join(f"{count:,} {what}" for what, count in counts.items())}: {folder}/crop.csv '
         f'says of every file what became of it; the pictures are in {folder}/pictures')
+    if not counts['cropped']:
+      why, count = collections.Counter(row[2] for row in rows[:len(source)]).most_common(1)[0]
+      say(f'none was cropped; the most frequent reason ({counted(count, "picture")}): {why}')
 
 
 def _check(crop, input) -> None:

@@ -50,7 +50,6 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     collection = open_collection(workdir, preemption.check)
     if collection.config.task == 'autoencoding':
       _check_scans(config.neighbours)
-    remote.make_folder(folder)
     index = Index(collection.features)
     if input:
       _find_given(config.neighbours, collection, index, input, folder, preemption.check)
@@ -77,6 +76,7 @@ def _find_given(settings, collection, index, input, folder, poll) -> None:
   """Looks for the pictures of the input in the collection."""
   source = build_inputs.build_picture_source(input)
   names, features, unreadable = collection.embed(source, poll)
+  remote.make_folder(folder)
   note_unreadable(folder / 'unreadable.jsonl', unreadable)
   if not names:
     raise UserError(f"no picture of '{input}' can be read; {folder}/unreadable.jsonl says why")
@@ -98,6 +98,7 @@ def _find_own(config, collection, index, folder, poll) -> None:
   if size < 2:
     raise UserError('the collection has one picture, which has no neighbour; name pictures to look '
                     'for with --input=')
+  remote.make_folder(folder)
   rows, similarities = index.search(
       collection.features, min(config.neighbours.count, size - 1), leave_out=np.arange(size),
       poll=poll)

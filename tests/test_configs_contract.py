@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from configs import base, saved
+from configs import base, cluster, saved
+from errors import UserError
 from nets import get_variant, layers
 from tests.readme.found import find_presets, load_page
 from tests.written_commands import check_command
@@ -123,3 +124,8 @@ def test_a_preset_can_be_trained_or_measured(preset):
     rows = study.row_configs(config).values() if config.study.rows else [config]
     for row in rows:
       check.check_config(row)
+
+
+def test_a_page_without_presets_says_so():
+  with pytest.raises(UserError, match="cluster.py has no presets; leave ':nope' out"):
+    cluster.get_config('nope')

@@ -78,6 +78,15 @@ def test_every_file_is_accounted_for(trained, tmp_path, capsys):
   assert (tmp_path / 'out' / 'crop.png').exists()
   said = capsys.readouterr().out
   assert all(words in said for words in ('3 cropped', '2 whole', '2 unreadable', '1 left out'))
+  assert 'none was cropped' not in said
+
+
+def test_where_none_is_cropped_the_most_frequent_reason_is_said(trained, tmp_path, capsys):
+  write_pictures(tmp_path / 'in')
+  (tmp_path / 'in' / 'coat' / 'empty.webp').unlink()
+  run(tmp_path / 'in' / 'coat', tmp_path / 'out')
+  assert ('none was cropped; the most frequent reason (2 pictures): fewer than 3 joints are '
+          'confident') in capsys.readouterr().out
 
 
 def test_the_person_is_what_is_left_and_turned_pictures_are_upright(trained, tmp_path):

@@ -233,6 +233,14 @@ def test_an_input_of_which_nothing_can_be_read_is_told(tmp_path):
     run(tmp_path, tmp_path / 'nowhere')
 
 
+def test_a_refused_input_leaves_no_empty_folder(tmp_path):
+  write_photos(tmp_path / 'photos')
+  (tmp_path / 'empty').mkdir()
+  with pytest.raises(UserError, match='no picture'):
+    run(tmp_path, tmp_path / 'empty')
+  assert not (tmp_path / 'neighbours_of_input').exists()
+
+
 def test_a_picture_that_went_meanwhile_is_left_out_of_sheets(tmp_path, monkeypatch):
   write_photos(tmp_path / 'photos')
   collection = Collection(tmp_path / 'photos')

@@ -46,9 +46,17 @@ def test_numbers_grow_ever_wider_apart_and_end_where_clusters_get_too_small():
   assert default_numbers(10_000, 2) == default_numbers(2, 50) == default_numbers(3, 50) == (2,)
 
 
+def test_where_nobody_says_how_many_clusters_have_five_rows_on_average():
+  assert default_numbers(250, 0) == default_numbers(10_000, 0) == default_numbers(10_000, 50)
+  assert default_numbers(154, 0)[-1] == 24 and default_numbers(154, 50)[-1] == 48
+  assert default_numbers(18, 0) == (2, 3)
+  assert default_numbers(10, 0) == default_numbers(2, 0) == (2,)
+
+
 @pytest.mark.parametrize('num_rows, most, words', [
     (1, 9, 'two pictures or more, and there is 1'), (0, 9, 'there are 0'),
-    (9, 1, 'largest number of clusters to try is 1; expected 2')])
+    (9, 1, 'largest number of clusters to try is 1; expected 2'),
+    (9, -1, 'to try is -1; expected 2 or more, or 0')])
 def test_where_there_is_nothing_to_choose_it_is_said(num_rows, most, words):
   with pytest.raises(UserError, match=words):
     default_numbers(num_rows, most)

@@ -3,11 +3,12 @@
 import csv
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
-from configs import simpsons
+from configs import cluster, simpsons
 from errors import UserError
 from tests import small_collections
 from tests.small_collections import make_config, run, write_pictures
@@ -43,8 +44,8 @@ def test_pictures_of_three_colours_make_three_clusters(monkeypatch, tmp_path, pi
   assert len(rows) == 18 and 'red/broken.png' not in {row['path'] for row in rows}
   groups = {(row['path'].split('/')[0], row['cluster']) for row in rows}
   assert len(groups) == 3 == len({cluster for _, cluster in groups})
-  for cluster in '012':
-    one = [row for row in rows if row['cluster'] == cluster]
+  for number in '012':
+    one = [row for row in rows if row['cluster'] == number]
     assert [int(row['rank']) for row in one] == list(range(1, 7))
     distances = [float(row['distance']) for row in one]
     assert distances == sorted(distances)
@@ -75,6 +76,33 @@ def test_the_number_of_clusters_is_chosen_and_its_curve_drawn(monkeypatch, tmp_p
   tried = read_csv(folder / 'number_of_clusters.csv')
   assert [row['num_clusters'] for row in tried] == ['2', '3', '4']
   assert (folder / 'number_of_clusters.png').stat().st_size > 1000
+
+
+@pytest.mark.parametrize('settings, line', [
+    ({}, '3 is the largest number that was tried, .* with cluster.k_most, or choose by elbow or '
+         'stability with cluster.choose_by'),
+    ({'k_tried': (2, 3)}, 'set cluster.k, try larger ones with cluster.k_tried'),
+    ({'k_most': 9}, '8 clusters: inertia')])
+def test_a_number_at_the_edge_of_those_tried_is_said_to_be(monkeypatch, tmp_path, pictures, capsys,
+                                                           settings, line):
+  run(monkeypatch, make_config(tmp_path, pictures, k=0, **settings), tmp_path / 'run')
+  said = capsys.readouterr().out
+  assert '3 clusters, by silhouette' in said and re.search(line, said)
+  assert ('the largest number' in said) == ('k_most' not in settings)
+
+
+def test_pages_that_are_not_made_anew_are_said_to_be_older(monkeypatch, tmp_path, pictures, capsys):
+  shown = make_config(tmp_path, pictures, gallery=True, folders=True)
+  folder = run(monkeypatch, shown, tmp_path / 'run')
+  name_clusters(folder, str)
+  run(monkeypatch, shown, tmp_path / 'run')
+  assert 'earlier command' not in capsys.readouterr().out
+  name_clusters(folder, lambda colour: '')
+  run(monkeypatch, make_config(tmp_path, pictures), tmp_path / 'run')
+  said = capsys.readouterr().out
+  for name, key in (('gallery.html', 'gallery'), ('folders', 'folders')):
+    assert (f'{folder / name} is of an earlier command, with the names of then; '
+            f'--config.cluster.{key} makes it anew') in said
 
 
 @pytest.mark.parametrize('settings', [
@@ -189,6 +217,11 @@ def test_a_collection_is_opened_again_and_asked_for_what_is_alike(monkeypatch, t
     _ = again.rows
 
 
+def test_a_folder_without_pictures_is_told_before_the_net_is_fetched(tmp_path):
+  with pytest.raises(UserError, match="'nowhere' does not exist"):
+    clustering.cluster_pictures(cluster.get_config(), str(tmp_path), 'nowhere', '', lambda: None)
+
+
 def test_mistakes_are_told_in_a_sentence(monkeypatch, tmp_path, pictures):
   def told(words, input='', **settings):
     with pytest.raises(UserError, match=words):
@@ -209,6 +242,7 @@ def test_mistakes_are_told_in_a_sentence(monkeypatch, tmp_path, pictures):
   told('different', input=tmp_path / 'same', k=2)
   told('all pictures have the same features', input=tmp_path / 'same', k=0)
   told('cluster.components is -3', components=-3)
+  told('cluster.k_most is 1; expected 2 or more, or 0', k_most=1)
   told(r'cluster.k_tried is \(0,\)', k=0, k_tried=(0,))
   (tmp_path / 'bad').mkdir()
   (tmp_path / 'bad' / 'a.png').write_bytes(b'junk')

@@ -16,6 +16,8 @@ from train_lib.reporting import counted, say
 RULES = ('silhouette', 'elbow', 'stability')
 FIRST = (2, 3)
 OCTAVE = (4, 5, 6)                # and twice, four times, ... as many
+MOST = 50                         # clusters where nobody says how many to try at most, ...
+LEAST_MEAN = 5                    # ... and pictures that each has then, on average, or more
 EQUAL = 1e-6                      # scores that differ by less are a tie
 AS_STABLE = 0.05                  # stabilities that differ by less are, since they vary by chance
 
@@ -38,15 +40,19 @@ class Trial(NamedTuple):
 def default_numbers(num_rows: int, most: int) -> tuple[int, ...]:
   """Numbers to try, rising and ever wider apart: two rows to a cluster or more, up to `most`.
 
+  Where `most` is 0, up to MOST and LEAST_MEAN rows to a cluster or more, 2 at least: silhouettes
+  keep growing where clusters come down to pairs of rows that are alike.
+
   Raises:
     UserError: fewer than two rows, or a `most` that leaves nothing to try.
   """
   if num_rows < 2:
     raise UserError('a number of clusters is chosen for two pictures or more, and there '
                     f'{"is" if num_rows == 1 else "are"} {num_rows}')
-  if most < 2:
-    raise UserError(f'the largest number of clusters to try is {most}; expected 2 or more')
-  most = min(most, max(2, num_rows // 2))
+  if most < 0 or most == 1:
+    raise UserError(f'the largest number of clusters to try is {most}; expected 2 or more, or 0, '
+                    'which follows the number of pictures')
+  most = min(most or MOST, max(2, num_rows // (2 if most else LEAST_MEAN)))
   numbers, octave = list(FIRST), OCTAVE
   while octave[0] <= most:
     numbers += octave

@@ -97,6 +97,7 @@ def _check(config, input) -> None:
   if config.task == 'autoencoding' and input:
     raise UserError('scans are grouped as the run reads them; name their folder with '
                     '--config.data.source=scans --config.data.path= in place of --input=')
+  build_inputs.check_collection(config, input)
 
 
 def _read_names(folder) -> dict:
@@ -184,6 +185,11 @@ def _tell(collection, names, place, poll) -> None:
   folder, settings = collection.folder, collection.config.cluster
   say(f'{folder}/clusters.csv has the cluster of every picture'
       + (f', {folder}/gallery.html shows them' if settings.gallery else ''))
+  for name, made in (('gallery', settings.gallery), ('folders', settings.folders)):
+    older = folder / ('gallery.html' if name == 'gallery' else name)
+    if not made and older.exists():
+      say(f'{older} is of an earlier command, with the names of then; --config.cluster.{name} '
+          'makes it anew')
   if settings.folders:
     labelling.write_folders(folder / 'folders', collection, names, poll)
     say(f'{folder}/folders has a folder of links for each cluster')

@@ -9,7 +9,7 @@ from errors import UserError
 from train_lib.clustering import choosing, other_methods, quality
 from train_lib.clustering.kmeans import Clustering, fit_kmeans
 from train_lib.clustering.streamed import fit_streamed
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.split_statistics import even_sample
 
 METHODS = ('kmeans', 'spherical', *other_methods.METHODS)
@@ -46,11 +46,14 @@ def check_settings(settings) -> None:
   if settings.stored_as not in ('float32', 'float16'):
     raise UserError(f"cluster.stored_as '{settings.stored_as}' is unknown; choices: float32, "
                     'float16')
-  for name, least in (('k', 0), ('components', 0), ('k_most', 2), ('restarts', 1),
-                      ('stream_rows', 0), ('sample', 2), ('gallery_most', 1), ('resamples', 0),
+  for name, least in (('k', 0), ('components', 0), ('restarts', 1), ('stream_rows', 0),
+                      ('sample', 2), ('gallery_most', 1), ('resamples', 0),
                       ('least_pictures', 2)):
     if settings[name] < least:
       raise UserError(f'cluster.{name} is {settings[name]}; expected {least} or more')
+  if settings.k_most < 0 or settings.k_most == 1:
+    raise UserError(f'cluster.k_most is {settings.k_most}; expected 2 or more, or 0, which follows '
+                    'the number of pictures')
   if any(number < 1 for number in settings.k_tried):
     raise UserError(f'cluster.k_tried is {settings.k_tried}; expected numbers of clusters, each 1 '
                     'or more')
@@ -85,7 +88,9 @@ def group(features, settings, seed: int, mesh, poll: Callable[[], None]) -> Grou
   if not number and settings.method != 'hdbscan':
     trials = _try(features, settings, seed, fit, poll)
     number = choosing.choose(trials, settings.choose_by)
-    say(f'{number:,} clusters, by {settings.choose_by}')
+    say(f'{counted(number, "cluster")}, by {settings.choose_by}')
+    if number == trials[-1].num_clusters:
+      _say_edge(number, settings)
   if settings.method in other_methods.METHODS:
     found = fit(features, number, seed)
   else:
@@ -133,6 +138,14 @@ def _try(features, settings, seed, fit, poll):
       features[rows], numbers, fit, rule=settings.choose_by, sample=settings.sample,
       resamples=settings.resamples if by_stability else 0, seed=seed,
       spherical=is_spherical(settings), poll=poll)
+
+
+def _say_edge(number, settings) -> None:
+  """Says that the largest number tried was chosen, and what to do about it."""
+  others = ' or '.join(rule for rule in choosing.RULES if rule != settings.choose_by)
+  key = 'cluster.k_tried' if settings.k_tried else 'cluster.k_most'
+  say(f'{number:,} is the largest number that was tried, so it says little: set cluster.k, try '
+      f'larger ones with {key}, or choose by {others} with cluster.choose_by')
 
 
 def _fit_all(features, number, settings, seed, mesh, poll) -> Clustering:
