@@ -6,6 +6,7 @@ STALLED = 0.05                    # of the loop's time, above which the step is 
 KEEPS_UP = 1.1                    # times what the step takes: the input pipeline keeps up
 COMPUTE, SOME = 0.4, 0.2          # of the peak
 DISPATCH = 0.5                    # of a step's time, that the host needs to hand it over
+OWN_SHARE = 2 / 3                 # of a CPU's work, above which the pipeline alone bounds a row
 UNACCOUNTED = 2.0                 # times what the pipeline makes: more than that its parts could
 # Parts of the input pipeline, by their key in a row: what each is called, what makes it cheaper.
 PARTS = {'read': ('reading and decoding', 'smaller files'),
@@ -23,27 +24,22 @@ def describe(row: dict, platform: str, processors: int) -> str:
     return ''
   made, stall = row.get('input_samples_per_sec'), row.get('stall_frac')
   if stall is None:
-    if made is not None and made < rate:
-      return _input(row, made, rate, processors)
-    return _device(row, platform)
+    if made is None or made >= rate:
+      return _device(row, platform)
+    if _shares(platform, made, rate):
+      return _processors(row, made, rate, '', processors)
+    return _input(row, made, rate, processors)
   if stall <= STALLED or has_no_stall(row):
     return _device(row, platform)
-  sent = row.get('input_transfer_samples_per_sec')
   lost = f'{stall:.0%} of the time'
+  if _shares(platform, made, rate):
+    return _processors(row, made, rate, f' and takes {lost} from', processors)
+  sent = row.get('input_transfer_samples_per_sec')
   if sent is not None and sent < KEEPS_UP * rate and (made is None or sent < made):
     return (f'the transfer to the devices: it takes {sent:,.0f} pictures/s and the step could take '
             f'{rate:,.0f}; raise runtime.prefetch_batches')
   if made is not None and made < KEEPS_UP * rate:
     return _input(row, made, rate, processors)
-  if platform == 'cpu':
-    alone = '' if made is None else f'make {made:,.0f} pictures/s and '
-    unaccounted = _unaccounted(row, processors)
-    if unaccounted:
-      return (f'the processors, which the input pipeline shares with the step and takes {lost} '
-              f'from: alone they {alone}train {rate:,.0f} pictures/s; {unaccounted}')
-    most, cheaper = _slowest(row)
-    return (f'the processors, which the input pipeline shares with the step and takes {lost} from'
-            f'{most}: alone they {alone}train {rate:,.0f} pictures/s; to take less: {cheaper}')
   if made is None:
     return (f"the loop: {lost} the devices wait; with 'input' in benchmark.parts it is told "
             'whether the input pipeline is why')
@@ -56,6 +52,25 @@ def has_no_stall(row: dict) -> bool:
   """Whether the loop of a row was measured faster than the bare step, which is noise."""
   return row['stall_frac'] < 0 or (
       row['loop_samples_per_sec'] > row['loop_bare_samples_per_sec'])
+
+
+def _shares(platform, made, rate) -> bool:
+  """Whether pipeline and step share the processors, and most of the work is not the pipeline's.
+
+  Of 1 / made + 1 / rate, a picture's time, the pipeline's share is rate / (made + rate).
+  """
+  return platform == 'cpu' and (made is None or rate <= OWN_SHARE * (made + rate))
+
+
+def _processors(row, made, rate, takes, processors):
+  most, cheaper = _slowest(row)
+  advice = f'to take less: {cheaper}'
+  unaccounted = _unaccounted(row, processors)
+  if unaccounted:
+    most, advice = '', unaccounted
+  alone = '' if made is None else f'make {made:,.0f} pictures/s and '
+  return (f'the processors, which the input pipeline shares with the step{takes}{most}: alone they '
+          f'{alone}train {rate:,.0f} pictures/s; {advice}')
 
 
 def _input(row, made, rate, processors):
