@@ -48,7 +48,7 @@ def main() -> None:
   groups = sorted(set(find_groups(survey.scans).values()))
   print(f'{len(groups)} patients and volumes: {", ".join(groups)}', flush=True)
   devices.set_up_jax('')
-  with Preemption() as preemption:
+  with Preemption('after this step') as preemption:
     rows = [measure(base_config(flags), flags, groups, number, preemption)
             for number in range(len(groups))]
   print(format_table(groups, rows))

@@ -30,6 +30,7 @@ import numpy as np
 
 from data import prepared
 from data.batch import Source
+from data.content_splits import counted
 from data.decode import DecodeError, decode_image
 
 NEAR_BITS = 8
@@ -111,8 +112,9 @@ def read_pictures(source: Source, *, max_pixels: int, workers: int, what: str = 
     rows = range(first, min(first + CHUNK, size))
     return [_read_one(source, index, max_pixels) for index in rows]
 
+  doing = f'reading {counted(size, "picture", "pictures")} of {what}'
   with (concurrent.futures.ThreadPoolExecutor(max(1, workers)) as threads,
-        prepared.progress(f'reading {size:,} pictures of {what}', 'pictures', size) as show):
+        prepared.progress(doing, 'pictures', size) as show):
     firsts = range(0, size, CHUNK)
     window = 4 * max(1, workers)
     waiting = [threads.submit(read_chunk, first) for first in firsts[:window]]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.classes import name_few
-from data.content_splits import SPLIT_NAMES
+from data.content_splits import SPLIT_NAMES, counted
 from errors import UserError, shortened
 
 PATH_COLUMNS = ('path', 'file', 'image', 'file_name', 'filename', 'image_path', 'file_path')
@@ -70,8 +70,15 @@ def find_tags(folder: Path, class_paths: dict[str, str], table: str) -> FoundTag
     raise UserError(
         f"no tags were found for the {len(class_paths)} pictures in '{folder}': expected a table "
         f'(.csv or .jsonl with {_COLUMNS_NEEDED}), a .txt file beside each picture, or at least '
-        f"two class folders{only}{passed_over and '; ' + passed_over}.")
+        f"two class folders{only}{passed_over and '; ' + passed_over}{_unread_json(folder)}.")
   return FoundTags(classes, 'class folders', {}, passed_over)
+
+
+def _unread_json(folder):
+  """What to do about JSON files that may be tables, in words."""
+  found = [repr(path.name) for path in sorted(folder.glob('*.json'))]
+  return (f'; {name_few(found)} was not read: a table of JSON has one object a line and the ending '
+          '.jsonl' if found else '')
 
 
 def split_tags(text: str) -> list[str]:
@@ -199,11 +206,11 @@ def _read_table(table, folder, known):
       raise UserError(f'{where} puts {shortened(name)!r} into {split}, a line before it into '
                       f'{splits[name]}; a picture belongs to one split.')
   if missing:
-    slashes = any('\\' in name for name in missing)
-    raise UserError(f"the table '{table}' names {len(missing)} pictures that are not in "
-                    f"'{folder}', such as {shortened(', '.join(map(repr, missing[:3])), 600)}; its "
-                    'paths are read relative to the folder'
-                    f"{', with / between folders' if slashes else ''}.")
+    count = counted(len(missing), 'picture', 'pictures')
+    raise UserError(f"the table '{table}' names {count} not in '{folder}', such as "
+                    f"{shortened(', '.join(map(repr, missing[:3])), 600)}; its "
+                    'paths are read relative to the folder. Bring the pictures, or remove their '
+                    'lines.')
   if not tags_of:
     raise UserError(f"the table '{table}' has no line that names a picture.")
   return tags_of, splits
@@ -256,6 +263,8 @@ def _relative_path(value, folder, where):
     raise UserError(f'{where} has {shortened(repr(value))} as the path of a picture.')
   top = os.path.abspath(folder)
   path = os.path.normpath(os.path.join(top, value.strip()))
+  if '\\' in value and not os.path.exists(path):                # of a table from Windows
+    path = os.path.normpath(os.path.join(top, value.strip().replace('\\', '/')))
   if not path.startswith(os.path.join(top, '')):
     raise UserError(f'{where} names {shortened(value)!r}, which lies outside the folder '
                     f"'{folder}'.")

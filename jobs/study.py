@@ -41,7 +41,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     Preempted: a signal came; finished cells, or the run under way, are saved.
   """
   del input, output
-  with Preemption() as preemption:
+  with Preemption('after this step') as preemption:
     if config.study.rate_factors:
       tuned_run.run_tuned(config, workdir, preemption)
     else:

@@ -31,7 +31,7 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
   """
   del input, output
   started = time.monotonic()
-  with Preemption() as preemption:
+  with Preemption('after this step') as preemption:
     devices.set_up_jax(config.runtime.cache_dir)
     if config.runtime.dry_run:
       group.check(config, workdir)

@@ -60,7 +60,7 @@ def make_config(**train):
 
 class Training:
   """What the loop asks of a `train_lib.training.Training`."""
-  head = None
+  head, small_steps = None, 0
 
   def __init__(self, config, bad=()):
     self.config, self.num_steps = config, config.train.num_steps

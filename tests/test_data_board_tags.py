@@ -74,7 +74,14 @@ def test_counts_are_those_of_the_training_split(folder):
 def test_pictures_with_few_general_tags_are_left_out_before_tags_are_chosen(folder):
   train = build(folder, min_general_tags=5, most={'general': 2})
   assert set(tags_by_id(train)) == set(range(5, 21)) and names(train) == ['t1', 't2']
-  assert 'left out: 4 with fewer general tags than ' in train.description
+  assert ('left out: 4 with fewer general tags than config.data.board.min_general_tags (5)'
+          in train.description)
+
+
+def test_where_all_have_too_few_general_tags_that_is_said_first(folder):
+  said = error_of(folder, min_general_tags=50)
+  assert ('): no picture is used; left out: 20 with fewer general tags than '
+          'config.data.board.min_general_tags (50). Change ') in said
 
 
 def test_unwanted_tags_are_learned_nowhere(folder):

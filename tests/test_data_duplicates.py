@@ -80,6 +80,11 @@ class Files:
     return {'id': f'p{index}', 'image_bytes': self.contents[index], 'tags': self.tags_of(index)}
 
 
+def test_one_picture_is_said_in_the_singular(capsys):
+  read_pictures(Files([encode(draw_picture(0))]), max_pixels=10_000, workers=0, what='validation')
+  assert capsys.readouterr().err == 'reading 1 picture of validation\n'
+
+
 @pytest.mark.parametrize('workers', [0, 3])
 def test_everything_is_read_once_and_what_cannot_be_is_told(workers, monkeypatch):
   monkeypatch.setattr(duplicates, 'CHUNK', 2)

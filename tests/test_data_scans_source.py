@@ -224,7 +224,8 @@ def test_archives_beside_scans_are_told(tmp_path):
 
 
 @pytest.mark.parametrize('path, words', [
-    ('', 'config.data.path is empty'), ('/no/such/folder', 'does not exist')])
+    ('', 'config.data.path is empty'),
+    ('/no/such/folder', 'does not exist; name one that holds scans')])
 def test_a_folder_that_is_not_there_is_told(path, words):
   assert words in message_of(make_config(path))
 

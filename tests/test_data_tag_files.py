@@ -99,6 +99,16 @@ def test_a_table_without_the_columns_is_passed_over_unless_it_is_named(folder):
   assert 'is no JSON' in error_of(folder, table='log.jsonl')
 
 
+def test_a_table_may_have_the_paths_of_windows(folder):
+  (folder / 'tags.csv').write_text('path,tags\nsub dir\\ü.jpg,x\n', encoding='utf-8')
+  assert find(folder)[0] == {'sub dir/ü.jpg': ['x']}
+
+
+def test_a_json_file_that_is_not_read_is_named(folder):
+  (folder / 'tags.json').write_text('[]')
+  assert "'tags.json' was not read: a table of JSON has one object a line" in error_of(folder)
+
+
 def test_two_tables_are_not_chosen_between(folder):
   for name in ('a.csv', 'b.csv'):
     (folder / name).write_text('path,tags\na.png,x\n')
@@ -115,7 +125,8 @@ def test_two_tables_are_not_chosen_between(folder):
     ('path,label,split\na.png,x,train\na.png,x,fold 2\n', "line 3 of"),
     ('path,label,split\na.png,x,train\na.png,x,fold 2\n', "has the split 'fold 2'; expected"),
     ('path,label,split\na.png,x,train\na.png,x,test\n', "puts 'a.png' into test, a line before it"),
-    ('path,tags\nsub dir\\c.PNG,x\n', 'relative to the folder, with / between folders'),
+    ('path,tags\n..\\a.png,x\n', 'which lies outside the folder'),
+    ('path,tags\nother\\c.PNG,x\n', 'names 1 picture not in'),
     ('path,tags\n"a.png,x\n', 'is no CSV'),
     ('path,tags\na.png,[cat\n', 'begin as a JSON list but are none'),
     ('path,tags\n,x\n', "line 2 of"),
@@ -123,7 +134,7 @@ def test_two_tables_are_not_chosen_between(folder):
     ('path,tags\nsub dir/../../a.png,x\n', 'lies outside the folder'),
     ('path,tags\n/etc/passwd,x\n', "names '/etc/passwd', which lies outside the folder"),
     ('path,tags\na.png,x\nb.png,x\nc.png,x\nd.png,x\ne.png,x\n',
-     "names 4 pictures that are not in"),
+     "names 4 pictures not in"),
     ('path,tags\na.png,x\nb.png,x\nc.png,x\nd.png,x\ne.png,x\n', "'b.png', 'c.png', 'd.png'; its"),
 ])
 def test_a_csv_line_that_cannot_be_understood_is_named(folder, text, words):

@@ -94,6 +94,14 @@ def test_the_stored_trunk_is_loaded_whole_and_only_the_head_is_left_fresh():
   assert loaded['params']['mixed_7a']['branch7x7x3_4']['conv']['kernel'].any()
 
 
+@pytest.mark.skipif(not WEIGHTS.exists(), reason='needs the weights under OKO_SHARED or ../shared')
+def test_the_whole_net_of_a_file_that_ends_at_mixed8_names_the_net_that_does_so():
+  variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+                           abstract('inception_v3_keras')[1])
+  with pytest.raises(UserError, match='lacks 72 of .*--config.net.name=inception_v3_mixed8'):
+    load_weights(WEIGHTS, variables, names=get_weight_names('inception_v3_keras'))
+
+
 def read_photographs(size):
   """Returns uint8 [186, size, size, 3] and their classes: the whole validation split."""
   import cv2

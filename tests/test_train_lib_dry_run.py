@@ -11,7 +11,7 @@ import pytest
 
 from configs import fashion, pose, tagger, vae
 from errors import UserError
-from train_lib import build_sources, dry_run, parallel
+from train_lib import build_sources, dry_run, duration, parallel
 from train_lib.drawing import net_table
 from train_lib.throughput import costs
 from train_lib.training import build_training
@@ -127,7 +127,7 @@ def test_what_takes_long_is_said_before_it_begins(capsys):
     return state, {}
   step.lower = lower
   training = types.SimpleNamespace(
-      config=small_config(), mesh=parallel.make_mesh(), steps={(False, False): step},
+      config=small_config(), mesh=parallel.make_mesh(), small_steps=0, steps={(False, False): step},
       abstract_state=jax.ShapeDtypeStruct((2,), 'float32'), key=jax.random.key(0))
   dry_run._try_step(training, {'image': jax.numpy.zeros((8, 2))}, lambda: None)
   assert said[0].startswith('compiling the training step')
@@ -143,6 +143,10 @@ def test_small_pictures_cost_by_their_pixels(folder):
   assert training.cost_left(0, timed=40) == 10 + 30 / 4
   assert training.cost_left(0, timed=1) == training.cost_left(0, timed=40) * 4
   assert training.cost_left(30, timed=40) == 10
+  assert 'for the 40 steps, 30 of them at 1/2 of the side, at 8.0 pictures/s of full size' in (
+      duration.describe(training, 0, 1.0, timed=40)[0])
+  assert 'for the 20 steps left, 10 of them at 1/2 of the side, at 8.0 pictures/s of that size' in (
+      duration.describe(training, 20, 1.0, timed=1)[0])
 
 
 def test_a_mistake_is_told_as_training_tells_it():

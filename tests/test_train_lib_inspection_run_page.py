@@ -12,7 +12,7 @@ from etils import epath
 from configs import base, fashion, pose, vae
 from errors import UserError
 from tests.small_workdirs import HOSTILE, make_record, make_start, write_picture, write_run
-from train_lib.inspection import page, run_page
+from train_lib.inspection import page, run_figures, run_page
 from train_lib.storage import lock, lock_holder, records
 
 
@@ -53,6 +53,19 @@ def test_the_net_stands_beside_its_baselines(workdir, tmp_path):
   row, other = text.partition('id="test"')[2].split('<tr')[2:4]
   assert ' class=marked' in row and '>net<' in row and '>0.8750<' in row
   assert '>most frequent class<' in other and '>0.2500<' in other and '>–<' in other
+
+
+def test_costs_are_told_as_in_the_printed_table(workdir, tmp_path):
+  text = page_of(workdir, tmp_path)[2]
+  net, constant = text.partition('id="test"')[2].split('<tr')[2:4]
+  assert re.findall('<td class=n>([^<]+)', net)[-3:] == ['0.01', '0.05', '100.0']
+  assert re.findall('<td class=n>([^<]+)', constant)[-3:] == ['&lt;0.01', '–', '–']
+
+
+def test_a_threshold_of_zero_is_said_to_take_every_tag():
+  record = {'test': {'net': {'map': 0.5}}, 'thresholds': {'micro': 0.34, 'macro': 0.0}}
+  assert ('0.34 (micro), 0 (macro: every tag is taken).'
+          in str(run_figures.test_section(record, 'tagging').parts[0]))
 
 
 def test_the_figures_are_told_from_first_to_last(workdir, tmp_path):

@@ -53,7 +53,13 @@ def test_mistakes_are_told_with_the_choices(arguments, message):
      "configs/tagger.py has no preset ':smok'; "
      'its presets are :demo, :small, :smoke, :folder, :danbooru, :board'),
     ('--processes=abc',
-     "bad config or flag: flag --processes=abc: invalid literal for int() with base 10: 'abc'"),
+     "bad config or flag: --processes is 'abc'; expected a whole number"),
+    ('--config.train.batch_size=1.5',
+     "bad config or flag: --config.train.batch_size is '1.5'; expected a whole number"),
+    ('--config.optimizer.learning_rate=',
+     "bad config or flag: --config.optimizer.learning_rate is ''; expected a number"),
+    ('--config.eval.baselines=maybe',
+     "bad config or flag: --config.eval.baselines is 'maybe'; expected true or false"),
 ])
 def test_the_real_command_ends_in_one_sentence_and_code_2(flag, sentence):
   done = subprocess.run([sys.executable, 'main.py', '--config=configs/tagger.py:smoke', flag],

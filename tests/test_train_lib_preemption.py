@@ -28,9 +28,9 @@ def wait_until(condition, seconds=5.0):
 class Child:
   """A process inside `with Preemption() as preemption:`, ready for signals."""
 
-  def __init__(self, body, before=''):
+  def __init__(self, body, before='', place=''):
     script = (f'import os, signal, time\nfrom train_lib.preemption import Preempted, Preemption\n'
-              f'{textwrap.dedent(before)}\nwith Preemption() as preemption:\n'
+              f'{textwrap.dedent(before)}\nwith Preemption({place}) as preemption:\n'
               f'  print("ready", flush=True)\n{textwrap.indent(textwrap.dedent(body), "  ")}\n')
     self.process = subprocess.Popen([sys.executable, '-c', script], text=True,
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -45,17 +45,19 @@ class Child:
 
 
 @pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGINT])
-def test_first_signal_asks_and_says_so_and_the_program_ends_with_75(signum):
+@pytest.mark.parametrize('place, said', [('', 'at the next safe place'),
+                                         ('"after this step"', 'after this step')])
+def test_first_signal_asks_and_says_so_and_the_program_ends_with_75(signum, place, said):
   child = Child('''
     while not preemption.requested:
       time.sleep(0.01)
     print('saved', flush=True)
     preemption.check()
-    ''')
+    ''', place=place)
   child.process.send_signal(signum)
   code, out, error = child.end()
   assert (code, out) == (EXIT_PREEMPTED, 'saved\n')
-  assert error == ('stopping after this step; again to stop at once\n'
+  assert error == (f'stopping {said}; again to stop at once\n'
                    'stopped as asked; the same command goes on\n')
 
 

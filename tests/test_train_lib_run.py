@@ -81,3 +81,14 @@ def test_such_a_start_leaves_what_was_there_before(tmp_path):
   (tmp_path / 'other').mkdir()
   refuse(tmp_path / 'other', **lacking)
   assert list((tmp_path / 'other').iterdir()) == []
+  workdir.keep_config(tmp_path / 'other', tagger.get_config('demo'))      # as --job=inspect does
+  before = (tmp_path / 'other' / 'config.json').read_bytes()
+  refuse(tmp_path / 'other', **lacking)
+  assert [path.name for path in (tmp_path / 'other').iterdir()] == ['config.json']
+  assert (tmp_path / 'other' / 'config.json').read_bytes() == before
+
+
+def test_a_pose_run_that_is_not_there_is_told_before_pictures_are_drawn(tmp_path, capsys):
+  said = refuse(tmp_path / 'run', **{'data.persons.cut': 'pose', 'data.persons.cut_by': 'nowhere'})
+  assert "by the pose net of 'nowhere', which is not there" in said
+  assert 'drawing' not in capsys.readouterr().out

@@ -16,6 +16,7 @@ from tests import scan_files, small_scans
 from tests.small_scans import SIDE, make_config, make_squares, make_trained, write_png
 from train_lib.preemption import Preempted
 from train_lib.scans import restoration
+from train_lib.storage import records
 from train_lib.storage.lock import Lock
 
 RNG = np.random.default_rng(0)
@@ -125,6 +126,21 @@ def test_what_the_net_learned_to_mend_is_said(opened, tmp_path, capsys):
   assert 'learned to mend scans damaged by blur, keep' in capsys.readouterr().out
   assert ((tmp_path / 'out/scans/a.png').read_bytes()
           == (tmp_path / 'two/scans/a.png').read_bytes())      # nothing is damaged
+
+
+def test_a_net_that_does_worse_than_nothing_on_its_test_split_is_told(opened, tmp_path, capsys):
+  write_png(tmp_path / 'in' / 'a.png', RNG.random((8, 8)), 8)
+  run, damaged = tmp_path / 'run' / 'run.json', {'psnr': 14.1, 'recovered_lost': 0.0}
+  run.parent.mkdir()
+  for step, psnr, told in ((7, 1.5, True), (7, 20.0, False), (6, 1.5, False)):  # 7 is restored with
+    records.write_json(run, {'chosen': {'step': step},
+                             'test': {'net': {'psnr': psnr}, 'as damaged': damaged}})
+    restoration.restore_scans(make_config(), str(run.parent), str(tmp_path / 'in'),
+                              str(tmp_path / 'out'), NEVER)
+    assert ('PSNR 1.50 dB against 14.10' in capsys.readouterr().out) == told
+  run.write_text('{')
+  assert restoration.restore_scans(make_config(), str(run.parent), str(tmp_path / 'in'),
+                                   str(tmp_path / 'two'), NEVER) is None
 
 
 def test_slices_of_many_files_share_batches(opened, tmp_path, monkeypatch):

@@ -80,11 +80,26 @@ def test_kept_pixels_are_put_back_only_where_some_are_missing():
   assert 'recovered_lost' not in report.rows['net']
 
 
+@pytest.mark.parametrize('net, damaged, said', [
+    ({'psnr': 1.554}, {'psnr': 14.1, 'recovered_lost': 0.0}, 'PSNR 1.55 dB against 14.10'),
+    ({'psnr': 20.0}, {'psnr': 14.1, 'recovered_lost': 0.0}, ''),
+    ({'psnr': 20.0}, {'psnr': 100.0}, ''),                   # nothing was damaged
+    ({'psnr': None}, {'psnr': 14.1, 'recovered_lost': 0.0}, ''),
+    ({'psnr': 1.0}, {}, ''), ({}, {'psnr': 14.1, 'recovered_lost': 0.0}, '')])
+def test_a_net_that_does_worse_than_nothing_is_told(net, damaged, said):
+  told = scan_report.worse_than_damaged({'net': net, 'as damaged': damaged})
+  assert said in told and bool(told) == bool(said)
+
+
 def test_a_report_leaves_tables_and_pictures(tmp_path, capsys):
   report, loaders = make_report()
   scan_report_files.write_report(tmp_path, report, None, loaders['test'], lambda: None)
   said = capsys.readouterr().out
   assert 'PSNR, dB' in said and 'active' in said
+  report.rows['net']['psnr'] = report.rows['as damaged']['psnr'] - 1
+  scan_report_files.write_report(tmp_path, report, None, loaders['test'], lambda: None)
+  worse = capsys.readouterr().out
+  assert 'does worse than leaving' in worse and 'does worse than leaving' not in said
   with open(tmp_path / 'evaluation' / 'scans.csv') as file:
     rows = list(csv.DictReader(file))
   assert [row['scan'] for row in rows] == [f'scan {index}' for index in range(ROWS)]

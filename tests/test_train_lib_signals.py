@@ -97,7 +97,7 @@ def test_a_signal_at_any_moment_of_the_take_over_stops_the_program(place, call, 
       preemption.check()
     ''')
   assert code == EXIT_PREEMPTED, (out, said)
-  assert said in (SENTENCE, 'stopping after this step; again to stop at once\n'
+  assert said in (SENTENCE, 'stopping at the next safe place; again to stop at once\n'
                             'stopped as asked; the same command goes on\n')
 
 

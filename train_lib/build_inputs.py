@@ -68,6 +68,12 @@ def check_groupable(task: str) -> None:
                     'name a classifier, a tagger or an autoencoder')
 
 
+def check_collection(config, input: str) -> None:
+  """Raises UserError where a folder is named that holds no picture, before a net is fetched."""
+  if input or config.data.source == 'pictures':
+    pictures.open_pictures(input or config.data.path)
+
+
 def build_collection(config, input: str, poll: Callable[[], None]) -> Source:
   """The pictures that are grouped: of a folder, or `cluster.splits` of the config's dataset.
 
@@ -134,7 +140,7 @@ def list_scan_files(path: str) -> list[tuple[str, Path]]:
   top = Path(path).expanduser()
   if top.is_file():
     return [(top.name, top)]
-  found, _, _ = list_scans(pictures.check_folder(top))
+  found, _, _ = list_scans(pictures.check_folder(top, 'scans'))
   return [(pictures.relative_name(scan, top), scan) for scan in found]
 
 

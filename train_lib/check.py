@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from errors import UserError
 from train_lib import build, build_data, build_sources, divergence, freezing, optimizers, parallel
-from train_lib.poses import heatmaps
+from train_lib.poses import heatmaps, people_finder
 from train_lib.tasks import get_task, missing_tags
 from train_lib.trees import flatten_names
 from train_lib.weights import weights
@@ -248,11 +248,13 @@ def expected_pixels(config) -> tuple:
 
 
 def check_start(config) -> None:
-  """Raises UserError when a run cannot start from the weights that its config names.
+  """Raises UserError when the weights or the pose net that a config names are not to be had.
 
   To be asked where there is no checkpoint to go on from: later the weights are of no use.
   """
   net = config.net
+  if config.data.persons.cut == 'pose':
+    people_finder.find_cutter(config.data.persons.cut_by)
   if net.init_from:
     weights.check_weights(
         net.init_from, _net_shapes(config, build_data.picture_shape(config))[1],

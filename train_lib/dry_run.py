@@ -136,7 +136,8 @@ def _try_step(training, batch, poll) -> float:
     times.append(time.monotonic() - started)
     poll()
   step_sec = statistics.median(times[1:] or times)
-  say(f'time of a step: {step_sec:.3g} s, the median of {len(times[1:] or times)}')
+  last = ' at full size' if training.small_steps else ''
+  say(f'time of a step{last}: {step_sec:.3g} s, the median of {len(times[1:] or times)}')
   return step_sec
 
 

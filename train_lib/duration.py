@@ -22,8 +22,12 @@ def describe(training, done: int, step_sec: float, timed: int) -> list[str]:
   what = f'{last - done:,} steps{" left" if done else ""}'
   if last < training.num_steps:
     what = f'{last - done:,} steps until {last:,}, of the head alone'
+  elif done < training.small_steps:
+    what += f', {training.small_steps - done:,} of them at 1/{config.train.shrink} of the side'
+  size = ('' if not training.small_steps else ' of that size' if timed <= training.small_steps
+          else ' of full size')
   lines = [f'expect {human_time(seconds)} for the {what}, at '
-           f'{config.train.batch_size / step_sec:.1f} pictures/s on {training.mesh.size} x '
+           f'{config.train.batch_size / step_sec:.1f} pictures/s{size} on {training.mesh.size} x '
            f'{jax.devices()[0].device_kind}']
   if jax.default_backend() == 'cpu' and seconds > LONG_SEC and config.small_page:
     lines.append('this page is made for TPUs and GPUs; '

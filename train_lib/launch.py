@@ -9,6 +9,7 @@ import glob
 import logging
 import os
 import pathlib
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -29,6 +30,12 @@ TUNED = 'OKO_TUNED'               # set in the process that was started again
 MALLOC = 'glibc.malloc.hugetlb=1'
 # without this XLA gives convolutions to YNNPACK, which is slower at training than Eigen
 XLA = '--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION'
+
+# What a flag wants whose value Python could not read; of --config the page may be what failed.
+KINDS = {'invalid literal for int': 'a whole number',
+         'could not convert string to float': 'a number',
+         "('Non-boolean argument": 'true or false'}
+MISREAD = re.compile(rf'flag --(?!config=)(\S+?)=(.*): ({"|".join(map(re.escape, KINDS))}).*')
 
 
 def default_workdir(config_path: str) -> str:
@@ -190,4 +197,8 @@ def _from_flags(error: BaseException) -> bool:
 
 def _sentence(error: BaseException) -> str:
   text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-  return ' '.join(text.split())
+  text = ' '.join(text.split())
+  if misread := MISREAD.fullmatch(text):
+    name, value, failure = misread.groups()
+    return f"--{name} is '{value}'; expected {KINDS[failure]}"
+  return text

@@ -73,9 +73,12 @@ class Preemption:
   Enter it after `distributed.join`: JAX has a handler for SIGTERM of its own, in C, that tells the
   other processes. It is called for the first signal, whichever that is, and put back at the end.
   Outside the main thread nothing is installed, and `requested` stays false.
+
+  Args: place: where a run stops, for the sentence that answers the first signal.
   """
 
-  def __init__(self):
+  def __init__(self, place: str = 'at the next safe place'):
+    self._place = place
     self._requested, self._first = False, None
     self._listener = self._tell_group = None
 
@@ -133,7 +136,7 @@ class Preemption:
       self._first, self._requested = now, True
       if self._tell_group:
         signals.raise_with(signal.SIGTERM, self._tell_group)
-      signals.say('stopping after this step; again to stop at once')
+      signals.say(f'stopping {self._place}; again to stop at once')
     elif now - self._first > SAME_REQUEST_SEC:
       signals.say('stopped at once')
       os._exit(128 + number)

@@ -88,15 +88,15 @@ def train(config, workdir, preemption, *, config_path: str, finish: Callable,
     group.check_shared(folder)
     watchdog = held.enter_context(Watchdog(folder, config.runtime.stuck_sec))
     processes.on_wait(watchdog.beat)
-    is_new = processes.is_first() and not (folder / 'config.json').exists()
+    earlier = _earlier_config(folder) if processes.is_first() else None
     before = processes.agree(lambda: _begin(config, folder, config_path))
     if before.get('finished'):
       return {**before, 'was_finished': True}
     try:
       finished = _train(config, folder, preemption, watchdog, source)
     except UserError:
-      if is_new:
-        _take_back(folder)
+      if earlier is not None:
+        _take_back(folder, earlier)
       raise
     fields = finish(finished)
     return processes.agree(lambda: _end(folder, fields))
@@ -122,11 +122,22 @@ def _remove_empty(folder) -> None:
     os.rmdir(os.fspath(folder))
 
 
-def _take_back(folder) -> None:
-  """Removes what a first start has written, unless its data were opened."""
-  if not any((folder / name).exists() for name in ('data.json', 'tags.json', 'checkpoints')):
-    for name in ('run.json', 'config.json'):
-      (folder / name).unlink(missing_ok=True)
+def _earlier_config(folder) -> bytes | None:
+  """config.json as another job left it, b'' where there is none; None of a run that was begun."""
+  if (folder / 'run.json').exists() or (folder / 'checkpoints').exists():
+    return None
+  path = folder / 'config.json'
+  return path.read_bytes() if path.exists() else b''
+
+
+def _take_back(folder, earlier: bytes) -> None:
+  """Leaves the folder as it was before a first start, unless its data were opened."""
+  if any((folder / name).exists() for name in ('data.json', 'tags.json', 'checkpoints')):
+    return
+  for name in ('run.json', 'config.json'):
+    (folder / name).unlink(missing_ok=True)
+  if earlier:
+    records.write_bytes(folder / 'config.json', earlier)
 
 
 def _begin(config, folder, config_path) -> dict:

@@ -10,7 +10,7 @@ from data.content_splits import SPLITS
 _LEFT_OUT = {
     'deleted': 'of deleted posts', 'banned': 'of banned posts',
     'no picture': 'of posts that are no pictures', 'untagged': 'without any tag',
-    'thin': 'with fewer general tags than config.data.board.min_general_tags',
+    'thin': 'with fewer general tags than config.data.board.min_general_tags ({least})',
     'sampled': 'beyond config.data.board.num_pictures'}
 
 
@@ -20,9 +20,11 @@ def describe_index(builder, choice, used, problems_path: Path) -> str:
   tags = ', '.join(f'{counted[name]:,} {name}' for name in TAG_CATEGORIES if counted[name])
   tags = f'{len(choice.names):,} tags ({tags})' if tags else 'no tag'
   pictures = ', '.join(f'{name} {size:,}' for name, size in zip(SPLITS, used.sizes, strict=True))
-  phrases = [f"'{builder.pictures.folder}' ({builder.found.words}): {sum(used.sizes):,} pictures "
-             f'with {tags}; {pictures} ({_how(builder)})']
-  left_out = [f'{count:,} {_LEFT_OUT[why]}' for why, count in builder.left_out.items() if count]
+  used_words = f'{sum(used.sizes):,} pictures with {tags}; {pictures} ({_how(builder)})'
+  phrases = [f"'{builder.pictures.folder}' ({builder.found.words}): "
+             + (used_words if sum(used.sizes) else 'no picture is used')]
+  left_out = [f'{count:,} {_LEFT_OUT[why]}'.format(least=builder.settings.min_general_tags)
+              for why, count in builder.left_out.items() if count]
   if left_out:
     phrases.append(f'left out: {", ".join(left_out)}')
   if builder.config_data.implications != 'listed':

@@ -151,13 +151,13 @@ def list_pictures(folder: Path | str) -> list[Path]:
   return sorted(pictures, key=lambda path: relative_name(path, folder))
 
 
-def check_folder(folder: Path | str) -> Path:
-  """Returns the path with '~' resolved; UserError unless a folder is there."""
+def check_folder(folder: Path | str, of: str = 'pictures') -> Path:
+  """Returns the path with '~' resolved; UserError unless a folder is there. Args: of: what."""
   folder = Path(folder).expanduser()
   if not folder.exists():
-    raise UserError(f"the folder '{folder}' does not exist; name one that holds pictures.")
+    raise UserError(f"the folder '{folder}' does not exist; name one that holds {of}.")
   if not folder.is_dir():
-    raise UserError(f"'{folder}' is not a folder; name one that holds pictures (an archive has to "
+    raise UserError(f"'{folder}' is not a folder; name one that holds {of} (an archive has to "
                     'be unpacked first).')
   return folder
 

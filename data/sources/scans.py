@@ -105,7 +105,7 @@ def build_scans(config_data, split: str, poll=lambda: None) -> ScanSource:
   if not config_data.path:
     raise UserError('config.data.path is empty; name the folder of your scans with '
                     '--config.data.path=')
-  folder, settings, reading = (check_folder(config_data.path), config_data.scans,
+  folder, settings, reading = (check_folder(config_data.path, 'scans'), config_data.scans,
                                read_settings(config_data))
   _check_choice(settings)
   survey = survey_folder(folder, reading, poll)

@@ -32,22 +32,24 @@ def format_table(rows: dict[str, dict[str, float]], columns: dict[str, str],
   Args: rows: figures by name; columns: name of a figure -> title; digits: after the point, of those
   that differ from DIGITS.
   """
-  shown = {key: textwrap.wrap(title, COLUMN_WIDTH) for key, title in columns.items()
-           if any(row.get(key) for row in rows.values())}
+  titles = {key: textwrap.wrap(title, COLUMN_WIDTH) for key, title in columns.items()
+            if any(row.get(key) for row in rows.values())}
   first = max(map(len, rows), default=0)
-  height, digits = max(map(len, shown.values()), default=0), DIGITS | (digits or {})
+  height, digits = max(map(len, titles.values()), default=0), DIGITS | (digits or {})
   lines = [' ' * first + ''.join(
-      f' {([""] * height + title)[line - height]:>{COLUMN_WIDTH}}' for title in shown.values())
+      f' {([""] * height + title)[line - height]:>{COLUMN_WIDTH}}' for title in titles.values())
       for line in range(height)]
   for name, row in rows.items():
     lines.append(f'{name:<{first}}' + ''.join(
-        f' {_cell(row, key, digits):>{COLUMN_WIDTH}}' for key in shown))
+        f' {shown(row.get(key), key, digits):>{COLUMN_WIDTH}}' for key in titles))
   return '\n'.join(lines)
 
 
-def _cell(row, key, digits):
-  if row.get(key) is None:
+def shown(value: float | None, key: str, digits: dict[str, int] = DIGITS) -> str:
+  """The figure `key` in the unit of its column; '-' where there is none, and '<0.01' of what is
+  too small to be seen."""
+  if value is None:
     return '-'
-  value, digits = row[key] / UNITS.get(key, 1), digits.get(key, 4)
+  value, digits = value / UNITS.get(key, 1), digits.get(key, 4)
   least = 10 ** -digits
   return f'<{least:.{digits}f}' if 0 < value < least / 2 else f'{value:,.{digits}f}'

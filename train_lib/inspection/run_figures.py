@@ -13,7 +13,7 @@ from train_lib.inspection.run_pictures import picture
 from train_lib.poses import pose_report
 from train_lib.scans import scan_report
 from train_lib.studies.study import FIGURES
-from train_lib.tags import report
+from train_lib.tags import metrics, report
 
 COLUMNS = {'tagging': {**report.COLUMNS, **report.OTHER_COLUMNS},
            'classification': class_report.COLUMNS, 'pose': pose_report.COLUMNS,
@@ -59,7 +59,7 @@ def test_section(record: dict, task: str) -> Section | None:
   text += ' on pictures that it has never seen, beside what it must beat.'
   if thresholds:
     text += (' Thresholds were tuned on the validation split: '
-             + ', '.join(f'{shown(value)} ({name})' for name, value in thresholds.items()
+             + ', '.join(metrics.threshold_words(name, value) for name, value in thresholds.items()
                          if isinstance(value, (int, float))) + '.')
   return Section('test', 'How good it is', [paragraph(text), _test_table(rows, task)], 'Test')
 
@@ -69,9 +69,16 @@ def _test_table(rows, task):
   columns = {key: TITLES.get(key, title) for key, title in COLUMNS[task].items()
              if any(row.get(key) for row in rows.values())
              and (flipped or not key.startswith('drawn_'))}
-  values = [[_cell(row.get(key), key, task) for row in rows.values()] for key in columns]
-  return markup.table(['', *columns.values()], zip(rows, *map(column, values), strict=True),
-                      marked=(0,))
+  values = [_column([_known(row.get(key), task) for row in rows.values()], key) for key in columns]
+  return markup.table(['', *columns.values()], zip(rows, *values, strict=True), marked=(0,))
+
+
+def _column(values, key):
+  """The column of a figure; what a row costs as in the table that is printed."""
+  texts = column(values)
+  if key not in tables.COST_COLUMNS:
+    return texts
+  return [text and tables.shown(value, key) for text, value in zip(texts, values, strict=True)]
 
 
 def _drawn_differs(row) -> bool:
@@ -80,11 +87,11 @@ def _drawn_differs(row) -> bool:
              for key, value in row.items())
 
 
-def _cell(value, key, task):
-  """A figure in the unit of its column; None where there is none."""
+def _known(value, task):
+  """A figure; None where there is none."""
   if not isinstance(value, (int, float)) or (task == 'pose' and value == pose_report.ABSENT):
     return None
-  return value / tables.UNITS.get(key, 1)
+  return value
 
 
 def curves_section(workdir, folder, record: dict, rows: list[dict], task: str) -> Section | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from train_lib import build_data
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 
 CHUNK = 32                        # slices that one thread reads at a time
 
@@ -35,7 +35,7 @@ def read_scans(config, source, what: str, poll) -> Scans:
   def read_chunk(first):
     return [_read_one(source, decode, index) for index in range(first, min(first + CHUNK, size))]
 
-  say(f'reading {size:,} {what} slices')
+  say(f'reading {counted(size, f"{what} slice")}')
   threads = concurrent.futures.ThreadPoolExecutor(max(1, config.runtime.workers))
   try:
     for first, rows in zip(range(0, size, CHUNK), threads.map(read_chunk, range(0, size, CHUNK)),

@@ -6,7 +6,7 @@ from errors import UserError
 from train_lib.inspection.csv_tables import listed
 from train_lib.inspection.markup import Section, link, paragraph
 from train_lib.inspection.splits import Splits, in_utf8
-from train_lib.reporting import say
+from train_lib.reporting import counted, say
 from train_lib.storage.records import write_text
 
 NAME = 'unreadable.jsonl'
@@ -24,8 +24,8 @@ def find_unreadable(splits: Splits) -> dict[str, int]:
   if rows:
     write_text(path, ''.join(json.dumps(row) + '\n' for row in rows))
     first = in_utf8(rows[0]['id'])
-    say(f"{len(rows):,} {noun} cannot be read, such as '{first}' ({rows[0]['reason']}); "
-        f'training skips them, {path} lists them')
+    say(f"{counted(len(rows), noun[:-1])} cannot be read, such as '{first}' "
+        f"({rows[0]['reason']}): skipped by training, listed in {path}")
   else:
     path.unlink(missing_ok=True)
     say(f'every {noun[:-1]} can be read')
@@ -41,8 +41,8 @@ def unreadable_section(splits: Splits) -> Section:
           for index, reason in pictures.unreadable]
   parts = [paragraph(f'Every {splits.noun[:-1]} was read and decoded once; all of them can be.')]
   if rows:
-    parts = [paragraph(f'{len(rows):,} {splits.noun} cannot be read. Training skips them. All are '
-                       'in ', link(splits.folder / NAME, splits.folder), '.'),
+    parts = [paragraph(f'{counted(len(rows), splits.noun[:-1])} cannot be read: skipped by '
+                       'training, listed in ', link(splits.folder / NAME, splits.folder), '.'),
              *listed(('file', 'split', 'reason'), rows)]
   return Section('unreadable', f'{splits.noun.capitalize()} that cannot be read', parts,
                  'Unreadable')

@@ -154,15 +154,19 @@ def open_cutter(config) -> PeopleFinder:
   Raises: UserError: there is no such folder.
   """
   workdir = config.data.persons.cut_by
+  config = workdir_lib.config_of_run(find_cutter(workdir), config)
+  config.predict.batch_size = 0   # that of the command is of another net
+  return PeopleFinder(config, workdir)
+
+
+def find_cutter(workdir: str):
+  """The folder of the pose net that `data.persons.cut_by` names. Raises: UserError: it is none."""
   try:
-    folder = workdir_lib.existing_workdir(workdir or '/')
+    return workdir_lib.existing_workdir(workdir or '/')
   except UserError as error:
     raise UserError(f"the persons are cut out of pictures by the pose net of '{workdir}', which is "
                     'not there; name the folder of its run or of its export with '
                     '--config.data.persons.cut_by=') from error
-  config = workdir_lib.config_of_run(folder, config)
-  config.predict.batch_size = 0   # that of the command is of another net
-  return PeopleFinder(config, workdir)
 
 
 def found_boxes(config, source, poll: Callable[[], None]) -> np.ndarray:

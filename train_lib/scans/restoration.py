@@ -12,10 +12,12 @@ import numpy as np
 from errors import UserError
 from train_lib import batch_sizes, build_inputs
 from train_lib.drawing.pictures import end_of_path, save_sheet
+from train_lib.export.card_record import read_record
 from train_lib.predicting.answers import check_no_thresholds
 from train_lib.reporting import say
 from train_lib.scans.scan_coder import Coder
 from train_lib.scans.scan_pictures import restoration_sheet
+from train_lib.scans.scan_report import worse_than_damaged
 from train_lib.storage import records
 from train_lib.storage.lock import Lock
 from train_lib.trained import open_trained
@@ -70,7 +72,17 @@ def restore_scans(config, workdir: str, input: str, output: str, preemption) -> 
   coder = Coder(trained, 'predict.batch_size', rows)
   folder.mkdir(parents=True, exist_ok=True)
   with Lock(folder):
+    _say_if_worse(config, workdir, trained)
     _restore_all(config, input, scans, folder, trained, coder, preemption.check)
+
+
+def _say_if_worse(config, workdir, trained) -> None:
+  try:
+    worse = worse_than_damaged(read_record(config, workdir, trained).test)
+  except UserError:               # a damaged record keeps nobody from restoring
+    return
+  if worse:
+    say(worse)
 
 
 def _restore_all(config, input, scans, folder, trained, coder, poll) -> None:

@@ -117,6 +117,18 @@ def _other_rows(evaluator, variables, loaders, poll) -> dict[str, dict[str, floa
   return rows
 
 
+def worse_than_damaged(rows: dict[str, dict[str, float]]) -> str:
+  """What to say of a net that restores less than nothing; '' where it does not, or nobody knows.
+
+  Args: rows: of a `ScanReport`, or of its record; of scans that were damaged.
+  """
+  psnr, damaged = (rows.get(name, {}).get('psnr') for name in (NET, DAMAGED))
+  if psnr is None or damaged is None or psnr >= damaged or 'recovered_lost' not in rows[DAMAGED]:
+    return ''
+  return ('on its test split the net does worse than leaving the scans as they are: PSNR '
+          f'{psnr:.2f} dB against {damaged:.2f}')
+
+
 def format_table(rows: dict[str, dict[str, float]]) -> str:
   """`tables.format_table` with the columns of an autoencoder."""
   return tables.format_table(rows, COLUMNS, DIGITS)

@@ -12,7 +12,7 @@ from train_lib.drawing.pictures import save_sheet
 from train_lib.reporting import say
 from train_lib.scans import scan_pictures
 from train_lib.scans.restorers import RESTORERS
-from train_lib.scans.scan_report import ScanReport, format_table
+from train_lib.scans.scan_report import ScanReport, format_table, worse_than_damaged
 from train_lib.split_statistics import even_sample
 from train_lib.storage import records, remote
 
@@ -47,6 +47,9 @@ def write_report(folder, report: ScanReport, source, loader, poll: Callable[[], 
   say('of the original: 1 - squared error / sum of squares of the clean scan; of what was lost: '
       '1 - squared error / that of the damaged scan')
   kl, variance = report.evaluator.task.units(collected)
+  worse = worse_than_damaged(report.rows)
+  if worse:
+    say(worse)
   say(f'{net["active_units"]} of {len(kl)} latent units are active; KL {net["kl"]:.1f} nats a '
       'picture')
   _write_tables(folder / 'evaluation', collected, kl, variance)

@@ -27,6 +27,9 @@ FIGURES = {
     'autoencoding': {'psnr': 'PSNR, dB', 'ssim': 'SSIM', 'recovered': 'recovered',
                      'kl': 'KL, nats', 'active_units': 'active units'},
 }
+# Of what a key of the config takes, in words; anything else is a section.
+KINDS = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'a text',
+         tuple: 'a tuple'}
 MEANS = {'macro_threshold': ('threshold', 1, '.2f'),           # title, unit, digits: no interval
          'parameters': ('M parameters', 1e6, '.2f'), 'file_bytes': ('MB', 1e6, '.1f'),
          'pictures_per_sec': ('pictures/s', 1, '.0f')}
@@ -120,8 +123,10 @@ def _with_values(config, name, values):
       raise UserError(f"the study's row '{name}' sets {path}, which is no key of the config")
     try:
       section[key] = value
-    except TypeError as error:
-      raise UserError(f"the study's row '{name}' sets {path} to {value!r}: {error}") from None
+    except TypeError:
+      kind = KINDS.get(type(section[key]), 'a key inside of it, since it is a section')
+      raise UserError(f"the study's row '{name}' sets {path} to {value!r}; expected {kind}"
+                      ) from None
   row.study.rows = ()
   return row
 

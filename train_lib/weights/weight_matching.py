@@ -16,6 +16,7 @@ HEADS = ('head', 'aux_logits/fc')  # modules with the number of outputs, so name
 HEAD_CHOICES = ('auto', 'keep', 'fresh')
 ABSENT = 'not in the file'
 OTHER_HEAD = 'there is no head of this kind'
+BEYOND_MIXED8 = ('mixed_7b', 'mixed_7c')  # what Keras' front of Inception v3 lacks
 MOST_CHANNELS = 15  # of a picture; wider convolutions lie further in
 
 
@@ -58,7 +59,8 @@ def view_of(source, library: str, names: dict) -> View:
                 names['timm'].resize if names else {})
   if library not in names:
     raise UserError(f'{source} should hold names of {library}, which has no net like this one '
-                    '(Keras has inception_v3_keras and tf_efficientnet_b0 to b7); name a file in '
+                    '(Keras has inception_v3_keras, inception_v3_mixed8, which is its front, '
+                    'and tf_efficientnet_b0 to b7); name a file in '
                     f'the names of {", ".join(names) or "a run of this program"}.')
   theirs = names[library]
 
@@ -220,8 +222,13 @@ def _check(source, stored, wanted, view, found, initial, partial, head):
   free = () if head == 'keep' else tuple(f'params/{module}/' for module in HEADS)
   missing = [name for name, why in initial.items() if why == ABSENT and not name.startswith(free)]
   if missing and not partial:
+    front = (stored.library == 'keras'
+             and all(name.split('/')[1] in BEYOND_MIXED8 for name in missing))
     raise UserError(f'{source} lacks {len(missing)} of the {len(wanted)} arrays of this net: '
-                    f'{grouped(missing)}; if they may keep their initial values, say '
+                    f'{grouped(missing)}; '
+                    + ('they are of the net that ends before these, '
+                       '--config.net.name=inception_v3_mixed8; ' if front else '')
+                    + 'if they may keep their initial values, say '
                     'partial=True (--config.net.init_partial).')
 
 
