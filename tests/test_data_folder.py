@@ -341,4 +341,4 @@ def test_a_class_with_one_picture_leaves_classes_that_can_be_learned(tmp_path):
 def test_labels_that_name_no_file_are_told(tmp_path):
   make_files(tmp_path, ['a.png', 'b.png'])
   (tmp_path / 'labels.csv').write_text('path,label\na.png,x\ngone.png,y\nb.png,y\n')
-  assert "names 1 pictures that are not in" in error_of(tmp_path)
+  assert "names 1 picture not in" in error_of(tmp_path)

@@ -181,7 +181,7 @@ def test_broken_rows_of_captions_are_told_with_their_place(tmp_path):
     ('a.jsonl', DEEP, 'is no JSON: it is nested too deep'),
     ('a.jsonl', '{"path": "1.jpg", "tags": "' + DEEP + '"}', 'nested too deep'),
     ('a.csv', 'path,tags\n1.jpg,' + DEEP, 'nested too deep'),
-    ('a.csv', 'path,tags\n' + 'x' * 5000 + ',a', 'pictures that are not in'),
+    ('a.csv', 'path,tags\n' + 'x' * 5000 + ',a', 'names 1 picture not in'),
     ('a.csv', 'path,tags\n' + '/y' * 5000 + ',a', 'lies outside the folder'),
     ('a.csv', 'path,tags,split\n1.jpg,a,"tr\n\x1bain"', "has the split 'tr\\n\\x1bain'"),
     ('a.csv', 'path,tags,split\n1.jpg,a,' + 'y' * 5000, 'has the split'),
