@@ -39,14 +39,17 @@ def of_rows(found: dict, columns: dict) -> str:
 def of_study(found: dict, task: str, columns: dict, *, threshold=False, seconds=False) -> str:
   """The rows of a study: means, and half their 95 % intervals.
 
-  Args: columns: key -> title, the first of which rows are compared by; threshold: its mean too;
+  Args: columns: key -> title, the first of which rows are compared by, those that no row has
+    are left out; threshold: its mean too;
     seconds: how long a run took too.
   """
+  summary = study.summarise(found['results'], task)
+  columns = {key: title for key, title in columns.items() if any(key in row for row in summary)}
   first = next(iter(columns.values()))
   titles = ['', *columns.values(), f'{first}, difference']
   titles += ['threshold'] * threshold + ['time of a run'] * seconds
   rows = []
-  for row in study.summarise(found['results'], task):
+  for row in summary:
     lost = f' ({row["diverged"]} of {row["diverged"] + row["seeds"]} diverged)'
     cells = [row['row'] + lost * bool(row['diverged']),
              *(mean(row.get(key)) for key in columns), mean(row['difference'], '+')]
