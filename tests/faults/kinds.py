@@ -170,8 +170,8 @@ def worse_from(step: int) -> None:
   from train_lib import loop
   evaluate = loop.Loop._evaluate
 
-  def changed(self, state, at, log):
-    metrics = evaluate(self, state, at, log)
+  def changed(self, state, at, *others):
+    metrics = evaluate(self, state, at, *others)
     return {name: float('nan') if at >= step else 1.0 / at for name in metrics}
 
   loop.Loop._evaluate = changed

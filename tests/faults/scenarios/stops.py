@@ -30,7 +30,7 @@ def kills(runs, short):
     with ended(process):
       if number % 5 == 4:
         steps[number] = 'none'
-        time.sleep(rng.uniform(0, SETUP_SEC))
+        _wait_in_setup(runs, 'kills', rng.uniform(0, SETUP_SEC))
       else:
         runs.wait_for_step('kills', step, process)
         time.sleep(rng.uniform(0, 0.1))
@@ -38,6 +38,13 @@ def kills(runs, short):
       assert runs.end(process) == KILLED, f'a run ended before step {step}'
   runs.finish('kills')
   return f'{count} kills after steps {", ".join(map(str, steps))}; {runs.check_same("kills")}'
+
+
+def _wait_in_setup(runs, workdir, seconds):
+  """Waits, but no longer than to the first step of the run that was started last."""
+  end, before = time.monotonic() + seconds, runs.said(workdir).count('\nstep ')
+  while time.monotonic() < end and runs.said(workdir).count('\nstep ') == before:
+    time.sleep(0.01)
 
 
 def kills_of_one_of_two(runs, short):
