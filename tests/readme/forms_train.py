@@ -62,9 +62,9 @@ PAGES = {
     'python main.py --config=configs/simpsons.py:folder --config.data.path=my_characters': TUNED,
     'python main.py --config=configs/simpsons.py:folder --config.data.path=characters':
         f'--workdir=runs/characters {TUNED}',
-    '--config.data.source=folder --config.data.path=FOLDER --config.data.image_size_px=32':
-        'python main.py --config=configs/simpsons.py:small --workdir=runs/faces '
-        f'--config.data.source=folder --config.data.path=characters {SMALL}',
+    **{'python main.py --config=configs/simpsons.py:small --config.data.source=folder '
+       f'--config.data.image_size_px=32 --config.data.path={folder} --workdir=runs/{folder}':
+           f'--config.data.path=characters {SMALL}' for folder in ('faces', 'cifar10')},
     'configs/fashion.py':
         f'{TUNED} --config.optimizer.lr_factors="((\'stage[12]*\', 0.1),)" '
         '--config.net.remat="(\'stage1\', \'stage2\')" '
@@ -86,6 +86,8 @@ PAGES = {
            f'--config.data.path=coco {PERSONS} --config.data.valid_frac=0.3'
        for preset in ('coco_384', 'coco_w48', 'coco_w48_384')},
     'python main.py --config=configs/vae.py': SCANS,
+    'python main.py --config=configs/vae.py:small --config.data.corrupt="()" '
+    '--config.train.num_epochs=10.0 --workdir=runs/vae-clean': SCANS,
     'python main.py --config=configs/vae.py:scans --config.data.path=scans':
         f'{SCANS} --config.data.scans.window=20000,40000 --config.data.keep_most_frac=1.0',
     'configs/vae.py:small_scans': f'--config.data.path=scans {OWN_SCANS}',
@@ -102,9 +104,10 @@ PAGES = {
     'python main.py --job=study --config=configs/fashion_ladder.py:crop '
     '--config.data.persons.cut_by=runs/pose-small':
         f'{SMALL} --config.study.num_seeds=1 --config.data.drawn_size_px=128',
-    'configs/fashion_ladder.py:crop_folder':
-        f'--job=study --config.data.path=clothing {TUNED} --config.study.num_seeds=1 '
-        '--config.data.persons.cut_by=runs/pose-small',
+    'python main.py --job=study --config=configs/fashion_ladder.py:crop_folder '
+    '--config.data.path=clothing --config.net.name=inception_v3_mixed8 '
+    '--config.net.init_from=inception_v3_to_mixed8.npz '
+    '--config.data.persons.cut_by=runs/pose-small': f'{TUNED} --config.study.num_seeds=1',
     'configs/fashion_ladder.py:folder':
         f'--job=study --config.data.path=clothing {STUDY} '
         '--config.net.init_from=runs/simpsons-small',

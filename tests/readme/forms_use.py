@@ -1,6 +1,6 @@
 """What is done with trained runs, and the measurements of benchmarks. Keys as in forms_train.py."""
 
-from tests.readme.sizes import GROUPS, SCANS, SPEED, TUNED
+from tests.readme.sizes import GROUPS, SPEED, TUNED
 
 GROUPED = ('python main.py --config=configs/cluster.py --config.data.path=photos '
            f'--config.net.init_from=runs/simpsons-small {GROUPS} --config.cluster.folders '
@@ -19,6 +19,8 @@ PREDICT = ('python main.py --job=predict --workdir=runs/tagger-demo --input=more
 FEW_TAGS = '--net=se_resnet_tiny --tags=10,20 --listed=4 --batch=4 --size_px=32 --repeats=1'
 BESIDE = ('--nets=se_resnet_tagger --turns=1 --seconds=0.1 --least_steps=1 --batch=2 --size_px=32 '
           '--rival_python=$(command -v python)')
+SAVES = '--page=configs/tagger.py:smoke --first=1 --steps=4 --turns=1'
+INPUT = '--cases=mirror --turns=1 --seconds=0.2 --count=32 --batch=8 --size_px=32'
 MEANS = ('--rows=2000 --width=16 --clusters=5 --spread=0 --repeats=1 --stream_rows=4000')
 GRAPHS = ('python -m benchmarks.onnx_speed --nets=se_resnet_tiny --size_px=32 --repeats=1 '
           '--batches=1')
@@ -93,19 +95,22 @@ BENCHMARKS = {
         '--net=se_resnet_tiny --weights=runs/simpsons-small --seeds=2',
     'python -m benchmarks.cluster_taps --workdir=runs/simpsons-small --without=anonymous':
         '--seeds=2',
+    'python -m benchmarks.cluster_taps --workdir=runs/simpsons-small': '--seeds=2',
     'python -m benchmarks.autoencoder_step --batch=8': '--net=vae_conv_64 --batch=2 --repeats=1',
     'python benchmarks/board_index.py --folder=FOLDER --records=100000':
         '--records=300 --tags=50 --tags_each=12',
     'python benchmarks/board_index.py --folder=FOLDER':
         '--folder=board_index --records=300 --tags=50 --tags_each=5',
-    'python -m benchmarks.checkpoint_cost':
-        '--page=configs/tagger.py:smoke --first=1 --steps=4 --turns=1',
+    'python -m benchmarks.checkpoint_cost --turns=3': SAVES,
+    'python -m benchmarks.checkpoint_cost --first=1500 --steps=50 --turns=2': SAVES,
     'python benchmarks/compile_times.py': '--batch=2 se_resnet_tiny',
-    'python -m benchmarks.input_beside':
-        '--cases=mirror --turns=1 --seconds=0.2 --count=32 --batch=8 --size_px=32',
+    'python -m benchmarks.input_beside': INPUT,
+    'python -m benchmarks.input_beside --output=runs/input_beside.json': INPUT,
     'python -m benchmarks.kmeans': MEANS,
-    'python -m benchmarks.kmeans --rows=50000 --width=2048 --stream_rows=0':
+    'python -m benchmarks.kmeans --rows=50000 --width=2048 --stream_rows=0 --repeats=7':
         f'OMP_WAIT_POLICY=passive python -m benchmarks.kmeans {MEANS} --stream_rows=0',
+    'python -m benchmarks.kmeans --rows=50000 --width=2048 --stream_rows=0 --repeats=5 --spread=0':
+        f'{MEANS} --stream_rows=0',
     'python -m benchmarks.leave_one_out --path=scans --init_from=runs/vae-small '
     '--workdir=runs/left --steps=60': '--path=few_scans --steps=2 --most_slices=2',
     'python -m benchmarks.loss_over_tags --repeats=5': FEW_TAGS,
@@ -123,12 +128,10 @@ BENCHMARKS = {
     'python -m benchmarks.scale_parts --output=docs/scale_parts.json':
         '--only=index --records=300 --tags=50 --listed=5',
     'python -m benchmarks.scale_costs --plan batch=8192 valid_frac=0.001': '',
-    'python -m benchmarks.simple_models --workdir=RUN': '--workdir=runs/simpsons-small',
+    'python -m benchmarks.simple_models --workdir=runs/faces': '',
+    'python -m benchmarks.simple_models --workdir=runs/cifar10': '',
     'python -m benchmarks.start_up': '--config=configs/tagger.py:smoke --turns=1',
     'python -m benchmarks.synthesis --autoencoder=runs/vae-clean --workdir=runs/synthesis '
     '--steps=250':
-        f'python main.py --config=configs/vae.py:small --workdir=runs/vae-clean {SCANS} '
-        '--config.data.corrupt="()" && python -m benchmarks.synthesis '
-        '--autoencoder=runs/vae-clean --workdir=runs/synthesis --steps=2 --seeds=2 --labelled=2 '
-        '--around=1',
+        '--steps=2 --seeds=2 --labelled=2 --around=1',
 }
