@@ -23,7 +23,12 @@ FIRST = {   # whose folders the others start from
     'python main.py --config=configs/pose.py:small': OWN_PERSONS,
     'configs/simpsons.py:small': OWN,
     'python main.py --config=configs/vae.py:small': OWN_SCANS,
+    'python main.py --config=configs/vae.py:small --config.data.corrupt="()" '
+    '--config.train.num_epochs=10.0 --workdir=runs/vae-clean': SCANS,
     'python main.py --config=configs/tagger.py:demo': SMALL,
+    **{'python main.py --config=configs/simpsons.py:small --config.data.source=folder '
+       f'--config.data.image_size_px=32 --config.data.path={folder} --workdir=runs/{folder}':
+           f'--config.data.path=characters {SMALL}' for folder in ('faces', 'cifar10')},
     'python main.py --config=configs/tagger.py:smoke': '',
     'python main.py --job=inspect --config=configs/tagger.py:folder --config.data.path=my_pictures':
         SMALL,
@@ -62,9 +67,6 @@ PAGES = {
     'python main.py --config=configs/simpsons.py:folder --config.data.path=my_characters': TUNED,
     'python main.py --config=configs/simpsons.py:folder --config.data.path=characters':
         f'--workdir=runs/characters {TUNED}',
-    **{'python main.py --config=configs/simpsons.py:small --config.data.source=folder '
-       f'--config.data.image_size_px=32 --config.data.path={folder} --workdir=runs/{folder}':
-           f'--config.data.path=characters {SMALL}' for folder in ('faces', 'cifar10')},
     'configs/fashion.py':
         f'{TUNED} --config.optimizer.lr_factors="((\'stage[12]*\', 0.1),)" '
         '--config.net.remat="(\'stage1\', \'stage2\')" '
@@ -86,8 +88,6 @@ PAGES = {
            f'--config.data.path=coco {PERSONS} --config.data.valid_frac=0.3'
        for preset in ('coco_384', 'coco_w48', 'coco_w48_384')},
     'python main.py --config=configs/vae.py': SCANS,
-    'python main.py --config=configs/vae.py:small --config.data.corrupt="()" '
-    '--config.train.num_epochs=10.0 --workdir=runs/vae-clean': SCANS,
     'python main.py --config=configs/vae.py:scans --config.data.path=scans':
         f'{SCANS} --config.data.scans.window=20000,40000 --config.data.keep_most_frac=1.0',
     'configs/vae.py:small_scans': f'--config.data.path=scans {OWN_SCANS}',
