@@ -39,9 +39,8 @@ def of_rows(found: dict, columns: dict) -> str:
 def of_study(found: dict, task: str, columns: dict, *, threshold=False, seconds=False) -> str:
   """The rows of a study: means, and half their 95 % intervals.
 
-  Args: columns: key -> title, the first of which rows are compared by, those that no row has
-    are left out; threshold: its mean too;
-    seconds: how long a run took too.
+  Args: columns: key -> title; rows are compared by the first, and what no row has is left out;
+    threshold: its mean too; seconds: how long a run took too.
   """
   summary = study.summarise(found['results'], task)
   columns = {key: title for key, title in columns.items() if any(key in row for row in summary)}

@@ -132,6 +132,5 @@ BENCHMARKS = {
     'python -m benchmarks.simple_models --workdir=runs/cifar10': '',
     'python -m benchmarks.start_up': '--config=configs/tagger.py:smoke --turns=1',
     'python -m benchmarks.synthesis --autoencoder=runs/vae-clean --workdir=runs/synthesis '
-    '--steps=250':
-        '--steps=2 --seeds=2 --labelled=2 --around=1',
+    '--steps=250': '--steps=2 --seeds=2 --labelled=2 --around=1',
 }
