@@ -203,9 +203,8 @@ PARTS = {
         settings={'OMP_WAIT_POLICY': 'passive'}),
     'nets_beside': Part(
         ('python -m benchmarks.nets_beside --rivals=torch,torch_as_it_comes --turns=4 '
-         '--nets=se_resnet_tagger,inception_v3,efficientnet_b1 --rival_python={rivals} '
-         '--output={runs}/nets_beside.json',),
-        60, lambda runs, logs: reading.beside_nets(runs / 'nets_beside.json'),
+         '--rival_python={rivals} --output={runs}/nets_beside.json',),
+        40, lambda runs, logs: reading.beside_nets(runs / 'nets_beside.json'),
         lambda found: {'nets_beside': tables.of_nets(found)}, ('torch',)),
     'input_beside': Part(
         ('python -m benchmarks.input_beside --rival_python={rivals} '
