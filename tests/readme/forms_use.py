@@ -115,7 +115,8 @@ BENCHMARKS = {
     '--workdir=runs/left --steps=60': '--path=few_scans --steps=2 --most_slices=2',
     'python -m benchmarks.loss_over_tags --repeats=5': FEW_TAGS,
     'python -m benchmarks.nets_beside': BESIDE,
-    'python -m benchmarks.nets_beside --rivals=torch,torch_as_it_comes': BESIDE,
+    'python -m benchmarks.nets_beside --rivals=torch,torch_as_it_comes --turns=4 '
+    '--output=runs/nets_beside.json': BESIDE,
     'python -m benchmarks.onnx_speed': GRAPHS,
     'python -m benchmarks.onnx_speed --repeats=5': GRAPHS,
     'python -m benchmarks.replicas --repeats=25 --replicas=6':
