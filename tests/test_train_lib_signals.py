@@ -111,6 +111,18 @@ def test_a_program_that_starts_itself_again_misses_no_signal_in_between():
     ''', signal.SIGTERM) == (EXIT_PREEMPTED, '', SENTENCE)
 
 
+def test_a_signal_that_is_held_waits_for_the_next_program():
+  again = BEGIN + 'signals.stop_early()\ntime.sleep(60)\n'
+  assert run(f'''
+    signals.stop_early()
+    signals.hold()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.3)
+    print([number.name for number in signal.sigpending()], flush=True)
+    os.execv(sys.executable, [sys.executable, '-c', {again!r}])
+    ''') == (EXIT_PREEMPTED, "['SIGTERM']\n", SENTENCE)
+
+
 def test_a_program_that_did_not_ask_for_it_keeps_its_signals():
   assert run('signals.hold()\nprint(signal.pthread_sigmask(signal.SIG_BLOCK, ()))')[1] == 'set()\n'
 

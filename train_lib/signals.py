@@ -30,7 +30,8 @@ class Listener:
 
   It reads them from a pipe, because Python runs its own handlers only between two bytecodes of the
   main thread: a Ctrl-C in the middle of a long compilation would otherwise wait for its end. While
-  one listener takes over from another no signal is lost: the newest hears them all.
+  one listener takes over from another no signal is lost: the newest hears them all. The thread
+  itself takes none, so that one which `hold` keeps waits for the program that comes next.
 
   Args:
     signals: their numbers.
@@ -42,7 +43,9 @@ class Listener:
     self._reader, self._writer = socket.socketpair()
     self._writer.setblocking(False)
     self._thread = threading.Thread(target=self._listen, name='signals', daemon=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)   # a thread inherits the mask
     self._thread.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     _listeners.append(self)
     self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
     self._handlers_before = {number: signal.signal(number, _leave_to_thread)
@@ -163,7 +166,9 @@ def set_c_handler(number: int, address: int | None) -> int | None:
 def raise_with(number: int, address: int) -> None:
   """Lets a handler see a signal, in this thread, and puts the one of before back."""
   before = set_c_handler(number, address)
+  mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))
   signal.raise_signal(number)
+  signal.pthread_sigmask(signal.SIG_SETMASK, mask)
   set_c_handler(number, before)
 
 
