@@ -12,8 +12,17 @@ from jobs import JOBS
 from tests.readme import tree
 from tests.readme.elsewhere import ELSEWHERE
 from tests.readme.forms import FORMS, expand, flags_of, holds, list_stages, pages_of
-from tests.readme.found import EXTRA, SNIPPETS, find_commands, find_in, find_parts, find_presets
+from tests.readme.found import (
+  EXTRA,
+  SNIPPETS,
+  find_commands,
+  find_in,
+  find_parts,
+  find_presets,
+  load_page,
+)
 from tests.written_commands import check_command, check_keys, find_links
+from train_lib import launch
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -95,6 +104,15 @@ def test_a_form_keeps_every_option_and_names_what_exists(key):
   check_keys(command)
   if command.startswith('python main.py') and not {'|', '&', ';'} & set(command):
     check_command(command.partition(' > ')[0])
+
+
+def test_no_two_forms_train_in_one_folder():
+  folders = collections.Counter()
+  for page, options in re.findall(r'python main\.py --config=(\S+)([^;|&\n]*)', '\n'.join(RUN)):
+    if load_page(page).job == 'train' and not re.search(r'--job=|dry_run', options):
+      workdir = re.search(r'--workdir=(\S+)', options)
+      folders[workdir[1] if workdir else launch.default_workdir(page)] += 1
+  assert len(folders) > 20 and {folder for folder, forms in folders.items() if forms > 1} == set()
 
 
 @pytest.mark.parametrize('key', ELSEWHERE)

@@ -21,7 +21,7 @@ from tests.readme.sizes import (
 
 FIRST = {   # whose folders the others start from
     'python main.py --config=configs/pose.py:small': OWN_PERSONS,
-    'configs/simpsons.py:small': OWN,
+    'python main.py --config=configs/simpsons.py:small': OWN,
     'python main.py --config=configs/vae.py:small': OWN_SCANS,
     'python main.py --config=configs/vae.py:small --config.data.corrupt="()" '
     '--config.train.num_epochs=10.0 --workdir=runs/vae-clean': SCANS,
