@@ -279,8 +279,14 @@ def table(titles, rows) -> str:
 def _machine(environment):
   versions = environment['versions']
   return (f'Measured on {environment["processors"]} processors ({environment["processor"]}), '
-          f'{environment["date"]}, commit {environment["commit"][:7] or "unknown"}, Python '
+          f'{environment["date"]}, commit {short_commit(environment["commit"])}, Python '
           f'{versions["python"]}, jax {versions["jax"]}, numpy {versions["numpy"]}.')
+
+
+def short_commit(commit: str) -> str:
+  """'f77825c1e8... + changes' -> 'f77825c + changes'."""
+  number, *changes = commit.split(' ', 1)
+  return ' '.join((number[:7], *changes)) or 'unknown'
 
 
 def _measured(name, part):

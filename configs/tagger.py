@@ -32,7 +32,7 @@ def get_config(arg: str = ''):
 
 
 def demo(config):
-  """As much as two cores learn in some eight minutes: most steps on pictures of half the size."""
+  """As much as two cores learn in a quarter of an hour: most steps on pictures of half the size."""
   config.small_page = ''
   config.data.num_train = 12_000
   config.data.num_valid = 500

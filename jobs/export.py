@@ -62,7 +62,8 @@ def run(config, workdir: str, *, config_path: str, input: str, output: str) -> N
     names = build.build_weight_names(config)['timm']
     say(f'the net of step {trained.step} is in {folder}: {", ".join(written)}; '
         f'{_describe_timm(exported.timm_name(config, names), trained)}. To use it here:\n'
-        f'  python main.py --job=predict --workdir={shlex.quote(str(folder))} --input=FOLDER')
+        f'  python main.py --job=predict --workdir={shlex.quote(str(folder))} --input=FOLDER '
+        '--output=ANSWERS')
 
 
 def _in_float32(config):

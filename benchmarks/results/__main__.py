@@ -54,7 +54,7 @@ def read_flags(argv=None) -> argparse.Namespace:
                       help='; '.join(f'{name}: {what}' for name, what in DATA.items()))
   parser.add_argument('--weights', default='', help="Keras' Inception v3 up to mixed8")
   parser.add_argument('--rival_python', default=sys.executable, help='that has torch and the like')
-  parser.add_argument('--list', action='store_true', help='parts, what they need, how long')
+  parser.add_argument('--list', action='store_true', help='parts, the time they took, their needs')
   parser.add_argument('--dirty', action='store_true', help='measure what is not committed')
   parser.add_argument('--again', action='store_true', help='record what is recorded '
                       'once more, from the runs that are there; for new runs another --folder')
@@ -96,14 +96,15 @@ def read_inputs(flags) -> dict[str, str]:
 
 
 def list_parts(names, inputs, flags) -> None:
-  """A line for each part."""
+  """A line for each part: its name, how long it took when it was recorded, its needs, its state."""
   program, recorded = checkout.program_digest(), read_records(flags.records)
   for name in names:
     part = PARTS[name]
     lacks = missing(part, inputs, runs_folder(flags, program), ())
     state = ('recorded' if recorded.get(name, {}).get('program') == program else
              f'lacks {", ".join(lacks)}' if lacks else 'to be measured')
-    print(f'{name:<18}{human_time(60 * part.minutes):>8}  '
+    took = human_time(sum(recorded[name]['seconds'])) if name in recorded else 'unknown'
+    print(f'{name:<18}{took:>8}  '
           f'{", ".join((*part.needs, *part.packages)) or "-":<34}{state}')
 
 

@@ -7,7 +7,7 @@ import textwrap
 from benchmarks.results.commands import TUNED
 from benchmarks.results.parts import PARTS
 from benchmarks.results.tables import human
-from benchmarks.scale_costs import put_in
+from benchmarks.scale_costs import put_in, short_commit
 from errors import UserError
 from train_lib.storage import records
 
@@ -67,13 +67,14 @@ def blocks_of(name: str, record: dict) -> tuple[dict[str, str], str]:
     blocks = {place: f'{head(record)}\n\n{lines}' for place, lines in part.tables(figures).items()}
     if not part.summary:
       return blocks, ''
-    what, data, figure, seconds, command = part.summary(figures)
+    cells = part.summary(figures)
   except (KeyError, IndexError, TypeError, ValueError, StopIteration) as error:
     raise UserError(f'what is recorded of {name} is not what its table is made of '
                     f'({type(error).__name__}: {error}); record it once more with --only={name} '
                     '--again') from error
-  time = human(sum(record['seconds']) if seconds is None else seconds)
-  return blocks, f'| {what} | {data} | {figure} | {time} | {command} |'
+  cells = (*cells, human(record['seconds'][0]), f'`{record["commands"][0]}`',
+           f'{short_commit(record["commit"])}, {record["machine"]["processor"]}')
+  return blocks, f'| {" | ".join(cells)} |'
 
 
 def _first_cell(line):
@@ -93,12 +94,7 @@ def head(record: dict) -> str:
   with_them = (', with the settings that `main.py` starts itself with' if settings == as_main else
                f', with {" ".join(f"`{one}`" for one in settings)}' if settings else '')
   return textwrap.fill(
-      f'{commands}{with_them}; commit {_short(record["commit"])}; {machine["processors"]} '
+      f'{commands}{with_them}; commit {short_commit(record["commit"])}; {machine["processors"]} '
       f'processors of {machine["processor"]}, {machine["memory_gib"]} GiB, load '
       f'{machine["load_before"]:g} before; {versions}.',
       WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _short(commit):
-  head, *changes = commit.split(' ', 1)
-  return ' '.join([head[:7], *changes])

@@ -30,16 +30,15 @@ class Part:
 
   Attributes:
     commands: one after another.
-    minutes: about how long they take on two cores.
     read: (folder of the runs, what each command printed) -> figures, as plain JSON.
     tables: figures -> {name of a place in docs/results.md: Markdown}.
     needs: names of DATA, 'weights', or other parts whose runs are used.
     packages: that must be there besides those of the program.
-    summary: figures -> a row of the README, as `summary.py` has them.
+    summary: figures -> what stands in a row of the README, as `summary.py` has it; the row's time
+      and command are those of the first of `commands`.
     settings: of the environment of the commands.
   """
   commands: Sequence[str]
-  minutes: float
   read: Callable[[pathlib.Path, Sequence[str]], dict]
   tables: Callable[[dict], dict[str, str]]
   needs: Sequence[str] = ()
@@ -71,29 +70,29 @@ PARTS = {
     'tagger': Part(
         ('python main.py --config=configs/tagger.py:demo --workdir={runs}/tagger-demo',
          'python main.py --job=evaluate --workdir={runs}/tagger-demo --config.data.data_seed=1'),
-        12, lambda runs, logs: {
-            'demo': reading.run(runs / 'tagger-demo'), 'seconds': reading.run(runs / 'tagger-demo')[
-                'seconds'], 'again': reading.evaluation(runs / 'tagger-demo')},
+        lambda runs, logs: {
+            'demo': reading.run(runs / 'tagger-demo'),
+            'again': reading.evaluation(runs / 'tagger-demo')},
         lambda found: {'tagger': tables.of_rows(found['demo'], tables.TAGS),
                        'tagger_again': tables.of_rows(found['again'], tables.TAGS)},
         summary=summary.tagger),
     'clothes_tags': Part(
         (f'python main.py --config=configs/tagger.py:folder {ON_CLOTHES} '
          '--workdir={runs}/tagger-folder',),
-        5, lambda runs, logs: reading.run(runs / 'tagger-folder'),
+        lambda runs, logs: reading.run(runs / 'tagger-folder'),
         lambda found: {'clothes_tags': tables.of_rows(found, tables.TAGS)}, ('clothing',)),
     'ladder': Part(
         (f'{STUDY}/tagger_ladder.py:small --workdir={{runs}}/tagger_ladder-small',),
-        20, _study('tagger_ladder-small'), lambda found: {'ladder': tables.of_study(
+        _study('tagger_ladder-small'), lambda found: {'ladder': tables.of_study(
             found, 'tagging', tables.TAGS_OF_STUDY, threshold=True)}),
     'pad': Part(
         (f'{STUDY}/tagger_ladder.py:pad {ON_CLOTHES} --workdir={{runs}}/tagger_ladder-pad',),
-        6, _study('tagger_ladder-pad'), lambda found: {'pad': tables.of_study(
+        _study('tagger_ladder-pad'), lambda found: {'pad': tables.of_study(
             found, 'tagging', tables.TAGS_OF_STUDY, threshold=True)}, ('clothing',)),
     'transfer': Part(
         (f'{STUDY}/fashion_ladder.py:transfer {ON_CLOTHES} --config.net.init_from={{weights}} '
          '--workdir={runs}/fashion_ladder-transfer',),
-        70, _study('fashion_ladder-transfer'), lambda found: {'transfer': tables.of_study(
+        _study('fashion_ladder-transfer'), lambda found: {'transfer': tables.of_study(
             found, 'classification', tables.but(tables.CLASSES_OF_STUDY, 'nll'), seconds=True)},
         ('clothing', 'weights'), summary=summary.transfer),
     'small_pictures': Part(
@@ -101,20 +100,20 @@ PARTS = {
          'python -m benchmarks.simple_models --workdir={runs}/faces',
          f'{SMALL} --config.data.path={{cifar10}} --workdir={{runs}}/cifar10',
          'python -m benchmarks.simple_models --workdir={runs}/cifar10'),
-        8, _small_pictures, lambda found: {'small_pictures': tables.of_small_pictures(found)},
+        _small_pictures, lambda found: {'small_pictures': tables.of_small_pictures(found)},
         ('faces', 'cifar10'), summary=summary.faces),
     'fashion': Part(
         (f'{STUDY}/fashion_ladder.py:small --workdir={{runs}}/fashion_ladder-small',),
-        20, _study('fashion_ladder-small'), lambda found: {'fashion': tables.of_study(
+        _study('fashion_ladder-small'), lambda found: {'fashion': tables.of_study(
             found, 'classification', tables.but(tables.CLASSES_OF_STUDY, 'calibration_error'))}),
     'pose': Part(
         ('python main.py --config=configs/pose.py:small --workdir={runs}/pose-small',),
-        17, lambda runs, logs: reading.run(runs / 'pose-small'),
+        lambda runs, logs: reading.run(runs / 'pose-small'),
         lambda found: {'pose': tables.of_rows(found, tables.POSE)}, summary=summary.pose),
     'crop': Part(
         (f'{STUDY}/fashion_ladder.py:crop --config.data.persons.cut_by={{runs}}/pose-small '
          '--workdir={runs}/fashion_ladder-crop',),
-        17, _study('fashion_ladder-crop'), lambda found: {'crop': tables.of_study(
+        _study('fashion_ladder-crop'), lambda found: {'crop': tables.of_study(
             found, 'classification', tables.CLASSES_IN_SHORT)},
         ('pose',), summary=summary.crop),
     'crop_folder': Part(
@@ -122,17 +121,17 @@ PARTS = {
          '--config.net.name=inception_v3_mixed8 --config.net.init_from={weights} '
          '--config.data.persons.cut_by={runs}/pose-small '
          '--workdir={runs}/fashion_ladder-crop_folder',),
-        8, _study('fashion_ladder-crop_folder'), lambda found: {'crop_folder': tables.of_study(
+        _study('fashion_ladder-crop_folder'), lambda found: {'crop_folder': tables.of_study(
             found, 'classification', tables.CLASSES_IN_SHORT)},
         ('clothing', 'weights', 'pose')),
     'vae': Part(
         ('python main.py --config=configs/vae.py:small --workdir={runs}/vae-small',),
-        17, lambda runs, logs: reading.run(runs / 'vae-small'),
+        lambda runs, logs: reading.run(runs / 'vae-small'),
         lambda found: {'vae': tables.of_rows(found, tables.SCANS)}, summary=summary.scans),
     'leave_one_out': Part(
         ('python -m benchmarks.leave_one_out --path={scans} --init_from={runs}/vae-small '
          '--workdir={runs}/left --steps=60',),
-        23, lambda runs, logs: reading.left_out(runs / 'left'),
+        lambda runs, logs: reading.left_out(runs / 'left'),
         lambda found: {'leave_one_out': tables.of_left_out(found)}, ('scans', 'vae'),
         ('pydicom', 'nibabel')),
     'synthesis': Part(
@@ -140,63 +139,63 @@ PARTS = {
          '--config.train.num_epochs=10.0 --workdir={runs}/vae-clean',
          'python -m benchmarks.synthesis --autoencoder={runs}/vae-clean '
          '--workdir={runs}/synthesis --steps=250'),
-        16, _study('synthesis/study'), lambda found: {'synthesis': tables.of_study(
+        _study('synthesis/study'), lambda found: {'synthesis': tables.of_study(
             found, 'classification', tables.CLASSES_IN_SHORT)}),
     'clusters': Part(
         (f'{TAPS} --data={{clothing}} --net=inception_v3_mixed8 --weights={{weights}}',),
-        8, lambda runs, logs: reading.taps(logs[0]),
+        lambda runs, logs: reading.taps(logs[0]),
         lambda found: {'clusters': tables.of_taps(found)}, ('clothing', 'weights'),
         summary=summary.clusters),
     'clusters_drawn': Part(
         ('python main.py --config=configs/simpsons.py:small --workdir={runs}/simpsons-small',
          f'{TAPS} --workdir={{runs}}/simpsons-small --without=anonymous',
          f'{TAPS} --workdir={{runs}}/simpsons-small'),
-        10, lambda runs, logs: {
+        lambda runs, logs: {
             'run': reading.run(runs / 'simpsons-small'),
             'some': reading.taps(logs[1]), 'all': reading.taps(logs[2])},
         lambda found: {'clusters_drawn': tables.of_taps(found['some']),
                        'clusters_anonymous': tables.of_taps(found['all'])}),
     'optimizers': Part(
         ('python main.py --config=configs/optimizers.py --workdir={runs}/optimizers',),
-        9, lambda runs, logs: reading.tuned_study(runs / 'optimizers'),
+        lambda runs, logs: reading.tuned_study(runs / 'optimizers'),
         lambda found: {'optimizers': tables.of_optimizers(found)}, summary=summary.optimizers),
     'replicas': Part(
         ('python -m benchmarks.replicas --repeats=25 --replicas=6',),
-        6, lambda runs, logs: reading.printed_table(logs[0], 'way'),
+        lambda runs, logs: reading.printed_table(logs[0], 'way'),
         lambda found: {'replicas': tables.of_printed(found, {
             'way': '', 'compile s': 'compilation, s', 'steps/s': 'steps/s', 'best': 'best turn',
             'ratio': 'to the first'})}, settings=TUNED),
     'tags_cost': Part(
         ('python -m benchmarks.loss_over_tags --repeats=5',),
-        5, lambda runs, logs: reading.printed_table(logs[0], 'tags'),
+        lambda runs, logs: reading.printed_table(logs[0], 'tags'),
         lambda found: {'tags_cost': tables.of_printed(found, {
             'tags': 'tags', 'body M': 'parameters of the body, M', 'head M': 'of the head, M',
             'step ms': 'step, ms', 'loss ms': 'loss alone, ms', 'arguments MiB': 'arguments, MiB',
             'temp MiB': 'buffers, MiB', 'of the loss': 'of the loss'})}, settings=TUNED),
     'autoencoder_step': Part(
         ('python -m benchmarks.autoencoder_step --batch=8',),
-        4, lambda runs, logs: reading.lines(
+        lambda runs, logs: reading.lines(
             logs[0], r'(vae_|parameters|compilation|training step|restoring|memory|peak).*'),
         lambda found: {'autoencoder_step': tables.of_lines(found)}),
     'faults': Part(
-        ('python -m tests.faults',), 26, lambda runs, logs: reading.faults(logs[0]),
+        ('python -m tests.faults',), lambda runs, logs: reading.faults(logs[0]),
         lambda found: {'faults': tables.of_faults(found)}, packages=('pytest', 'hypothesis'),
         summary=summary.faults),
     'checkpoint_cost': Part(
         ('python -m benchmarks.checkpoint_cost --turns=3',
          'python -m benchmarks.checkpoint_cost --first=1500 --steps=50 --turns=2'),
-        10, lambda runs, logs: {'lines': [line for log in logs for line in reading.lines(
+        lambda runs, logs: {'lines': [line for log in logs for line in reading.lines(
             log, r'configs/.*|time +alone.*|of processors.*|training stood.*')['lines']]},
         lambda found: {'checkpoint_cost': tables.of_lines(found)}),
     'start_up': Part(
         ('python -m benchmarks.start_up',),
-        4, lambda runs, logs: reading.lines(logs[0], r'\w+ start of .*'),
+        lambda runs, logs: reading.lines(logs[0], r'\w+ start of .*'),
         lambda found: {'start_up': tables.of_lines(found)}),
     'kmeans': Part(
         ('python -m benchmarks.kmeans --rows=50000 --width=2048 --stream_rows=0 --repeats=7',
          'python -m benchmarks.kmeans --rows=50000 --width=2048 --stream_rows=0 --repeats=5 '
          '--spread=0', 'python -m benchmarks.kmeans'),
-        6, lambda runs, logs: dict(zip(
+        lambda runs, logs: dict(zip(
             ('overlapping blobs, 50,000 x 2,048', 'noise without groups, 50,000 x 2,048',
              'blobs, 100,000 x 256'), map(reading.kmeans, logs), strict=True)),
         lambda found: {'kmeans': tables.of_kmeans(found)},
@@ -204,16 +203,16 @@ PARTS = {
     'nets_beside': Part(
         ('python -m benchmarks.nets_beside --rivals=torch,torch_as_it_comes --turns=4 '
          '--rival_python={rivals} --output={runs}/nets_beside.json',),
-        40, lambda runs, logs: reading.beside_nets(runs / 'nets_beside.json'),
+        lambda runs, logs: reading.beside_nets(runs / 'nets_beside.json'),
         lambda found: {'nets_beside': tables.of_nets(found)}, ('torch',)),
     'input_beside': Part(
         ('python -m benchmarks.input_beside --rival_python={rivals} '
          '--output={runs}/input_beside.json',),
-        6, lambda runs, logs: reading.beside_input(runs / 'input_beside.json'),
+        lambda runs, logs: reading.beside_input(runs / 'input_beside.json'),
         lambda found: {'input_beside': tables.of_input(found)}, ('torch',)),
     'onnx_speed': Part(
         ('python -m benchmarks.onnx_speed',),
-        6, lambda runs, logs: reading.printed_table(logs[0], 'net'),
+        lambda runs, logs: reading.printed_table(logs[0], 'net'),
         lambda found: {'onnx_speed': tables.of_printed(found, {
             name: name for name in found['columns']})}, packages=('onnx', 'onnxruntime')),
 }

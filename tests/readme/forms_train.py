@@ -108,6 +108,9 @@ PAGES = {
     '--config.data.path=clothing --config.net.name=inception_v3_mixed8 '
     '--config.net.init_from=inception_v3_to_mixed8.npz '
     '--config.data.persons.cut_by=runs/pose-small': f'{TUNED} --config.study.num_seeds=1',
+    'python main.py --job=study --config=configs/fashion_ladder.py:crop_folder '
+    '--config.data.path=my_pictures --config.data.persons.cut_by=runs/pose-small':
+        f'{TUNED} --workdir=runs/crop-mine --config.study.num_seeds=1',
     'configs/fashion_ladder.py:folder':
         f'--job=study --config.data.path=clothing {STUDY} '
         '--config.net.init_from=runs/simpsons-small',

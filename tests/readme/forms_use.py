@@ -89,7 +89,6 @@ AFTER = {   # these go on where others have ended
     'python -m benchmarks.scale_costs --write=docs/scale.md': '',
 }
 BENCHMARKS = {
-    'python -m benchmarks.cluster_taps': '--workdir=runs/simpsons-small --seeds=2',
     'python -m benchmarks.cluster_taps --data=clothing --net=inception_v3_mixed8 '
     '--weights=inception_v3_to_mixed8.npz':
         '--net=se_resnet_tiny --weights=runs/simpsons-small --seeds=2',
@@ -118,11 +117,11 @@ BENCHMARKS = {
     'python -m benchmarks.nets_beside --rivals=torch,torch_as_it_comes --turns=4 '
     '--output=runs/nets_beside.json': BESIDE,
     'python -m benchmarks.onnx_speed': GRAPHS,
-    'python -m benchmarks.onnx_speed --repeats=5': GRAPHS,
     'python -m benchmarks.replicas --repeats=25 --replicas=6':
         '--repeats=1 --replicas=2 --steps=2 --batch=8 --ways=one',
     'python -m benchmarks.results --list': '',
     'python -m benchmarks.results --folder=runs/results --write': '--only=',
+    'python -m benchmarks.results --folder=runs/results --records=runs/results.json': '--only=',
     '--data clothing=PATH faces=PATH cifar10=PATH scans=PATH':
         'python -m benchmarks.results --list --data clothing=clothing faces=characters '
         'cifar10=characters scans=scans',
