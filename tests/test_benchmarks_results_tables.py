@@ -99,7 +99,8 @@ def test_a_run_that_diverged_is_told_and_does_not_count():
 def test_the_summary_tells_the_rows_that_matter():
   found = study_results(**{'frozen trunk': (0.8,), 'last block trained': (0.9, 0.9),
                            'small net, from scratch': (0.5, 0.7)})
-  assert summary.transfer(found)[2:4] == ('accuracy 0.900 (from scratch 0.600 ± 1.271)', 10.5)
+  assert summary.transfer(found)[2] == (
+      'accuracy 0.900 (head alone 0.800; a net of 0.2 M from scratch 0.600 ± 1.271)')
   found = study_results(**{'whole picture': (0.4,), 'cut out by predicted joints': (0.6,)})
   assert summary.crop(found)[2] == 'accuracy 0.400 whole, 0.600 cut'
   rows = {'net': {'ap': 0.84, 'recovered': 0.92}, 'mean pose': {'ap': 0.012, 'recovered': 0.97}}

@@ -13,7 +13,7 @@ def tagger(found: dict) -> tuple:
   titles = {'macro_f1_tuned': 'macro F1', 'micro_f1_tuned': 'micro F1', 'map': 'mAP'}
   figure = ', '.join(f'{title} {net[key]:.3f} ({tables.best_rival(rows, key):.3f})'
                      for key, title in titles.items())
-  return 'tagger, 16.6 M parameters', '12,000 drawn pictures, 100 tags', figure
+  return ('tagger, 16.6 M parameters', '12,000 drawn pictures, 100 tags', figure)
 
 
 def faces(found: dict) -> tuple:
