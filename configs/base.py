@@ -204,7 +204,7 @@ def cluster_section() -> ConfigDict:
       stream_rows=0,              # rows of a mini-batch, where not all fit; 0: find out
       least_pictures=10,          # hdbscan: of a cluster
       sample=5_000,               # pictures that silhouettes are measured on
-      resamples=5,                # pairs of halves that stability is measured on
+      resamples=5,                # parts of the pictures, grouped anew, whose stability is measured
       batch_size=32,              # pictures that go through the net at once
       gallery=True,
       gallery_most=10_000,        # pictures in it

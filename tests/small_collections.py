@@ -1,5 +1,6 @@
 """Folders of pictures of a few colours, and a net whose features are these colours."""
 
+import csv
 import pathlib
 import types
 
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import cluster
+from tests.tables import read_csv
 from train_lib import parallel
-from train_lib.clustering import clustering
+from train_lib.clustering import clustering, labelling
 from train_lib.clustering.trunk import OpenTrunk
 from train_lib.features import Trunk
 
@@ -69,3 +71,16 @@ def run(monkeypatch, config, workdir, input='', output='', poll=lambda: None):
   monkeypatch.setattr(clustering, 'open_trunk', lambda config, workdir: make_trunk(config))
   clustering.cluster_pictures(config, str(workdir), str(input), str(output), poll)
   return pathlib.Path(output or workdir / 'cluster')
+
+
+def name_clusters(folder, name_of):
+  """Fills in names.csv by hand. Args: name_of: the colour of a cluster's first picture -> name."""
+  clusters = read_csv(folder / 'clusters.csv')
+  rows = read_csv(folder / 'names.csv')
+  for row in rows:
+    first = next(one['path'] for one in clusters if one['cluster'] == row['cluster'])
+    row['name'] = name_of(first.split('/')[0])
+  with open(folder / 'names.csv', 'w', newline='', encoding='utf-8') as file:
+    writer = csv.DictWriter(file, labelling.NAME_COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)

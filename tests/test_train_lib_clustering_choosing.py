@@ -90,6 +90,10 @@ def test_without_resamples_there_is_no_stability_and_the_rest_stays(capsys):
   assert 'stability' not in capsys.readouterr().out.splitlines()[0]
 
 
+def test_one_cluster_may_be_all_that_is_tried():
+  assert [trial.num_clusters for trial in trials(numbers=(1,))] == [1]
+
+
 def test_numbers_beyond_the_different_rows_are_left_out():
   rows = np.repeat(blobs()[:4], 3, axis=0)
   assert [trial.num_clusters for trial in trials(rows=rows)] == [2, 3, 4]

@@ -105,6 +105,14 @@ def test_a_sheet_tells_its_most_frequent_labels():
   assert sheet.labels == [('bag', 3), ('hat', 2), ('shoe', 1)]
 
 
+def test_typed_names_are_kept_for_a_page_that_began_with_the_same_names(tmp_path):
+  keys = []
+  for names in ({1: 'hats'}, {1: 'hats'}, {1: 'hats', 0: 'dogs'}):
+    write_gallery(tmp_path / 'a.html', small(names=names), read_pictures)
+    keys.append(content_of(tmp_path / 'a.html')['key'])
+  assert keys[0] == keys[1] != keys[2]
+
+
 def test_the_page_holds_every_picture_once_in_the_order_of_its_sheets(tmp_path, monkeypatch):
   monkeypatch.setattr(gallery_module, 'BLOCK', 4)
   monkeypatch.setattr(gallery_module, 'SIDES_PX', ((5, 224), (6, 16)))

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from train_lib.reporting import spelt_command
+from train_lib.reporting import say, spelt_command
 
 
 @pytest.mark.parametrize('word, spelt', [
@@ -18,3 +18,8 @@ from train_lib.reporting import spelt_command
 def test_a_command_is_spelt_as_a_shell_reads_it_back(word, spelt):
   assert spelt_command(['python', word]) == f'python {spelt}'
   assert shlex.split(spelt_command(['python', word])) == ['python', word]
+
+
+def test_names_that_a_terminal_would_obey_or_not_know_are_escapes(capsys):
+  say('a\udce9\x1b[2J.jpg, b\u00e9.jpg\nnext\tline')
+  assert capsys.readouterr().out == 'a\\udce9\\x1b[2J.jpg, b\u00e9.jpg\nnext\tline\n'

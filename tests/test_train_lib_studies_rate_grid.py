@@ -57,6 +57,8 @@ def test_where_all_runs_break_a_loss_too_grows_downwards():
 
 def test_the_worst_value_loses_against_every_other():
   assert F1.is_better(0.01, F1.worst) and LOSS.is_better(1e9, LOSS.worst)
+  recovered = Metric('recovered', 'autoencoding')
+  assert recovered.is_better(-2.0, recovered.worst) and recovered.best([-2.0, recovered.worst]) == 0
 
 
 def test_of_equally_good_rates_the_one_in_the_middle_is_best():

@@ -91,6 +91,8 @@ def test_the_bar_is_the_best_rows_best_mean_less_a_share():
   rows = {str(best): make_row([0.1, best, 0.1]) for best in (0.2, 0.6, 0.3)}
   assert tuned_study.place_bar(rows, F1) == pytest.approx(0.6 * (1 - tuned_study.WITHIN))
   assert tuned_study.place_bar(rows, LOSS) == pytest.approx(4.0 * (1 + tuned_study.WITHIN))
+  below_zero = {'row': make_row([-0.9, -0.5, -0.8])}
+  assert tuned_study.place_bar(below_zero, F1) == pytest.approx(-0.5 * (1 + tuned_study.WITHIN))
 
 
 def test_sensitivity_is_the_width_where_straight_lines_cross_the_bar():

@@ -192,7 +192,7 @@ def _from_flags(error: BaseException) -> bool:
     frames.append(traceback.tb_frame.f_code.co_filename.replace(os.sep, '/'))
     traceback = traceback.tb_next
   return any('absl/flags' in name or 'ml_collections/' in name for name in frames) and not any(
-      '/jobs/' in name for name in frames)
+      pathlib.Path(name).resolve().parent == ROOT / 'jobs' for name in frames)
 
 
 def _sentence(error: BaseException) -> str:

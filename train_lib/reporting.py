@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 
+from errors import printable
 from train_lib.multihost import distributed
 from train_lib.storage import records
 
@@ -12,10 +13,12 @@ from train_lib.storage import records
 def say(text: str) -> None:
   """One line for the person at the terminal, above a progress bar if there is one.
 
-  The first of several processes speaks for all.
+  The first of several processes speaks for all. Names of files may hold anything: what is no letter
+  to be shown is written as an escape.
   """
   if distributed.index():
     return
+  text = printable(text, '\n\t')
   if sys.stderr.isatty():
     from tqdm import tqdm
     tqdm.write(text, file=sys.stdout)

@@ -85,7 +85,7 @@ def try_numbers(features: np.ndarray, numbers: Sequence[int], fit: Callable, *, 
       or fewer different rows than every number.
   """
   numbers = _check(rule, numbers, resamples)
-  different = quality.count_different(features, numbers[-1])
+  different = quality.count_different(features, max(2, numbers[-1]))
   if different == 1:
     raise UserError('all pictures have the same features: there is nothing to group')
   if different < numbers[0]:

@@ -25,6 +25,7 @@ from train_lib.clustering.collection import (
   Collection,
   open_collection,
   save_collection,
+  save_place,
   saved_key,
 )
 from train_lib.clustering.trunk import open_trunk
@@ -75,8 +76,11 @@ def cluster_pictures(config, workdir: str, input: str, output: str,
                     'and name the new clusters')
   folder.mkdir(parents=True, exist_ok=True)
   with Lock(folder):
-    if saved == key:
-      collection = dataclasses.replace(open_collection(folder, poll), config=_named(trunk.config))
+    collection = _open_again(folder, poll) if saved == key else None
+    if collection:
+      collection = dataclasses.replace(
+          collection, config=_named(trunk.config), **_place(workdir, input))
+      save_place(collection)
       say('nothing that decides the clusters has changed: they stay as they are')
     else:
       collection = _make(folder, trunk, workdir, input, source, arrays, loader, key, poll)
@@ -98,6 +102,20 @@ def _check(config, input) -> None:
     raise UserError('scans are grouped as the run reads them; name their folder with '
                     '--config.data.source=scans --config.data.path= in place of --input=')
   build_inputs.check_collection(config, input)
+
+
+def _open_again(folder, poll) -> Collection | None:
+  try:
+    return open_collection(folder, poll)
+  except UserError as error:
+    say(f'{error}; it is made anew')
+    return None
+
+
+def _place(workdir, input) -> dict[str, str]:
+  """Where run and pictures are, as a collection keeps it."""
+  return {'workdir': os.fspath(records.absolute(workdir)),
+          'input': input and os.path.abspath(os.path.expanduser(input))}
 
 
 def _read_names(folder) -> dict:
@@ -150,8 +168,7 @@ def _make(folder, trunk, workdir, input, source, arrays, loader, key, poll) -> C
   groups = grouping.group(features, settings, config.seed, trunk.mesh, poll)
   unknown = np.full(len(rows), -1, np.int32)
   collection = Collection(
-      folder=folder, config=config, workdir=os.fspath(records.absolute(workdir)),
-      input=input and os.path.abspath(os.path.expanduser(input)),
+      folder=folder, config=config, **_place(workdir, input),
       ids=[str(name) for name in arrays['id'][rows]],
       labels=np.asarray(arrays['label'], np.int32)[rows] if 'label' in arrays else unknown,
       label_names=tuple(source.tag_names) if 'label' in arrays else (),

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -135,12 +136,24 @@ class Collection:
       plain = name.encode(errors='replace').decode()            # of bytes that are no letters
       return plain if plain == name else f'{Path(plain).with_suffix("")}-{row}{Path(plain).suffix}'
     name = name.replace('\0', '').lstrip('/').replace('..', '_')
+    if self.config.task == 'autoencoding':      # 'volume.nii.gz#7', whatever file that was
+      return f'{name}.png'
     start = self.source[int(self.rows[row])]['image_bytes'][:2]
     return name if Path(name).suffix else name + _ENDINGS.get(start, '.png')
 
   def place_picture(self, row: int, path: Path) -> None:
-    """Puts a picture at a path, as a link to its file where there is one, else as a copy."""
+    """Puts a picture at a path, as a link to its file where there is one, else as a copy.
+
+    A slice of a scan becomes a PNG, as it is shown. Raises: UserError: it cannot be read any more.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if self.config.task == 'autoencoding':
+      picture = self.read_picture(row)
+      if picture is None:
+        raise UserError(f"'{self.ids[row]}' cannot be read any more; bring it back, or run "
+                        '--job=cluster again')
+      records.write_bytes(path, build_inputs.encode_picture(picture, '.png'))
+      return
     if self.top is None:
       records.write_bytes(path, self.source[int(self.rows[row])]['image_bytes'])
       return
@@ -211,11 +224,10 @@ def open_collection(workdir, poll: Callable[[], None] = lambda: None) -> Collect
   folder = find_folder(workdir)
   about = records.read_json(folder / NAME)
   try:
-    with np.load(folder / 'projection.npz', allow_pickle=False) as stored:
-      projection = Projection(stored['scales'], stored['mean'], stored['components'])
+    projection = Projection(
+        **_read_npz(folder / 'projection.npz', ('scales', 'mean', 'components')))
     features = np.load(folder / 'features.npy', mmap_mode='r', allow_pickle=False)
-    with np.load(folder / 'clusters.npz', allow_pickle=False) as stored:
-      arrays = {key: stored[key] for key in ('centres', 'clusters', 'distances', 'labels')}
+    arrays = _read_npz(folder / 'clusters.npz', ('centres', 'clusters', 'distances', 'labels'))
     if not len(features) == len(about['ids']) == len(arrays['clusters']):
       raise ValueError('its files are of different pictures')
     return Collection(
@@ -225,9 +237,14 @@ def open_collection(workdir, poll: Callable[[], None] = lambda: None) -> Collect
         trials=[Trial(*(np.nan if value is None else value for value in trial))
                 for trial in about['trials']],
         unreadable=[tuple(pair) for pair in about['unreadable']], **arrays)
-  except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+  except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
     raise UserError(f'what --job=cluster left in {folder} is damaged ({error}); run it '
                     'again') from error
+
+
+def _read_npz(path, keys) -> dict[str, np.ndarray]:
+  with open(path, 'rb') as file, np.load(file, allow_pickle=False) as stored:
+    return {key: stored[key] for key in keys}
 
 
 def find_folder(workdir) -> Path:
@@ -268,6 +285,15 @@ def save_collection(collection: Collection, key: str) -> None:
       'time': now(), 'pictures': len(collection.ids), 'ids': collection.ids,
       'label_names': collection.label_names, 'unreadable': collection.unreadable,
       'trials': [list(trial) for trial in collection.trials]})
+
+
+def save_place(collection: Collection) -> None:
+  """Notes in the folder where a collection's pictures and run are now, and its command's config."""
+  save_config(collection.folder / 'config.json', collection.config)
+  about = records.read_json(collection.folder / NAME)
+  place = {'workdir': collection.workdir, 'input': collection.input}
+  if about != {**about, **place}:
+    records.write_json(collection.folder / NAME, {**about, **place})
 
 
 def saved_key(folder) -> str:

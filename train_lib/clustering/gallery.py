@@ -154,9 +154,10 @@ def _rounded(values, rows):
 
 
 def _key(gallery) -> str:
-  """Under which a browser keeps typed names: of these pictures in these clusters alone."""
+  """Under which a browser keeps typed names: of these pictures in these clusters alone, and of a
+  page that began with these names, so that a file of names that changed since is what is shown."""
   digest = hashlib.sha256(np.asarray(gallery.clusters, '<i4').tobytes())
-  digest.update(json.dumps(gallery.ids).encode())
+  digest.update(json.dumps([gallery.ids, sorted(gallery.names.items())]).encode())
   return digest.hexdigest()[:16]
 
 

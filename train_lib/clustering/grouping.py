@@ -54,7 +54,7 @@ def check_settings(settings) -> None:
   if settings.k_most < 0 or settings.k_most == 1:
     raise UserError(f'cluster.k_most is {settings.k_most}; expected 2 or more, or 0, which follows '
                     'the number of pictures')
-  if any(number < 1 for number in settings.k_tried):
+  if not all(isinstance(number, int) and number >= 1 for number in settings.k_tried):
     raise UserError(f'cluster.k_tried is {settings.k_tried}; expected numbers of clusters, each 1 '
                     'or more')
   if settings.whiten and not settings.components:

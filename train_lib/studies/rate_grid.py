@@ -17,6 +17,7 @@ from train_lib.tasks import get_task
 
 OTHERS = {'tagging': {'macro_f1': 'macro F1 at 0.5', 'micro_f1': 'micro F1 at 0.5'}}
 LOWER_IS_BETTER = ('loss', 'nll', 'calibration_error', 'kl')
+BELOW_ZERO = ('recovered', 'recovered_lost')     # they may be so, of a run that lives
 DIGITS = 6                        # of a learning rate, so that it can be typed
 
 
@@ -42,8 +43,10 @@ class Metric:
 
   @property
   def worst(self) -> float:
-    """Infinity for what should be low, else 0."""
-    return math.inf if self.lower_is_better else 0.0
+    """Infinity for what should be low, 0 for most of what should be high."""
+    if self.lower_is_better:
+      return math.inf
+    return -math.inf if self.name in BELOW_ZERO else 0.0
 
   def is_better(self, value: float, other: float) -> bool:
     """True when `value` beats `other`."""

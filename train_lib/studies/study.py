@@ -218,6 +218,6 @@ def mean_text(value: Interval | None, sign: str = '') -> str:
   if value is None:
     return ''
   if math.isinf(value.mean):
-    return '∞'
+    return '∞' if value.mean > 0 else '-∞'
   half = f' ± {value.high - value.mean:.4f}' if value.high > value.low else ''
   return f'{value.mean:{sign}.4f}{half}'

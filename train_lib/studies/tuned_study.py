@@ -100,7 +100,7 @@ def place_bar(cells_by_row: dict[str, list[dict]], metric: Metric) -> float | No
   best = best[metric.best(best)]
   if best == metric.worst:
     return None
-  return best * (1 + WITHIN if metric.lower_is_better else 1 - WITHIN)
+  return best + abs(best) * (WITHIN if metric.lower_is_better else -WITHIN)
 
 
 def summarise(row: str, cells: Sequence[dict], metric: Metric, bar: float | None,
@@ -221,5 +221,6 @@ def _intervals(cells, names, split):
     if cells and all(cell['diverged'] or name in cell[split] for cell in cells):
       values = [final_value(cell, Metric(name), split) for cell in cells]
       finite = all(map(math.isfinite, values))
-      result[name] = study.interval(values) if finite else Interval(*[math.inf] * 3)
+      result[name] = (study.interval(values) if finite else
+                      Interval(*[Metric(name).worst] * 3))
   return result
