@@ -41,6 +41,15 @@ def test_what_memory_cannot_hold_is_not_taken(mesh, monkeypatch):
   assert batch_sizes.find(run, 10_000, mesh)[0] == 16
 
 
+def test_where_hardly_any_fit_no_more_are_tried(mesh):
+  tried = []
+
+  def run(rows):
+    tried.append(rows)
+    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: out of memory')
+  assert batch_sizes.find(run, 10_000, mesh) == (1, 0.0) and tried == [8]
+
+
 def test_another_failure_is_not_hidden(mesh):
   def run(rows):
     raise jax.errors.JaxRuntimeError('INTERNAL: broken')

@@ -10,7 +10,7 @@ from tests.small_loops import make_config, run_loop
 from train_lib import divergence
 from train_lib.metrics_log import read_metrics
 from train_lib.preemption import Preempted
-from train_lib.storage import array_files
+from train_lib.storage import array_files, manifest
 from train_lib.storage.checkpoints import SaveError
 
 
@@ -52,6 +52,15 @@ def test_a_stop_whose_save_failed_says_what_is_done_again_and_why(
   last = capsys.readouterr().out.splitlines()[-1]
   assert last.startswith(f'stopped at step 7 of 16; the same command goes on from {start}')
   assert last.endswith(': the steps since are not saved ([Errno 28] No space left on device)')
+
+
+def test_figures_that_a_kill_kept_out_of_the_checkpoint_are_measured_again(tmp_path):
+  run_loop(tmp_path, make_config())
+  manifest.change_manifest(tmp_path / 'checkpoints' / '16', metrics={})
+  run_loop(tmp_path, make_config())
+  assert manifest.read_manifest(tmp_path / 'checkpoints' / '16')['metrics']['loss'] == 1.0
+  told = [row['step'] for row in read_metrics(tmp_path) if 'valid/loss' in row]
+  assert told == [8, 16]
 
 
 def test_a_stop_whose_save_failed_is_an_error_where_saves_must_not_fail(tmp_path, full_from):

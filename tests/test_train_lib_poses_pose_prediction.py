@@ -86,3 +86,10 @@ def test_boxes_of_other_pictures_are_refused(trained, tmp_path):
   with pytest.raises(UserError, match='first image_id is 5, that of the first picture 7'):
     run(tmp_path / 'in', tmp_path / 'out', tmp_path / 'boxes.json')
   assert not (tmp_path / 'out').exists()
+
+
+def test_files_of_one_number_are_called_by_their_names(trained, tmp_path):
+  write_pictures(tmp_path / 'in', ('7.png', 'inner/007.png'))
+  (tmp_path / 'in' / '99.png').unlink()
+  rows = run(tmp_path / 'in', tmp_path / 'out')
+  assert {row['image_id'] for row in rows} == {'7.png', 'inner/007.png'}

@@ -95,8 +95,11 @@ def test_only_answers_are_on_standard_output(capsys):
   with pipe.answers_alone() as write:
     print('something said', file=sys.stdout)
     write({'path': 'a', 'label': 'ä'})
+    write({'path': 'caf\udce9', 'label': 'ä'})         # a name that is no UTF-8
   output = capsys.readouterr()
-  assert json.loads(output.out) == {'path': 'a', 'label': 'ä'} and 'ä' in output.out
+  one, other = output.out.splitlines()
+  assert json.loads(one) == {'path': 'a', 'label': 'ä'} and 'ä' in one
+  assert json.loads(other) == {'path': 'caf\udce9', 'label': 'ä'} and other.isascii()
   assert output.err == 'something said\n'
 
 

@@ -1,14 +1,18 @@
 """More like this: pictures of a collection by features, by number, and never by path."""
 
+import types
+
 import numpy as np
 import pytest
 
 from configs import base
 from tests import small_collections
 from tests.served import client_of, decode, picture, png
-from train_lib import parallel
+from train_lib import build_data, build_inputs, parallel
 from train_lib.clustering import cluster_report
+from train_lib.clustering import collection as collection_lib
 from train_lib.clustering.collection import open_collection
+from train_lib.poses import people_finder
 from train_lib.serving import views
 from train_lib.serving.guard import Refused
 from train_lib.serving.uploads import Upload
@@ -58,6 +62,24 @@ def test_its_features_are_those_of_the_collection(alike_view, collection):
   np.testing.assert_allclose(features, found.features[4], atol=1e-5)
   best = alike_view.answer([Upload('x', content)], {})[0]['alike'][0]
   assert best['row'] == 4 and best['similarity'] > 0.9999
+
+
+def test_where_persons_were_cut_out_they_are_of_what_is_asked_for_too(alike_view, monkeypatch):
+  left = np.array([[-0.5, -0.5, 8, 8]], np.float32)
+  halves = np.concatenate([np.full((8, 8, 3), small_collections.COLOURS[name][::-1], np.uint8)
+                           for name in ('red', 'blue')], axis=1)
+  config = alike_view._collection.config
+  monkeypatch.setattr(config.data.persons, 'cut', 'pose')
+  monkeypatch.setattr(people_finder, 'open_cutter', lambda config: types.SimpleNamespace(
+      cut=lambda source, poll: build_data.with_boxes(source, left)))
+  monkeypatch.setattr(people_finder, 'found_boxes', lambda *_: left)
+  monkeypatch.setattr(collection_lib, 'open_trunk',
+                      lambda config, workdir: small_collections.make_trunk(config))
+  [(served, _)] = alike.Embedder(alike_view._collection)([png(halves)])
+  _, [embedded], _ = alike_view._collection.embed(build_inputs.build_given_source([png(halves)]))
+  [(red, _)] = alike_view._embedder([of_colour('red')])
+  for features in (served, embedded):
+    np.testing.assert_allclose(features, red, atol=0.02)
 
 
 def test_the_net_is_compiled_once_for_all_requests(alike_view, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from configs import base
 from tests.served import client_of, decode, picture, png
 from tests.small_classes import COLOURS, NAMES, Crooked, make_task, make_variables
-from train_lib import parallel
+from train_lib import build_data, parallel
 from train_lib.classes.activation_map import ActivationMaps
 from train_lib.predicting import predictor
 from train_lib.predicting.answers import PoseAnswers, TagAnswers
@@ -100,6 +100,16 @@ def test_a_map_marks_the_half_that_spoke_for_the_class(class_view):
     colourful = (image.max(axis=2) - image.min(axis=2))
     sides = colourful[:, :200].mean(), colourful[:, -200:].mean()
     assert sides[side] > 20 > 2 * sides[1 - side]
+
+
+def test_a_map_lies_over_the_person_that_was_cut_out(class_view, monkeypatch):
+  class_view._config.data.persons.cut = 'pose'
+  left = np.array([[-0.5, -0.5, 8, 16]], np.float32)
+  monkeypatch.setattr(class_view._predictor._look, 'cut',
+                      lambda source, poll: build_data.with_boxes(source, left))
+  seen = class_view._look_closer(png(halves())).reshape(-1, 3).astype(int)
+  assert class_view.answer([Upload('a', png(halves()))], {})[0]['label'] == 'red'
+  assert (seen[:, 0] >= seen[:, 2]).all()                # no blue
 
 
 def test_a_map_of_no_class_or_no_picture_is_refused(class_view):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from configs import base
+from errors import UserError
 from tests import scan_files, small_scans
 from tests.served import client_of, decode, png
 from train_lib.serving.uploads import Upload
@@ -107,3 +108,11 @@ def test_a_latent_number_that_is_none_is_told(scan_view):
   answer = client_of(scan_view).post('/api/decode', content=body,
                                        headers={'content-type': 'application/json'})
   assert answer.status_code == 422
+
+
+def test_a_package_that_a_format_needs_is_told(scan_view, monkeypatch):
+  def refuse(*_):
+    raise UserError('NIfTI files need nibabel: pip install nibabel')
+  monkeypatch.setattr(scan_view, '_open', refuse)
+  assert scan_view.answer([Upload('a.nii', b'scan')], {}) == [
+      {'path': 'a.nii', 'error': 'NIfTI files need nibabel: pip install nibabel'}]

@@ -174,10 +174,10 @@ def test_a_folder_that_cannot_be_written_into_is_told_before_all_else(tmp_path, 
                                                                       capsys):
   records.write_json(tmp_path / 'lock.json', elsewhere(lock_lib.LEASE_SEC - 60))
 
-  def refuse(**_):
+  def refuse(_):
     raise OSError(errno.EROFS, 'Read-only file system', f'{tmp_path}/.lock.json.tmp-1')
 
-  monkeypatch.setattr(records.tempfile, 'mkstemp', refuse)
+  monkeypatch.setattr(records, '_open_beside', refuse)
   with pytest.raises(UserError) as refusal:
     Lock(tmp_path)
   assert str(refusal.value).startswith(

@@ -57,6 +57,19 @@ def test_rows_are_kept_back_and_written_before_they_are_read(store, monkeypatch)
   assert [row['step'] for row in records.read_jsonl(path)] == [1, 2, 3, 4, 5, 7]
 
 
+def test_rows_that_a_store_refused_stand_once_when_they_come_again(store, monkeypatch):
+  monkeypatch.setattr(remote, 'REST_SEC', 0.0)
+  path = store / 'run' / 'metrics.jsonl'
+  records.append_jsonl(path, [{'step': 1}])
+  FakeStore.faults = [Fault('put', 'metrics.jsonl', times=9)]
+  for _ in range(2):
+    with pytest.raises(OSError, match='the store failed'):
+      records.append_jsonl(path, [{'step': 2}])
+  FakeStore.faults = []
+  records.append_jsonl(path, [{'step': 2}, {'step': 3}])
+  assert [row['step'] for row in records.read_jsonl(path)] == [1, 2, 3]
+
+
 def test_a_bucket_that_is_not_there_is_told(store):
   with pytest.raises(OSError, match="no such bucket: 'gs://other/run/run.json'"):
     records.write_json('gs://other/run/run.json', {})

@@ -71,6 +71,15 @@ def test_a_wrong_choice_is_told(tmp_path, settings, message):
     write(tmp_path, **settings)
 
 
+def test_captions_of_a_person_in_the_output_are_refused_and_stay(tmp_path):
+  mine = tmp_path / 'out/captions/inner/a.txt'
+  mine.parent.mkdir(parents=True)
+  mine.write_text('by a person')
+  with pytest.raises(UserError, match="1 files that are not of this job, such as 'inner/a.txt'"):
+    write(tmp_path)
+  assert mine.read_text() == 'by a person'
+
+
 def test_captions_of_pictures_that_are_gone_go_and_others_stay_beside(tmp_path):
   write(tmp_path, captions='hydrus')
   (tmp_path / 'in/inner').mkdir(parents=True)

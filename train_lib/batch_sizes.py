@@ -54,6 +54,8 @@ def find(run: Callable[[int], None], number: int, mesh) -> tuple[int, float]:
   rows = best
   while rows <= MOST * mesh.size and 8 * rows <= number:  # else trying costs more than it saves
     rate = _rate(run, rows)
+    if not rate and not fastest:
+      return mesh.size, 0.0       # there is hardly any memory: a picture on each device
     if rate < WORTH * fastest:
       break
     best, fastest, rows = rows, rate, 2 * rows

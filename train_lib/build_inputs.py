@@ -57,7 +57,7 @@ def read_middle_slice(config, source, index: int) -> tuple[np.ndarray | None, st
       file.flush()
       scan = open_scan(config, Path(file.name))
       return scan.slice(scan.num_slices // 2), ''
-  except (ValueError, OSError) as error:        # data.scans.ScanError is a ValueError
+  except (ValueError, OSError, UserError) as error:     # data.scans.ScanError is a ValueError
     return None, getattr(error, 'strerror', None) or str(error)
 
 

@@ -34,6 +34,9 @@ def check_config(config) -> None:
     missing_tags.check_missing(config.loss)
   parallel.check_choice(config.train.parallel)
   divergence.check_policy(config.train.on_divergence)
+  if config.runtime.on_failed_save not in ('fail', 'continue'):
+    raise UserError(f"runtime.on_failed_save is '{config.runtime.on_failed_save}'; choices: fail, "
+                    'continue')
   optimizers.build_optimizer(config.optimizer, num_steps=1)
   _check_optimizer(config.optimizer)
   build_data.build_pipeline(config, train=True)
@@ -169,6 +172,8 @@ def _check_numbers(config) -> None:
       ('train.divergence_limit', config.train.divergence_limit, 0, math.inf),
       ('runtime.prefetch_batches', config.runtime.prefetch_batches, 0, 1000),
       ('runtime.stuck_sec', config.runtime.stuck_sec, 0, math.inf),
+      ('runtime.keep_last', config.runtime.keep_last, 1, math.inf),
+      ('runtime.keep_every_steps', config.runtime.keep_every_steps, 0, math.inf),
       ('runtime.workers', config.runtime.workers, 0, math.inf)):
     if not least <= value <= most:
       wanted = f'at least {least}' if most == math.inf else f'{least} to {most}'

@@ -75,9 +75,11 @@ class Loop:
           contextlib.closing(Progress(total, start, training.config.train.batch_size)) as progress,
           contextlib.closing(Trace(self.workdir, start + TIMED_STEPS + 2, runtime.profile_steps,
                                    total)) as trace):
-      if start and self._evaluates(start) and not log.has(start, 'valid/loss'):
-        # stopped in the middle of it last time
-        self.checkpoints.save(start, state, metrics=self._evaluate(state, start, log, means))
+      if start and self._evaluates(start) and 'loss' not in self.checkpoints.metrics(start):
+        # stopped in the middle of it last time, perhaps when its row was written
+        told = log.has(start, 'valid/loss')
+        self.checkpoints.save(start, state, metrics=self._evaluate(
+            state, start, None if told else log, means))
       clock.restart(start)
       part = start + 1                                  # first step of the program that computes
       programs = {pass_over}                            # that were compiled
@@ -142,7 +144,8 @@ class Loop:
       metrics = source.evaluator.evaluate(state.variables, source.valid_loader, poll=poll).metrics
     self.measured.add(source.evaluator)
     note_bad_images(self.workdir, source.valid_loader)
-    log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
+    if log:
+      log.write(step, {f'valid/{key}': value for key, value in metrics.items()})
     say(f'step {step}  validation: {source.evaluator.task.summary(metrics)}')
     if self.draw and source is self:
       self.draw(state.variables, step)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from errors import UserError
-from train_lib import build_inputs
+from train_lib import build_inputs, build_sources
 from train_lib.clustering.choosing import Trial
 from train_lib.clustering.projection import Projection
 from train_lib.clustering.search import Index
@@ -186,7 +186,8 @@ class Collection:
     if self.config.task == 'autoencoding':
       raise UserError(OF_SCANS)
     trunk = self._trunk
-    loader = build_inputs.build_collection_loader(trunk.config, source)
+    loader = build_inputs.build_collection_loader(
+        trunk.config, build_sources.cut_pictures(trunk.config, source, poll))
     ids, rows = [], []
     for batch, found in stream_features(trunk.net, trunk.mesh, trunk.variables, loader,
                                         tuple(self.config.cluster.taps), poll=poll):

@@ -20,8 +20,9 @@ def build_share(config, num_steps: int):
   """The share of the peak learning rate at each step, counted from 0.
 
   A linear warm-up over `warmup_frac` of the run, then the named decay to the run's end: linear and
-  cosine to zero, which the step after the last one would have; step, by `step_factor` after each
-  of the shares `step_at` of what follows the warm-up. Of `one_cycle`, the warm-up's share is the
+  cosine to zero, which the step after the last one would have, and without a warm-up the second
+  after it; step, by `step_factor` after each of the shares `step_at` of what follows the warm-up,
+  and with one a step earlier. Of `one_cycle`, the warm-up's share is the
   rise, along a cosine from 1/25 to 1, and the fall goes on to 1/250,000 (Smith, Topin,
   Super-Convergence, 2018, arXiv 1708.07120; momentum stays as it is).
 

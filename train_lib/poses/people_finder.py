@@ -104,6 +104,10 @@ class PeopleFinder:
     return dataclasses.replace(
         self.look(build_data.with_boxes(source, boxes), poll), unreadable=first.unreadable)
 
+  def cut(self, source, poll: Callable[[], None]):
+    """The pictures with the box of the person in each, who is looked for. Args: as of `find`."""
+    return build_data.with_boxes(source, self.boxes(self.find(source, poll)))
+
   def boxes(self, found: Found) -> np.ndarray:
     """float32 [N, 4]: `joints_box` of every example, by the config's `crop` section."""
     crop = self.config.crop

@@ -65,9 +65,10 @@ def _write(path, kept, image_ids: dict) -> int:
 def _image_ids(names: list[str]) -> list:
   """The numbers that the files are named by, where all are, as COCO's are; else the names."""
   stems = [os.path.splitext(os.path.basename(name))[0] for name in names]
-  if all(stem.isdecimal() and stem.isascii() for stem in stems) and len(set(stems)) == len(stems):
-    return [int(stem) for stem in stems]
-  return names
+  if not all(stem.isdecimal() and stem.isascii() for stem in stems):
+    return names
+  numbers = [int(stem) for stem in stems]
+  return numbers if len(set(numbers)) == len(numbers) else names      # 7.jpg and 007.jpg
 
 
 def _draw(config, folder, part, sights, names: set[str]) -> None:

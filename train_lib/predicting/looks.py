@@ -50,7 +50,7 @@ class WholeLook(_Look):
 
   def see(self, source, rows: int, poll: Callable[[], None]) -> Iterator[list[Sight]]:
     """Yields a list for each batch."""
-    loader = build_inputs.build_picture_loader(self._config, self._cut(source, poll), rows)
+    loader = build_inputs.build_picture_loader(self._config, self.cut(source, poll), rows)
     start = 0
     for batch, predicted, _ in self._evaluator.predictions(self._trained.variables, loader, poll):
       yield [_sight(batch, predicted, row, start + row, source, loader.bad_images)
@@ -62,11 +62,11 @@ class WholeLook(_Look):
     """What finds the persons that are cut out, where `data.persons.cut` is 'pose'."""
     return people_finder.open_cutter(self._config)
 
-  def _cut(self, source, poll):
+  def cut(self, source, poll: Callable[[], None]):
     """The pictures with the boxes of their persons, where the net learned from these."""
     if self._config.data.persons.cut != 'pose':
       return build_sources.cut_pictures(self._config, source, poll)
-    return build_data.with_boxes(source, self.cutter.boxes(self.cutter.find(source, poll)))
+    return self.cutter.cut(source, poll)
 
 
 class PeopleLook:

@@ -30,7 +30,7 @@ def answers_alone():
 
   def write(row: dict) -> None:
     try:
-      print(json.dumps(records.plain(row), ensure_ascii=False), file=output, flush=True)
+      print(_line(records.plain(row)), file=output, flush=True)
     except BrokenPipeError:       # nobody reads on, as behind `| head`
       with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
@@ -38,6 +38,16 @@ def answers_alone():
 
   with contextlib.redirect_stdout(sys.stderr):
     yield write
+
+
+def _line(row) -> str:
+  """JSON in letters of UTF-8; of a path that is none, with escapes."""
+  text = json.dumps(row, ensure_ascii=False)
+  try:
+    text.encode()
+  except UnicodeEncodeError:
+    return json.dumps(row)
+  return text
 
 
 def answer(predictor, descriptor: int, write: Callable[[dict], None]) -> None:

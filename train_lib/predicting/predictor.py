@@ -124,6 +124,11 @@ class Predictor:
       return batch_sizes.resolve('predict.batch_size', told, mesh), 0.0
     return batch_sizes.find(self._look.run_blank, number, mesh)
 
+  def cut(self, source):
+    """The pictures of a source as a tagger or classifier takes them, with their persons' boxes."""
+    with self._lock:
+      return self._look.cut(source, lambda: None)
+
   def cutter_digest(self) -> str:
     """Of the weights of the net that cuts persons out for this one; '' where none does."""
     cutter = self._look.cutter if self.config.data.persons.cut == 'pose' else None

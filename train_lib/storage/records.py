@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -119,8 +120,7 @@ def unguarded_file(path, *, to_disk: bool = True):
   is_remote = remote.is_remote(path)
   if not is_remote:
     path.parent.mkdir(parents=True, exist_ok=True)
-  handle, temporary = tempfile.mkstemp(prefix=f'.{path.name[:100]}.tmp-',
-                                       dir=None if is_remote else os.fspath(path.parent))
+  handle, temporary = tempfile.mkstemp() if is_remote else _open_beside(path)
   try:
     with os.fdopen(handle, 'wb') as file:
       yield file
@@ -131,7 +131,6 @@ def unguarded_file(path, *, to_disk: bool = True):
       remote.put_file(temporary, path)
       _growing.pop(os.fspath(path), None)
     else:
-      os.chmod(temporary, 0o666 & ~_umask())
       os.replace(temporary, os.fspath(path))
   finally:
     with contextlib.suppress(OSError):
@@ -292,7 +291,7 @@ def _kept_back(path):
   return [name for name in list(_growing) if f'{name}/'.startswith(f'{os.fspath(path)}/')]
 
 
-def _umask():
-  mask = os.umask(0)
-  os.umask(mask)
-  return mask
+def _open_beside(path):
+  """(descriptor, path) of a new file in the same folder, with the rights that files have there."""
+  temporary = os.fspath(path.parent / f'.{path.name[:100]}.tmp-{secrets.token_hex(6)}')
+  return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary

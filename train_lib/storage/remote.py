@@ -187,13 +187,18 @@ class Growing:
     self._text, self._sent_at, self._kept_back = self._read(), -REST_SEC, False
 
   def add(self, text: str) -> None:
-    """Adds whole lines; a torn last line is closed first."""
+    """Adds whole lines, or where it fails none; a torn last line is closed first."""
     with self._turn:
+      before = self._text, self._kept_back
       if self._text and not self._text.endswith('\n'):
         self._text += '\n'
       self._text, self._kept_back = self._text + text, True
       if time.monotonic() - self._sent_at >= REST_SEC:
-        self.flush()
+        try:
+          self.flush()
+        except OSError:
+          self._text, self._kept_back = before
+          raise
 
   def flush(self) -> None:
     """Writes what was kept back."""

@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Iterable
 
 from errors import UserError
+from train_lib import build_inputs
 from train_lib.reporting import counted, say
 from train_lib.storage import records
 
@@ -16,6 +17,7 @@ FORMATS = ('kohya', 'hydrus')
 PLACES = ('output', 'beside')
 NAMESPACES = {'general': '', 'character': 'character:', 'copyright': 'series:',
               'artist': 'creator:', 'meta': 'meta:'}
+MARK = '.of_predict'              # stands in a folder of captions that this program made
 SHORT = 3                         # letters of an emoticon, such as ^_^, whose underscore stays
 
 
@@ -29,7 +31,8 @@ class Captions:
     folder: of the pictures, for `caption_place='beside'`; output: of what the job writes.
 
   Raises:
-    UserError: no such format or place, or two pictures whose captions would be one file.
+    UserError: no such format or place, two pictures whose captions would be one file, or captions
+      of others in the folder.
   """
 
   def __init__(self, settings, categories: dict[str, str], names: Iterable[str], folder, output):
@@ -43,16 +46,21 @@ class Captions:
     self._beside = settings.caption_place == 'beside'
     self._folder = folder if self._beside else output / 'captions'
     self.num_kept = 0             # captions of others that stand beside the pictures
+    self._ours = not self._beside and '://' not in os.fspath(self._folder)
     self._check_names(names)
+    if self._ours and not (self._folder / MARK).exists():
+      build_inputs.check_no_others(self._folder, (), 'that are not of this job')
 
   def write_all(self, rows: Iterable[dict]) -> None:
     """Writes the captions of all rows and says where they are; older ones of other pictures go,
     where the folder is ours."""
+    if self._ours:
+      records.write_text(self._folder / MARK, '')
     written = set()
     for row in rows:
       self._write(row)
       written.add(self._file_name(row['path']))
-    if not self._beside and '://' not in os.fspath(self._folder):
+    if self._ours:
       for path in pathlib.Path(self._folder).rglob('*.txt'):
         if os.path.relpath(path, self._folder) not in written:
           path.unlink()

@@ -12,6 +12,7 @@ from train_lib.clustering.gallery import shrunk
 from train_lib.clustering.search import Index
 from train_lib.clustering.trunk import open_trunk
 from train_lib.features import compile_features
+from train_lib.poses import people_finder
 from train_lib.reporting import counted
 from train_lib.serving.calls import Call, whole_number
 from train_lib.serving.guard import Refused
@@ -142,15 +143,20 @@ class Embedder:
   def __init__(self, collection):
     self._trunk = open_trunk(collection.config, collection.workdir)
     self._project = collection.projection
+    self._cutter = (people_finder.open_cutter(self._trunk.config)
+                    if self._trunk.config.data.persons.cut == 'pose' else None)
     self._compute = compile_features(self._trunk.net, self._trunk.mesh, self._trunk.variables,
                                      tuple(collection.config.cluster.taps))
 
   def __call__(self, contents: list) -> list[tuple[np.ndarray | None, str]]:
     """(float32 [D], ''), or (None, why it cannot be read), of each. Args: as `data.given.Given`."""
     config, rows = self._trunk.config, self._trunk.mesh.size
+    source = build_inputs.build_given_source(contents)
+    if self._cutter:
+      source = self._cutter.cut(source, lambda: None)
     loader = build_data.build_loader(
-        config, build_inputs.build_given_source(contents), train=False, keys=('image',),
-        bad_limit_frac=1.0, batch_size=rows, blank={'image': build_data.blank_pictures(config)[0]})
+        config, source, train=False, keys=('image',), bad_limit_frac=1.0, batch_size=rows,
+        blank={'image': build_data.blank_pictures(config)[0]})
     found = []
     for k in range(loader.num_batches):
       batch = loader.make_batch(k)

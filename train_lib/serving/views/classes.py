@@ -77,7 +77,7 @@ class ClassView:
     """uint8 [H, W, 3]: the picture as the net saw it, but sharper, for people."""
     closer = copy.deepcopy(self._config)
     closer.data.image_size_px = max(SHOWN_PX, closer.data.image_size_px)
-    source = build_inputs.build_given_source([content])
+    source = self._predictor.cut(build_inputs.build_given_source([content]))
     return build_inputs.build_picture_loader(closer, source, 1).example(0)['image']
 
   def warm_up(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from errors import UserError
 from train_lib import build_data, build_inputs
 from train_lib.scans.scan_coder import Coder
 from train_lib.serving import drawn
@@ -56,7 +57,7 @@ class ScanView:
       if place >= scan.num_slices:
         return {'error': f'the scan has {scan.num_slices:,} slices, counted from 0'}
       picture = scan.slice(place)
-    except (ValueError, OSError) as error:                # ScanError is a ValueError
+    except (ValueError, OSError, UserError) as error:     # ScanError is a ValueError
       return {'error': getattr(error, 'strerror', None) or str(error)}
     damage = whole_number(options, 'damage', 0, 0, 1)
     example = {'id': f'{place}', 'scan': picture[..., None]}
