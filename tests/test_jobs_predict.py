@@ -13,7 +13,7 @@ from errors import UserError
 from jobs import predict
 from tests.small_classes import COLOURS, NAMES, make_task, make_variables
 from tests.tables import read_csv
-from train_lib import parallel
+from train_lib import build_data, parallel
 from train_lib.poses import people_finder
 from train_lib.predicting import answers, prediction, predictor
 from train_lib.trained import Trained
@@ -100,8 +100,8 @@ def test_a_net_that_learned_from_cut_out_persons_predicts_from_cut_out_persons(
   (tmp_path / 'in').mkdir()
   cv2.imwrite(str(tmp_path / 'in' / '0.png'), image)
   finder = types.SimpleNamespace(
-      trained=trained, find=lambda source, poll: source,
-      boxes=lambda found: np.array([[8, 8, 7, 7]] * len(found), np.float32))
+      trained=trained, cut=lambda source, poll: build_data.with_boxes(
+          source, np.array([[8, 8, 7, 7]] * len(source), np.float32)))
   monkeypatch.setattr(people_finder, 'open_cutter', lambda _: finder)
   config = make_config()
   assert run(config, tmp_path / 'in', tmp_path / 'out')[0]['label'] == 'green'

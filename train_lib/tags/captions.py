@@ -49,7 +49,7 @@ class Captions:
     self._ours = not self._beside and '://' not in os.fspath(self._folder)
     self._check_names(names)
     if self._ours and not (self._folder / MARK).exists():
-      build_inputs.check_no_others(self._folder, (), 'that are not of this job')
+      build_inputs.check_no_others(pathlib.Path(self._folder), (), 'that are not of this job')
 
   def write_all(self, rows: Iterable[dict]) -> None:
     """Writes the captions of all rows and says where they are; older ones of other pictures go,
